@@ -1,0 +1,2 @@
+//! rbtrace.
+fn main() {}

@@ -1,0 +1,3 @@
+//! From a typed program to BPF.
+pub mod object;
+pub mod ir;

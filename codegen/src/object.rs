@@ -1,0 +1,307 @@
+//! What code generation hands to the runtime: programs, maps, and the meaning of what they send.
+//!
+//! **Invariant**: the runtime reads records, map values and counters only through what stands here.
+
+use rbtrace_lang::Span;
+use rbtrace_lang::hir::{EmitKind, MapId, ProbeId};
+use rbtrace_lang::types::{StackType, Type};
+use std::rc::Rc;
+
+/// What the kernel can do, found by trying; code generation chooses helpers and forms by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// `bpf_probe_read_{kernel,user}{,_str}` (5.5). Without them nothing here works.
+    pub probe_read_kernel: bool,
+    /// Ring buffer (5.8).
+    pub ringbuf: bool,
+    /// `bpf_get_attach_cookie` (5.15).
+    pub attach_cookie: bool,
+    /// `bpf_for_each_map_elem` (5.13).
+    pub for_each_map_elem: bool,
+    /// `bpf_loop` (5.17).
+    pub bpf_loop: bool,
+    /// `bpf_map_lookup_percpu_elem` (5.19).
+    pub lookup_percpu_elem: bool,
+    /// `bpf_ktime_get_boot_ns` (5.7).
+    pub ktime_boot: bool,
+    /// `bpf_ktime_get_tai_ns` (6.1).
+    pub ktime_tai: bool,
+    /// `bpf_get_current_task_btf` (5.11).
+    pub current_task_btf: bool,
+    /// `bpf_jiffies64` (5.5).
+    pub jiffies64: bool,
+    /// `bpf_get_func_ip` for kprobes (5.17).
+    pub get_func_ip: bool,
+    /// `bpf_send_signal` (5.3).
+    pub send_signal: bool,
+    /// `bpf_override_return` and `CONFIG_BPF_KPROBE_OVERRIDE`.
+    pub override_return: bool,
+    /// `bpf_strncmp` (5.17).
+    pub strncmp: bool,
+    /// Instruction set v4: signed division and modulo, `movsx`, sign-extending loads, byte swap (6.6).
+    pub isa_v4: bool,
+    /// Task storage from tracing programs (5.11).
+    pub task_storage: bool,
+    /// BTF-typed raw tracepoints (`BPF_PROG_TYPE_TRACING`, 5.5, vmlinux BTF present).
+    pub tp_btf: bool,
+    /// Atomics with fetch, exchange and compare (5.12).
+    pub atomics: bool,
+    /// kprobe-multi links (5.18 with FPROBE).
+    pub kprobe_multi: bool,
+    /// uprobe-multi links (6.6).
+    pub uprobe_multi: bool,
+    /// kprobe session links (6.10).
+    pub kprobe_session: bool,
+    /// Possible CPUs.
+    pub ncpus: u32,
+}
+
+/// A compiled program.
+#[derive(Debug)]
+pub struct Object {
+    /// Programs to load.
+    pub programs: Vec<Program>,
+    /// Maps to create, all of them before the first program is loaded; [`ObjMapId`] indexes it.
+    pub maps: Vec<MapDef>,
+    /// Record `header.kind` → its meaning.
+    pub records: Vec<Record>,
+    /// Counter number → what it counts.
+    pub counters: Vec<Counter>,
+    /// The names behind [`ProbeId`]s.
+    pub probe_names: Vec<Rc<str>>,
+    /// Raw BTF for the programs' function and line infos; empty for none. Loaded with `btf__new` and
+    /// `BPF_BTF_LOAD`; where the kernel refuses it, programs load without.
+    pub btf: Vec<u8>,
+}
+
+/// Index into [`Object::maps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjMapId(pub u32);
+
+/// `BPF_PROG_TYPE_*` that a program is loaded as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProgramType {
+    /// begin, end: a raw tracepoint program that is run by `BPF_PROG_TEST_RUN`, or attached nowhere.
+    TestRun,
+    /// kprobe, kretprobe, uprobe, uretprobe.
+    Kprobe,
+    /// Perf-attached tracepoints.
+    Tracepoint,
+    /// Raw tracepoints.
+    RawTracepoint,
+    /// BTF-typed raw tracepoints: `BPF_PROG_TYPE_TRACING`, `BPF_TRACE_RAW_TP`; the event's name.
+    TpBtf(TpBtfEvent),
+    /// Timers and perf events.
+    PerfEvent,
+}
+
+/// Events that tracing programs hang on in place of slower attach points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TpBtfEvent {
+    /// `sys_enter(struct pt_regs *regs, long id)`
+    SysEnter,
+    /// `sys_exit(struct pt_regs *regs, long ret)`
+    SysExit,
+}
+
+/// One BPF program.
+#[derive(Debug)]
+pub struct Program {
+    /// For `bpf_prog_load`: at most 15 characters of `[A-Za-z0-9_.]`.
+    pub name: String,
+    /// Type.
+    pub ty: ProgramType,
+    /// Instructions, 8 bytes each, `struct bpf_insn`; subprograms follow the main one.
+    pub insns: Vec<u64>,
+    /// 64-bit immediates to fill in before loading.
+    pub relocs: Vec<Reloc>,
+    /// `struct bpf_func_info` × n: (instruction, BTF type id).
+    pub func_info: Vec<(u32, u32)>,
+    /// `struct bpf_line_info` × n: (instruction, file name offset, line offset, line << 10 | column).
+    pub line_info: Vec<[u32; 4]>,
+    /// Span of the script that each instruction came from, same length as `insns`.
+    pub spans: Vec<Span>,
+    /// Attach points that this program serves.
+    pub attach: Vec<ProbeId>,
+    /// Give each link a cookie with its `ProbeId` (the program asks for it).
+    pub wants_cookie: bool,
+}
+
+/// A `BPF_LD_IMM64` (two slots) whose value is known at load time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reloc {
+    /// Index of the first slot. The encoder has set `src_reg` to the pseudo kind already.
+    pub insn: u32,
+    /// What to put.
+    pub target: RelocTarget,
+}
+
+/// What a [`Reloc`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelocTarget {
+    /// `BPF_PSEUDO_MAP_FD`: the map's descriptor in the first slot's imm.
+    Map(ObjMapId),
+    /// `BPF_PSEUDO_MAP_VALUE`: descriptor in the first imm; the offset stands already in the second.
+    MapValue(ObjMapId),
+}
+
+/// `BPF_MAP_TYPE_*` of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the kernel's own names")]
+pub enum MapKind {
+    Hash,
+    PerCpuHash,
+    LruHash,
+    LruPerCpuHash,
+    Array,
+    PerCpuArray,
+    StackTrace,
+    RingBuf,
+    TaskStorage,
+}
+
+/// A map to create.
+#[derive(Clone, Debug)]
+pub struct MapDef {
+    /// For `bpf_map_create`: at most 15 characters of `[A-Za-z0-9_.]`.
+    pub name: String,
+    /// Type.
+    pub kind: MapKind,
+    /// Key size in bytes.
+    pub key_size: u32,
+    /// Value size in bytes (per CPU where the type is).
+    pub value_size: u32,
+    /// Entries; for the ring buffer its size in bytes, chosen by the runtime (0 here).
+    pub max_entries: u32,
+    /// `BPF_F_*`: 1 `NO_PREALLOC`, 0x400 `MMAPABLE`.
+    pub flags: u32,
+    /// What it is for.
+    pub role: MapRole,
+}
+
+/// What a map is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MapRole {
+    /// A script's map.
+    Script(MapId, MapForm),
+    /// Events to user space.
+    Events,
+    /// Words shared with user space: an mmapable array of one element laid out as [`Control`] says.
+    Control,
+    /// Per-CPU memory for what the stack cannot hold.
+    Scratch,
+    /// Stacks; `StackType::depth` frames.
+    Stacks {
+        /// Frames at most, and the printing mode's need (`build_id` stacks have entries of 32 bytes).
+        ty: StackType,
+        /// User stacks?
+        user: bool,
+    },
+    /// Constant data of the programs, written by the runtime before loading and then frozen.
+    Data(Rc<[u8]>),
+}
+
+/// How a script's map lies in its kernel object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapForm {
+    /// One hash entry for each key.
+    Hash,
+    /// A map without keys: element 0 of an array. For scalars and aggregations "never set" is told by
+    /// the `u64` that follows the value (offset = value size rounded up to 8): 0 means no entry.
+    Single,
+    /// Keyed by `tid` only: task storage. The value is preceded by nothing and followed by the `u64` as in
+    /// `Single`, then the `u32` tid.
+    TaskStorage,
+}
+
+/// Layout of the control map, in `u64` words: what programs and the reader share.
+#[derive(Clone, Copy, Debug)]
+pub struct Control;
+
+impl Control {
+    /// Set to 1 by `exit()`.
+    pub const EXIT: u32 = 0;
+    /// The exit code.
+    pub const EXIT_CODE: u32 = 1;
+    /// `cpid`, written by the runtime.
+    pub const CPID: u32 = 2;
+    /// Clock (boot) at begin, for `elapsed`, written by the runtime.
+    pub const START: u32 = 3;
+    /// The reader sleeps until it is woken (1) or polls by itself (0). A program that sends while it is 1
+    /// wakes it.
+    pub const SLEEPING: u32 = 4;
+    /// First of the counters (`Object::counters`).
+    pub const COUNTERS: u32 = 8;
+    /// Byte offset of a word.
+    pub const fn offset(word: u32) -> u32 {
+        word * 8
+    }
+}
+
+/// What a counter counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counter {
+    /// What happened.
+    pub what: Fault,
+    /// Where in the script.
+    pub span: Span,
+}
+
+/// Things that go wrong at run time without stopping the program. None is silent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// No room in the ring buffer: an event is lost.
+    EventLost,
+    /// A map is full: an update is lost.
+    MapFull(MapId),
+    /// A read through a pointer failed; the value is zero.
+    ReadFailed,
+    /// A read of user memory failed.
+    ReadUserFailed,
+    /// A divisor was zero; the result is 1.
+    DivisionByZero,
+    /// An index beyond an array.
+    OutOfBounds,
+    /// A stack could not be stored: the stack map is full or its bucket is taken.
+    StackLost,
+    /// A loop was cut off at its limit of rounds.
+    LoopLimit,
+    /// Any other helper that failed.
+    HelperFailed(&'static str),
+}
+
+/// The first 8 bytes of each record in the ring buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Index into [`Object::records`].
+    pub kind: u32,
+    /// The attach point that sent it, or `u32::MAX` where the program does not know.
+    pub probe: u32,
+}
+
+impl Header {
+    /// Bytes of the header; a record's first field may begin here.
+    pub const SIZE: u32 = 8;
+}
+
+/// The meaning of one kind of record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What to do with it.
+    pub kind: EmitKind,
+    /// Its values; offsets count from the start of the record, header included.
+    pub fields: Vec<RecordField>,
+    /// Size in bytes, header included, a multiple of 8.
+    pub size: u32,
+    /// Place of the call.
+    pub span: Span,
+}
+
+/// One value of a record.
+#[derive(Clone, Debug)]
+pub struct RecordField {
+    /// Byte offset from the start of the record.
+    pub offset: u32,
+    /// Its type. `Join` has one `Array(Str(n), m)` and a `u32` count before it.
+    pub ty: Type,
+}

@@ -1,0 +1,38 @@
+//! The rbtrace language: from source text to a typed program.
+//!
+//! `text ─parse─▶ ast::Script ─expand─▶ ast::Script ─check─▶ hir::Program`
+//!
+//! Nothing in this crate does IO or asks the kernel: what must be known of the traced system is
+//! asked through [`system::System`].
+
+pub mod ast;
+pub mod diag;
+pub mod format;
+pub mod hir;
+pub mod span;
+pub mod system;
+pub mod types;
+
+pub use diag::{Diagnostic, Severity};
+pub use span::{Source, Span};
+pub use system::System;
+
+/// What the command line says of how to compile.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Positional parameters `$1`, `$2`, ….
+    pub params: Vec<String>,
+    /// Named parameters given after `--` as `--name=value`; `None` for a bare `--name`.
+    pub named_params: Vec<(String, Option<String>)>,
+    /// `--unsafe` was given: `system()` and friends may be used.
+    pub allow_unsafe: bool,
+    /// `-p PID`: restricts uprobes and resolves their wildcards.
+    pub pid: Option<i32>,
+    /// `-c CMD` was given, so `cpid` has a value.
+    pub has_child: bool,
+    /// Defaults and overrides of the config variables, in the order they apply: `(name, value)`.
+    /// Those from the environment win over the script's own `config` block.
+    pub env_config: Vec<(String, String)>,
+    /// `-k`: report failed reads with their place as they happen, not only their number at the end.
+    pub warn_reads: bool,
+}

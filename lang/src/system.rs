@@ -1,0 +1,140 @@
+//! What a compiler must know of the traced system.
+//!
+//! **Invariant**: this trait is the language's only window to a kernel. The runtime answers for the
+//! live machine, tests answer from fixtures, `rbtrace check --btf FILE` answers for another kernel.
+
+use crate::hir::Attach;
+use crate::types::{EnumType, Field, StructKind, StructType, Type};
+use std::rc::Rc;
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SystemError {
+    /// One sentence: what was looked for and what the system said.
+    pub message: String,
+    /// What to do about it, or near matches.
+    pub hint: Option<String>,
+}
+
+/// Result of a question.
+pub type Answer<T> = Result<T, SystemError>;
+
+impl SystemError {
+    /// An error without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        SystemError { message: message.into(), hint: None }
+    }
+
+    /// An error that says what to do.
+    pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        SystemError { message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// A function's parameters and its result, from BTF or DWARF.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FuncProto {
+    /// Parameters in order; names may be empty.
+    pub params: Vec<(Rc<str>, Type)>,
+    /// Result.
+    pub ret: Type,
+}
+
+/// Fields of a tracepoint record, from its `format` file. Fields that begin with `common_` are
+/// included, first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracepointFormat {
+    /// The event's number.
+    pub id: u32,
+    /// The fields.
+    pub fields: Rc<[Field]>,
+    /// For `syscalls:sys_enter_*` and `sys_exit_*`: the call's number.
+    pub syscall: Option<u32>,
+}
+
+/// A pattern of names: `*` any run, `?` any one character, `[a-z]` one of these.
+pub type Pattern<'a> = &'a str;
+
+/// The traced system. Methods are asked only for what a script needs.
+pub trait System {
+    /// Kernel functions that can be probed and match (`module` likewise, `None`: any). Returns
+    /// `(module, function)`; `vmlinux` for the kernel itself. Without a wildcard the function need not
+    /// be listed as traceable, it must exist.
+    fn kernel_functions(&self, module: Option<Pattern>, func: Pattern) -> Answer<Vec<(Rc<str>, Rc<str>)>>;
+
+    /// Address and size in bytes of a kernel function; size where it is known.
+    fn kernel_function(&self, module: Option<&str>, func: &str) -> Answer<(u64, Option<u64>)>;
+
+    /// Checks that `offset` begins an instruction of `func`; the error shows its neighbours.
+    fn check_kprobe_offset(&self, module: Option<&str>, func: &str, offset: u64) -> Answer<()>;
+
+    /// The places where line `line` (column `col`) of the file with path suffix `file` begins, inlined
+    /// copies included; within `func` where it is given. Returns `(function, offset)`.
+    fn source_line(
+        &self,
+        module: Option<&str>,
+        func: Option<&str>,
+        file: &str,
+        line: u32,
+        col: Option<u32>,
+    ) -> Answer<Vec<(Rc<str>, u64)>>;
+
+    /// Tracepoints `(category, event)` that match.
+    fn tracepoints(&self, category: Pattern, event: Pattern) -> Answer<Vec<(Rc<str>, Rc<str>)>>;
+
+    /// The record of a tracepoint.
+    fn tracepoint_format(&self, category: &str, event: &str) -> Answer<TracepointFormat>;
+
+    /// Raw tracepoints `(module, event)` that match.
+    fn raw_tracepoints(&self, module: Option<Pattern>, event: Pattern) -> Answer<Vec<(Rc<str>, Rc<str>)>>;
+
+    /// Parameters of a raw tracepoint, without the leading `void *__data`.
+    fn raw_tracepoint_proto(&self, module: Option<&str>, event: &str) -> Answer<FuncProto>;
+
+    /// Parameters and result of a kernel function.
+    fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto>;
+
+    /// User-level functions that match: `binary` is a path, a pattern of paths, a library's name or,
+    /// with `pid`, `*`. Fills in [`Attach::Uprobe`] whole (path, symbol, file offset); `offset` is added.
+    fn uprobes(
+        &self,
+        binary: &str,
+        symbol: Pattern,
+        offset: u64,
+        ret: bool,
+        pid: Option<i32>,
+    ) -> Answer<Vec<Attach>>;
+
+    /// A user-level address of a binary, as a file offset: `(resolved path, file offset)`.
+    fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)>;
+
+    /// The struct or union of this name.
+    fn struct_type(&self, kind: StructKind, name: &str) -> Answer<Rc<StructType>>;
+
+    /// The enum of this name.
+    fn enum_type(&self, name: &str) -> Answer<Rc<EnumType>>;
+
+    /// What a typedef or a kernel's base type (`u32`, `size_t`, `pid_t`, `unsigned long`) stands for.
+    fn named_type(&self, name: &str) -> Answer<Type>;
+
+    /// An enum constant of the kernel: its value and its enum.
+    fn enum_constant(&self, name: &str) -> Option<(i64, Rc<EnumType>)>;
+
+    /// The members of a struct that this system made; sets `ty.fields`.
+    fn complete(&self, ty: &StructType) -> Answer<Rc<[Field]>>;
+
+    /// Address of a kernel symbol.
+    fn kaddr(&self, name: &str) -> Answer<u64>;
+
+    /// Address of a user symbol in a binary (`uaddr`): address and size of what it names.
+    fn uaddr(&self, binary: &str, name: &str) -> Answer<(u64, u64)>;
+
+    /// Offset of a register in `pt_regs` (`ip`, `sp`, `ax`, …) and its size in bytes.
+    fn register(&self, name: &str) -> Option<(u32, u8)>;
+
+    /// Names of registers, for the hint of an error.
+    fn register_names(&self) -> Vec<&'static str>;
+
+    /// Number of possible CPUs.
+    fn ncpus(&self) -> u32;
+}

@@ -1,0 +1,1 @@
+//! The tables of the language: functions, builtins, probe kinds, config variables, constants.

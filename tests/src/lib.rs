@@ -1,0 +1,1 @@
+//! rbtrace end-to-end tests.
