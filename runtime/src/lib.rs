@@ -1,1 +1,4 @@
 //! The live system.
+
+pub mod dwarf;
+pub mod insn;

@@ -1,0 +1,348 @@
+//! An ELF file: its sections, symbols and code.
+//!
+//! Addresses are the file's own. A relocatable file (a kernel module) has none, so its loaded sections
+//! are laid out one after another and every address of this API is one of that layout.
+
+use super::mapped::Mapped;
+use super::{Error, relocate};
+use object::elf::{SHF_ALLOC, SHF_EXECINSTR};
+use object::{Object, ObjectSection, ObjectSegment, SectionFlags, SectionIndex};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// Where the sections of a relocatable file are laid out: away from 0, which DWARF uses for "none".
+const RELOCATABLE_BASE: u64 = 0x1000_0000;
+
+/// An open ELF file.
+#[derive(Debug)]
+pub struct Elf {
+    // Views of `map`; never handed out for longer than `self` lives.
+    file: object::File<'static>,
+    symtab: SymbolTable<'static>,
+    dynsym: SymbolTable<'static>,
+    sections: Vec<Section>,
+    map: Mapped,
+}
+
+/// A loaded section.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    index: SectionIndex,
+    /// Address of its first byte.
+    pub address: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Does it hold instructions?
+    pub executable: bool,
+}
+
+/// A named place of an ELF file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    /// Its name as the file has it, mangled.
+    pub name: &'a str,
+    /// Its address.
+    pub address: u64,
+    /// Its size in bytes; 0 where the file does not say.
+    pub size: u64,
+    /// `STT_*` of the ELF specification.
+    pub kind: u8,
+    /// Is it bound `STB_LOCAL`?
+    pub local: bool,
+}
+
+/// ELF symbol types (`elf.h`).
+const STT_FUNC: u8 = 2;
+const STT_NOTYPE: u8 = 0;
+const STT_GNU_IFUNC: u8 = 10;
+const SHN_LORESERVE: u16 = 0xff00;
+
+impl Symbol<'_> {
+    /// Can it name code? Assembler labels have no type.
+    pub fn is_code(&self) -> bool {
+        matches!(self.kind, STT_FUNC | STT_GNU_IFUNC | STT_NOTYPE)
+    }
+
+    /// Is it declared a function?
+    pub fn is_function(&self) -> bool {
+        matches!(self.kind, STT_FUNC | STT_GNU_IFUNC)
+    }
+}
+
+impl Elf {
+    /// Opens and maps a file; reads its headers only.
+    pub fn open(path: &Path) -> Result<Elf, Error> {
+        let map = Mapped::open(path)?;
+        // SAFETY: `file` and the symbol tables are dropped with `map`, and methods hand out what they
+        // hold for the lifetime of `&self` only.
+        let bytes = unsafe { map.bytes() };
+        let failed = |e: object::Error| Error::Elf { path: path.to_path_buf(), what: e.to_string() };
+        let file = object::File::parse(bytes).map_err(failed)?;
+        if !file.is_little_endian() {
+            return Err(Error::Elf { path: path.to_path_buf(), what: "it is big-endian".into() });
+        }
+        let sections = layout(&file);
+        let symtab = SymbolTable::of(&file, ".symtab", ".strtab");
+        let dynsym = SymbolTable::of(&file, ".dynsym", ".dynstr");
+        Ok(Elf { file, symtab, dynsym, sections, map })
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        self.map.path()
+    }
+
+    /// Is it relocatable (`ET_REL`, a kernel module)?
+    pub fn is_relocatable(&self) -> bool {
+        self.file.kind() == object::ObjectKind::Relocatable
+    }
+
+    /// The build id, where the file has one.
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.file.build_id().ok().flatten()
+    }
+
+    /// Name and checksum of the separate debug file (`.gnu_debuglink`).
+    pub fn debug_link(&self) -> Option<(&[u8], u32)> {
+        self.file.gnu_debuglink().ok().flatten()
+    }
+
+    /// Has it DWARF?
+    pub fn has_debug_info(&self) -> bool {
+        self.file.section_by_name(".debug_info").is_some_and(|s| s.size() > 0)
+    }
+
+    /// Has it a full symbol table?
+    pub fn has_symtab(&self) -> bool {
+        !self.symtab.is_empty()
+    }
+
+    /// Symbols of `.symtab` or, where there is none, of `.dynsym`, that are defined here.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
+        let table = if self.symtab.is_empty() { &self.dynsym } else { &self.symtab };
+        (0..table.len()).filter_map(|i| self.symbol(table, i))
+    }
+
+    /// Symbols of `.dynsym` that are defined here.
+    pub fn dynamic_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
+        (0..self.dynsym.len()).filter_map(|i| self.symbol(&self.dynsym, i))
+    }
+
+    /// Symbols with exactly this name. Looks for the name's bytes first and then compares numbers, so
+    /// that no name of another symbol is read.
+    pub fn symbols_named(&self, name: &str) -> Vec<Symbol<'_>> {
+        let table = if self.symtab.is_empty() { &self.dynsym } else { &self.symtab };
+        let places = table.places_of(name);
+        if places.is_empty() {
+            return Vec::new();
+        }
+        let named = (0..table.len()).filter(|&i| table.name_place(i).is_some_and(|p| places.contains(&p)));
+        named.filter_map(|i| self.symbol(table, i)).collect()
+    }
+
+    fn symbol<'a>(&'a self, table: &SymbolTable<'a>, index: usize) -> Option<Symbol<'a>> {
+        let raw = table.get(index)?;
+        if raw.section == 0 || raw.section >= SHN_LORESERVE {
+            return None;
+        }
+        let name = table.name(raw.name)?;
+        let base = if self.is_relocatable() { self.section_address(raw.section as usize)? } else { 0 };
+        let address = raw.value.checked_add(base)?;
+        Some(Symbol { name, address, size: raw.size, kind: raw.info & 15, local: raw.info >> 4 == 0 })
+    }
+
+    /// Loaded sections, in file order.
+    pub fn sections(&self) -> &[Section] {
+        &self.sections
+    }
+
+    fn section_address(&self, index: usize) -> Option<u64> {
+        self.sections.iter().find(|s| s.index.0 == index).map(|s| s.address)
+    }
+
+    /// The loaded section that holds an address.
+    pub fn section_at(&self, address: u64) -> Option<&Section> {
+        self.sections.iter().find(|s| address >= s.address && address - s.address < s.size)
+    }
+
+    /// At most `length` bytes from an address on, cut at the end of the section.
+    pub fn code(&self, address: u64, length: u64) -> Option<&[u8]> {
+        let section = self.section_at(address)?;
+        let offset = address - section.address;
+        let length = length.min(section.size - offset);
+        let data = self.file.section_by_index(section.index).ok()?.data().ok()?;
+        data.get(usize::try_from(offset).ok()?..usize::try_from(offset + length).ok()?)
+    }
+
+    /// The address that is loaded from this file offset, by the program headers.
+    pub fn address_of_offset(&self, offset: u64) -> Option<u64> {
+        self.file.segments().find_map(|s| {
+            let (start, size) = s.file_range();
+            (offset >= start && offset - start < size)
+                .then(|| (offset - start).checked_add(s.address()))
+                .flatten()
+        })
+    }
+
+    /// The file offset from which an address is loaded, by the program headers.
+    pub fn offset_of_address(&self, address: u64) -> Option<u64> {
+        self.file.segments().find_map(|s| {
+            let (start, size) = s.file_range();
+            (address >= s.address() && address - s.address() < size)
+                .then(|| (address - s.address()).checked_add(start))
+                .flatten()
+        })
+    }
+
+    /// A section by name: unpacked, and relocated in a relocatable file. Empty where there is none.
+    pub(super) fn debug_section(&mut self, name: &str) -> Result<&'static [u8], Error> {
+        let Some(section) = self.file.section_by_name(name) else { return Ok(&[]) };
+        let what = |e: object::Error| Error::Elf {
+            path: self.map.path().to_path_buf(),
+            what: format!("section {name}: {e}"),
+        };
+        let mut data: Cow<'static, [u8]> = section.uncompressed_data().map_err(what)?;
+        if self.is_relocatable() {
+            relocate::apply(&self.file, &section, &self.sections, &mut data);
+        }
+        // SAFETY: the caller (`DebugInfo`) keeps the result beside this `Elf` and drops it before.
+        Ok(unsafe { self.map.pinned(data) })
+    }
+
+    /// Gives the pages of a debug section back to the system, up to `end` bytes of it.
+    pub(super) fn release(&self, name: &str, range: std::ops::Range<usize>) {
+        let place = self.file.section_by_name(name).and_then(|s| s.file_range());
+        if let Some((start, size)) = place {
+            let at = |o: usize| start as usize + o.min(size as usize);
+            self.map.release(at(range.start)..at(range.end));
+        }
+    }
+}
+
+impl Section {
+    pub(super) fn index(&self) -> SectionIndex {
+        self.index
+    }
+}
+
+fn layout(file: &object::File<'static>) -> Vec<Section> {
+    let relocatable = file.kind() == object::ObjectKind::Relocatable;
+    let mut next = RELOCATABLE_BASE;
+    let mut sections = Vec::new();
+    for section in file.sections() {
+        let flags = match section.flags() {
+            SectionFlags::Elf { sh_flags, .. } => sh_flags.0,
+            _ => 0,
+        };
+        if flags & SHF_ALLOC.0 == 0 {
+            continue;
+        }
+        let mut address = section.address();
+        if relocatable {
+            address = next.next_multiple_of(section.align().clamp(1, 1 << 20));
+            // A gap keeps neighbours apart: an end of one is not the start of the next.
+            next = address.saturating_add(section.size().min(1 << 32)).saturating_add(16);
+        }
+        let executable = flags & SHF_EXECINSTR.0 != 0;
+        sections.push(Section { index: section.index(), address, size: section.size(), executable });
+    }
+    sections
+}
+
+/// A symbol table in the file's bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct SymbolTable<'a> {
+    entries: &'a [u8],
+    strings: &'a [u8],
+    is_64: bool,
+}
+
+/// `Elf64_Sym` and `Elf32_Sym` in one form.
+struct RawSymbol {
+    name: u32,
+    info: u8,
+    section: u16,
+    value: u64,
+    size: u64,
+}
+
+impl<'a> SymbolTable<'a> {
+    fn of(file: &object::File<'a>, entries: &str, strings: &str) -> SymbolTable<'a> {
+        let data = |name| file.section_by_name(name).and_then(|s| s.data().ok()).unwrap_or_default();
+        SymbolTable { entries: data(entries), strings: data(strings), is_64: file.is_64() }
+    }
+
+    fn entry_size(&self) -> usize {
+        if self.is_64 { 24 } else { 16 }
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len() / self.entry_size()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() <= 1
+    }
+
+    fn entry(&self, index: usize) -> Option<&'a [u8]> {
+        let size = self.entry_size();
+        self.entries.get(index * size..(index + 1) * size)
+    }
+
+    fn name_place(&self, index: usize) -> Option<u32> {
+        u32_at(self.entry(index)?, 0)
+    }
+
+    fn get(&self, index: usize) -> Option<RawSymbol> {
+        let e = self.entry(index)?;
+        let name = u32_at(e, 0)?;
+        Some(if self.is_64 {
+            let section = u16_at(e, 6)?;
+            RawSymbol { name, info: e[4], section, value: u64_at(e, 8)?, size: u64_at(e, 16)? }
+        } else {
+            let (value, size) = (u32_at(e, 4)?.into(), u32_at(e, 8)?.into());
+            RawSymbol { name, info: e[12], section: u16_at(e, 14)?, value, size }
+        })
+    }
+
+    fn name(&self, place: u32) -> Option<&'a str> {
+        let rest = self.strings.get(place as usize..)?;
+        let end = rest.iter().position(|&b| b == 0)?;
+        std::str::from_utf8(&rest[..end]).ok().filter(|n| !n.is_empty())
+    }
+
+    /// Offsets in the string table at which this name stands. The linker may let a name be the tail of
+    /// a longer one.
+    fn places_of(&self, name: &str) -> Vec<u32> {
+        let wanted = [name.as_bytes(), b"\0"].concat();
+        memmem(self.strings, &wanted).map(|p| p as u32).collect()
+    }
+}
+
+/// Positions of `needle` in `hay`.
+fn memmem<'a>(hay: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let first = needle.first().copied().unwrap_or(0);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while let Some(step) = hay.get(at..)?.iter().position(|&b| b == first) {
+            let here = at + step;
+            at = here + 1;
+            if hay[here..].starts_with(needle) {
+                return Some(here);
+            }
+        }
+        None
+    })
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}

@@ -1,0 +1,189 @@
+//! The reader against binutils' addr2line, instruction by instruction.
+
+use super::*;
+use crate::insn;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory that is removed at the end of the test.
+pub(crate) struct Scratch(pub(crate) PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Scratch {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("rbtrace-dwarf-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Compiles the fixture; `None` (and a note) where there is no C compiler.
+pub(crate) fn fixture(scratch: &Scratch, flags: &[&str]) -> Option<PathBuf> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dwarf/fixture.c");
+    let out = scratch.0.join("fixture");
+    let status = Command::new("gcc").args(["-g", "-O2"]).args(flags).arg(source).arg("-o").arg(&out).status();
+    match status {
+        Ok(status) => {
+            assert!(status.success(), "gcc {flags:?} failed");
+            Some(out)
+        }
+        Err(e) => {
+            eprintln!("skipped: gcc: {e}");
+            None
+        }
+    }
+}
+
+/// What `addr2line -i -f -a` says, an address at a time, without discriminators.
+fn addr2line(file: &Path, addresses: &[u64]) -> Option<Vec<String>> {
+    let mut child = Command::new("addr2line")
+        .args(["-i", "-f", "-a", "-e"])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| eprintln!("skipped: addr2line: {e}"))
+        .ok()?;
+    let mut input = child.stdin.take().unwrap();
+    let lines: String = addresses.iter().map(|a| format!("{a:#x}\n")).collect();
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut answers: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("0x") {
+            answers.push(String::new());
+        } else {
+            let plain = line.split(" (discriminator").next().unwrap();
+            let _ = writeln!(answers.last_mut().unwrap(), "{plain}");
+        }
+    }
+    Some(answers)
+}
+
+fn ours(info: &DebugInfo, address: u64) -> String {
+    let mut text = String::new();
+    for frame in info.frames(address).unwrap() {
+        let line = if frame.line == 0 { "?".into() } else { frame.line.to_string() };
+        let name = frame.function.as_deref().unwrap_or("??");
+        let _ = writeln!(text, "{name}\n{}:{line}", frame.file.as_deref().unwrap_or("??"));
+    }
+    text
+}
+
+/// Compares each instruction of a function; returns how many there were and the longest chain.
+fn compare(info: &DebugInfo, name: &str) -> Option<(usize, usize)> {
+    let symbol = *info.elf().symbols_named(name).first().unwrap_or_else(|| panic!("no symbol {name}"));
+    let code = info.elf().code(symbol.address, symbol.size).unwrap();
+    let addresses: Vec<u64> = insn::decode(code, symbol.address).iter().map(|i| i.address).collect();
+    let theirs = addr2line(info.elf().path(), &addresses)?;
+    assert_eq!(theirs.len(), addresses.len());
+    let mut longest = 0;
+    for (address, theirs) in addresses.iter().zip(&theirs) {
+        let ours = ours(info, *address);
+        assert_eq!(&ours, theirs, "{name}+{}", address - symbol.address);
+        longest = longest.max(ours.lines().count() / 2);
+    }
+    Some((addresses.len(), longest))
+}
+
+#[test]
+fn frames_are_those_of_addr2line() {
+    for flags in [&["-gdwarf-5"][..], &["-gdwarf-4"], &["-no-pie"], &["-O3"], &["-O0"], &["-gz"]] {
+        let scratch = Scratch::new();
+        let Some(path) = fixture(&scratch, flags) else { return };
+        let info = DebugInfo::open(&path).unwrap();
+        for name in ["process", "apart", "main", "complain"] {
+            let Some((count, longest)) = compare(&info, name) else { return };
+            assert!(count > 2, "{name} {flags:?}");
+            if name == "process" && flags != ["-O0"] {
+                assert!(longest >= 3, "no inlining in {flags:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_relocatable_file_is_relocated() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &["-c"]) else { return };
+    let info = DebugInfo::open(&path).unwrap();
+    for name in ["process", "apart", "main", "complain"] {
+        let symbol = info.elf().symbols_named(name)[0];
+        let frames = info.frames(symbol.address).unwrap();
+        assert_eq!(frames.last().unwrap().function.as_deref(), Some(name));
+        assert!(frames[0].file.as_deref().unwrap().ends_with("dwarf/fixture.c"), "{frames:?}");
+        let other = info.frames(symbol.address + symbol.size - 1).unwrap();
+        assert_eq!(other.last().unwrap().function.as_deref(), Some(name));
+        assert_ne!(frames, other, "{name} has several lines");
+    }
+}
+
+#[test]
+fn a_file_without_debug_info_says_so() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &["-s"]) else { return };
+    let error = DebugInfo::open(&path).unwrap_err().to_string();
+    assert!(error.ends_with("has no debug information (.debug_info)"), "{error}");
+    let error = DebugInfo::open(Path::new("/proc/version")).unwrap_err().to_string();
+    assert!(error.contains("/proc/version"), "{error}");
+}
+
+/// Every byte of the headers and a sample of all others, changed one at a time; and cut files.
+#[test]
+fn damage_gives_errors_and_no_panic() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &[]) else { return };
+    let good = std::fs::read(&path).unwrap();
+    let addresses: Vec<u64> = {
+        let elf = Elf::open(&path).unwrap();
+        ["process", "main"].iter().map(|n| elf.symbols_named(n)[0].address + 8).collect()
+    };
+    let bad = scratch.0.join("bad");
+    let attempt = |bytes: &[u8]| {
+        std::fs::write(&bad, bytes).unwrap();
+        let Ok(info) = DebugInfo::open(&bad) else { return };
+        let _ = info.elf().symbols().count();
+        for &address in &addresses {
+            let _ = info.frames(address);
+            let _ = info.elf().code(address, 64);
+        }
+    };
+    for length in (0..good.len()).step_by(good.len() / 60) {
+        attempt(&good[..length]);
+    }
+    let mut bytes = good.clone();
+    let mut seed = 0x9e37_79b9_u32;
+    for _ in 0..1500 {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let at = (seed >> 7) as usize % bytes.len();
+        bytes[at] ^= (seed >> 24) as u8 | 1;
+        attempt(&bytes);
+        bytes[at] = good[at];
+    }
+}
+
+/// Needs a kernel image with debug information named by `RBTRACE_VMLINUX`.
+#[test]
+#[ignore = "needs RBTRACE_VMLINUX, a kernel image with debug information"]
+fn kernel_frames_are_those_of_addr2line() {
+    let path = std::env::var_os("RBTRACE_VMLINUX").expect("RBTRACE_VMLINUX is set");
+    let info = DebugInfo::open(Path::new(&path)).unwrap();
+    for name in
+        ["arp_process", "ip_rcv_core", "tcp_v4_rcv", "fib_validate_source", "vfs_read", "do_sys_openat2"]
+    {
+        let (count, longest) = compare(&info, name).expect("addr2line is installed");
+        println!("{name}: {count} instructions, up to {longest} frames");
+    }
+}

@@ -1,0 +1,92 @@
+//! One unit (source file) of debug information.
+
+use super::function::{self, FunctionRange};
+use super::{DebugInfo, Error, Function, Lines, Reader};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A unit, with what was read of it so far.
+#[derive(Debug)]
+pub struct Unit {
+    pub(super) inner: gimli::Unit<Reader>,
+    /// Offset of its header in `.debug_info`.
+    pub(super) offset: usize,
+    ranges: OnceCell<Vec<FunctionRange>>,
+    functions: RefCell<HashMap<usize, Rc<Function>>>,
+    lines: OnceCell<Lines>,
+}
+
+impl Unit {
+    pub(super) fn new(inner: gimli::Unit<Reader>, offset: usize) -> Unit {
+        let (ranges, functions, lines) = (OnceCell::new(), RefCell::default(), OnceCell::new());
+        Unit { inner, offset, ranges, functions, lines }
+    }
+
+    /// The source file's name as the compiler was given it.
+    pub fn name(&self) -> Option<&str> {
+        self.inner.name.as_ref().and_then(|n| std::str::from_utf8(n.slice()).ok())
+    }
+
+    /// The directory in which it was compiled.
+    pub fn directory(&self) -> Option<&str> {
+        self.inner.comp_dir.as_ref().and_then(|n| std::str::from_utf8(n.slice()).ok())
+    }
+
+    /// `path` without the part that all files of the source tree share.
+    pub fn short_path<'p>(&self, path: &'p str) -> &'p str {
+        let Some(directory) = self.directory() else { return path };
+        let name = self.name().unwrap_or_default();
+        let root = if name.starts_with('/') { common_directory(directory, name) } else { directory };
+        let short = path.strip_prefix(root).and_then(|p| p.strip_prefix('/'));
+        short.filter(|_| !root.is_empty()).unwrap_or(path)
+    }
+
+    /// The unit's line table.
+    pub fn lines(&self, info: &DebugInfo) -> Result<&Lines, Error> {
+        if let Some(lines) = self.lines.get() {
+            return Ok(lines);
+        }
+        let lines = info.read(Lines::read(&info.dwarf, &self.inner))?;
+        Ok(self.lines.get_or_init(|| lines))
+    }
+
+    /// The function of this unit whose code an address is: the smallest range that holds it.
+    pub(super) fn function_at(&self, info: &DebugInfo, address: u64) -> Result<Option<Rc<Function>>, Error> {
+        let holds = |r: &&FunctionRange| r.range.contains(address);
+        let ranges = self.function_ranges(info)?;
+        let best = ranges.iter().filter(holds).min_by_key(|r| r.range.end - r.range.start);
+        best.map(|r| self.function(info, r.entry)).transpose()
+    }
+
+    /// Address ranges of the unit's functions.
+    pub(super) fn function_ranges(&self, info: &DebugInfo) -> Result<&[FunctionRange], Error> {
+        if let Some(ranges) = self.ranges.get() {
+            return Ok(ranges);
+        }
+        let ranges = info.read(function::ranges(&info.dwarf, &self.inner))?;
+        Ok(self.ranges.get_or_init(|| ranges))
+    }
+
+    fn function(&self, info: &DebugInfo, entry: usize) -> Result<Rc<Function>, Error> {
+        if let Some(function) = self.functions.borrow().get(&entry) {
+            return Ok(function.clone());
+        }
+        let function = Rc::new(function::read(info, self, entry)?);
+        self.functions.borrow_mut().insert(entry, function.clone());
+        Ok(function)
+    }
+}
+
+/// The longest run of whole path components with which both paths begin.
+fn common_directory<'a>(a: &'a str, b: &str) -> &'a str {
+    let mut end = 0;
+    for (part, (at, _)) in a.split('/').zip(b.match_indices('/').chain([(b.len(), "")])) {
+        let to = end + part.len() + usize::from(end > 0);
+        if a.get(..to) != b.get(..at) || to != at {
+            break;
+        }
+        end = to;
+    }
+    &a[..end]
+}
