@@ -1,0 +1,78 @@
+//! Constants of the kernel's user-space API that scripts use by name.
+//!
+//! They make `#include <linux/socket.h>` work on a machine without headers: types come from BTF,
+//! macros, which BTF does not hold, from here.
+
+mod errno;
+mod file;
+mod network;
+mod process;
+mod signal;
+mod socket;
+
+const GROUPS: [&[(&str, i64)]; 6] =
+    [errno::ERRNO, signal::SIGNAL, socket::SOCKET, network::NETWORK, file::FILE, process::PROCESS];
+
+/// The value of a constant: `AF_INET`, `O_RDONLY`, `EPERM`.
+pub fn constant(name: &str) -> Option<i64> {
+    GROUPS.iter().find_map(|group| group.iter().find(|(n, _)| *n == name)).map(|(_, v)| *v)
+}
+
+/// The names of all constants, for near matches and completion.
+pub fn constant_names() -> impl Iterator<Item = &'static str> {
+    GROUPS.into_iter().flatten().map(|(name, _)| *name)
+}
+
+/// The name of an error number, of either sign: `-18` and `18` are `EXDEV`.
+///
+/// Of two names for one number (`EAGAIN`, `EWOULDBLOCK`) the one that errno(3) lists as the error's own.
+pub fn errno_name(errno: i32) -> Option<&'static str> {
+    const ALIASES: [&str; 3] = ["EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"];
+    let errno = i64::from(errno).abs();
+    errno::ERRNO.iter().find(|(name, value)| *value == errno && !ALIASES.contains(name)).map(|(n, _)| *n)
+}
+
+/// The number of a signal: `SIGTERM`, `TERM`.
+pub fn signal_number(name: &str) -> Option<i32> {
+    let bare = name.strip_prefix("SIG").unwrap_or(name);
+    let found = signal::SIGNAL.iter().find(|(n, _)| n.strip_prefix("SIG") == Some(bare))?;
+    i32::try_from(found.1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_are_found_by_name() {
+        assert_eq!(constant("AF_INET6"), Some(10));
+        assert_eq!(constant("IPPROTO_TCP"), Some(6));
+        assert_eq!(constant("O_CREAT"), Some(0o100));
+        assert_eq!(constant("NOSUCH"), None);
+    }
+
+    #[test]
+    fn errors_have_one_name() {
+        assert_eq!(errno_name(-18), Some("EXDEV"));
+        assert_eq!(errno_name(11), Some("EAGAIN"));
+        assert_eq!(errno_name(95), Some("EOPNOTSUPP"));
+        assert_eq!(errno_name(4000), None);
+        assert_eq!(errno_name(i32::MIN), None);
+    }
+
+    #[test]
+    fn signals_go_with_and_without_prefix() {
+        assert_eq!(signal_number("SIGUSR1"), Some(10));
+        assert_eq!(signal_number("KILL"), Some(9));
+        assert_eq!(signal_number("NOSUCH"), None);
+    }
+
+    #[test]
+    fn each_name_stands_once() {
+        let mut names: Vec<_> = constant_names().collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,49 @@
+//! What works on whole maps and their entries.
+
+use super::{Function, Kind, Mode, optional, param};
+
+const MAP: super::Param = param("map", Kind::Map);
+
+pub(super) const MAPS: &[Function] = &[
+    Function {
+        name: "clear",
+        params: &[MAP],
+        mode: Mode::Async,
+        brief: "Removes all entries of a map.",
+        example: "interval:s:1 { print(@n); clear(@n); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "zero",
+        params: &[MAP],
+        mode: Mode::Async,
+        brief: "Sets all values of a map to zero and keeps its keys.",
+        example: "interval:s:1 { print(@n); zero(@n); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "delete",
+        params: &[MAP, optional("key", Kind::Any)],
+        result: "bool",
+        brief: "Removes one entry; gives whether there was one.",
+        doc: "A map without keys is emptied: delete(@m). The older form delete(@m[key]) works too.",
+        example: "kretprobe:vfs_read { delete(@start, tid); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "has_key",
+        params: &[MAP, optional("key", Kind::Any)],
+        result: "bool",
+        brief: "Is there an entry with this key?",
+        example: "kretprobe:vfs_read /has_key(@start, tid)/ { @ = hist(nsecs - @start[tid]); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "len",
+        params: &[param("what", Kind::Any)],
+        result: "int64",
+        brief: "Entries of a map, frames of a stack, bytes of a text.",
+        example: "interval:s:1 { print(len(@open)); }",
+        ..Function::PLAIN
+    },
+];

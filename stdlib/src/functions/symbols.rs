@@ -1,0 +1,91 @@
+//! Addresses, symbols, stacks and registers.
+
+use super::{Function, Kind, Mode, optional, param};
+
+const STACK: &[super::Param] = &[optional("mode", Kind::Word), optional("limit", Kind::ConstInt)];
+const ADDRESS: super::Param = param("address", Kind::Address);
+
+pub(super) const SYMBOLS: &[Function] = &[
+    Function {
+        name: "kstack",
+        params: STACK,
+        result: "kstack_t",
+        brief: "The kernel stack.",
+        doc: "mode is bpftrace, perf or raw (config stack_mode decides by default); limit is the most frames, 127 by \
+              default.",
+        example: "tracepoint:skb:kfree_skb { @[kstack(5)] = count(); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "ustack",
+        params: STACK,
+        result: "ustack_t",
+        brief: "The user stack.",
+        doc: "mode is bpftrace, perf, raw or build_id; limit is the most frames, 127 by default.",
+        example: "profile:hz:99 { @[ustack(perf, 10)] = count(); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "ksym",
+        params: &[ADDRESS],
+        result: "ksym_t",
+        mode: Mode::Async,
+        brief: "A kernel address that prints as a symbol.",
+        example: "kprobe:do_nanosleep { printf(\"%s\\n\", ksym(reg(\"ip\"))); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "usym",
+        params: &[ADDRESS],
+        result: "usym_t",
+        mode: Mode::Async,
+        brief: "A user address that prints as a symbol.",
+        example: "uprobe:/bin/bash:readline { printf(\"%s\\n\", usym(reg(\"ip\"))); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "kaddr",
+        params: &[param("name", Kind::Literal)],
+        result: "uint64",
+        mode: Mode::CompileTime,
+        brief: "The address of a kernel symbol.",
+        example: "interval:s:1 { print(*kaddr(\"avenrun\")); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "uaddr",
+        params: &[param("name", Kind::Literal)],
+        result: "T *",
+        mode: Mode::CompileTime,
+        probes: &["uprobe", "uretprobe"],
+        brief: "The address of a symbol in the probed binary.",
+        doc: "It points to an unsigned integer of the symbol's size, to uint64 where that is no integer's.",
+        example: "uprobe:/bin/bash:readline { printf(\"%s\\n\", str(*uaddr(\"ps1_prompt\"))); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "reg",
+        params: &[param("name", Kind::Literal)],
+        result: "uint64",
+        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "profile", "software", "hardware"],
+        brief: "A register of the probed code.",
+        example: "kprobe:vfs_read { print(ksym(reg(\"ip\"))); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "kptr",
+        params: &[ADDRESS],
+        result: "T *",
+        brief: "Says that a pointer points into the kernel's memory.",
+        example: "uprobe:/bin/bash:readline { print(*kptr(kaddr(\"jiffies\"))); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "uptr",
+        params: &[ADDRESS],
+        result: "T *",
+        brief: "Says that a pointer points into the current process's memory.",
+        example: "kprobe:vfs_write { print(str(uptr(arg1), 16)); }",
+        ..Function::PLAIN
+    },
+];
