@@ -1,0 +1,87 @@
+//! The few system calls of the tests that std does not offer.
+
+use std::io;
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Sends `signal` to the process group `pgid`.
+pub fn kill_group(pgid: u32, signal: i32) {
+    let Ok(pgid) = i32::try_from(pgid) else { return };
+    // SAFETY: kill(2) takes plain numbers; a group that is gone gives ESRCH, which is fine here.
+    unsafe { libc::kill(-pgid, signal) };
+}
+
+/// Kinds of BPF objects that the kernel numbers: the commands `BPF_*_GET_NEXT_ID` of `enum bpf_cmd` (include/uapi/linux/bpf.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BpfKind {
+    /// Programs.
+    Prog = 11,
+    /// Maps.
+    Map = 12,
+    /// Links.
+    Link = 31,
+}
+
+/// The ids of all live BPF objects of a kind; empty where the system does not tell.
+pub fn bpf_ids(kind: BpfKind) -> Vec<u32> {
+    let mut ids = vec![];
+    // start_id, next_id, open_flags: the layout of union bpf_attr for the GET_NEXT_ID commands.
+    let mut attr = [0u32; 4];
+    loop {
+        // SAFETY: the kernel reads and writes at most the 12 bytes of `attr` that the size names.
+        let r = unsafe { libc::syscall(libc::SYS_bpf, kind as i32, attr.as_mut_ptr(), 12) };
+        if r != 0 {
+            return ids;
+        }
+        ids.push(attr[1]);
+        attr[0] = attr[1];
+    }
+}
+
+/// Gives up root: user and group 65534, no supplementary groups.
+pub fn become_nobody() -> io::Result<()> {
+    // SAFETY: plain numbers, and a null list of zero groups.
+    let r = unsafe { (libc::setgroups(0, std::ptr::null()), libc::setgid(65534), libc::setuid(65534)) };
+    if r == (0, 0, 0) { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Calls getppid(2) itself, past any cache of the C library.
+pub fn getppid() -> i64 {
+    // SAFETY: getppid takes nothing and cannot fail.
+    unsafe { libc::syscall(libc::SYS_getppid) }
+}
+
+/// Sends one raw Ethernet frame from the interface `name` (AF_PACKET, SOCK_RAW).
+pub fn send_frame(name: &str, frame: &[u8]) -> io::Result<()> {
+    let index = std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex"))?;
+    let index: i32 = index.trim().parse().map_err(io::Error::other)?;
+    // SAFETY: plain numbers.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: sockaddr_ll is plain data, for which zeros are valid.
+    let mut to: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    to.sll_family = libc::AF_PACKET as u16;
+    to.sll_ifindex = index;
+    let len = size_of::<libc::sockaddr_ll>() as u32;
+    // SAFETY: the buffer and the address live for the call, and the lengths are theirs.
+    let sent =
+        unsafe { libc::sendto(fd, frame.as_ptr().cast(), frame.len(), 0, (&raw const to).cast(), len) };
+    let result = if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    // SAFETY: `fd` was opened above and is used by nobody else.
+    unsafe { libc::close(fd) };
+    result
+}
+
+/// Marks a socket IP_TRANSPARENT, so that it takes packets for addresses that are not the machine's (TPROXY).
+pub fn set_transparent(fd: i32) -> io::Result<()> {
+    let on: i32 = 1;
+    // SAFETY: the option's value is one int, whose address and size are given.
+    let r = unsafe { libc::setsockopt(fd, libc::SOL_IP, libc::IP_TRANSPARENT, (&raw const on).cast(), 4) };
+    if r == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
