@@ -9,6 +9,7 @@ pub mod ast;
 pub mod diag;
 pub mod format;
 pub mod hir;
+mod hir_dump;
 pub mod span;
 pub mod system;
 pub mod types;
