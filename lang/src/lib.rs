@@ -7,6 +7,7 @@
 
 pub mod ast;
 pub mod diag;
+pub mod fixture;
 pub mod format;
 pub mod hir;
 mod hir_dump;
