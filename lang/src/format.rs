@@ -55,9 +55,9 @@ pub enum ConvKind {
     Str,
     /// `%r`: bytes; printable ones as they are, others as `\xNN`.
     Raw,
-    /// `%rx`: bytes in hex, separated by blanks.
+    /// `%rx`: each byte as `\xNN`.
     RawHex,
-    /// `%rh`: bytes in hex, not separated.
+    /// `%rh`: bytes in hex, separated by blanks.
     RawHexJoined,
 }
 

@@ -2,3 +2,6 @@
 
 pub mod dwarf;
 pub mod insn;
+pub mod maps;
+pub mod print;
+pub mod sys;

@@ -1,0 +1,72 @@
+//! JSON texts.
+
+/// Appends `text` between quotes, escaped. Bytes that are no UTF-8 become U+FFFD.
+pub fn string(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(text, out);
+    out.push(b'"');
+}
+
+/// Appends `text`, escaped.
+pub fn escape(text: &[u8], out: &mut Vec<u8>) {
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().bytes() {
+            escape_byte(c, out);
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+fn escape_byte(c: u8, out: &mut Vec<u8>) {
+    let short = match c {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        0..0x20 => {
+            out.extend_from_slice(format!("\\u{c:04x}").as_bytes());
+            return;
+        }
+        c => {
+            out.push(c);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Appends one line `{"type": KIND, "data": TEXT}`.
+pub fn text_line(kind: &str, text: &[u8], out: &mut Vec<u8>) {
+    begin_line(kind, out);
+    string(text, out);
+    end_line(out);
+}
+
+/// Appends `{"type": KIND, "data": `.
+pub fn begin_line(kind: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\": \"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\", \"data\": ");
+}
+
+/// Appends the end of a line.
+pub fn end_line(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_and_broken_utf8() {
+        let mut out = Vec::new();
+        string(b"a\"\\\n\r\t\x01\xffz", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "\"a\\\"\\\\\\n\\r\\t\\u0001\u{fffd}z\"");
+    }
+}

@@ -1,0 +1,127 @@
+//! Whole maps, as text and as JSON.
+
+use super::env::Env;
+use super::output::Format;
+use super::value::{self, Style, number, put};
+use super::{hist, json};
+use crate::maps::{Entry, Table, Value, average};
+use rbtrace_lang::types::{Agg, Type};
+use std::io::Write;
+
+/// How a map is printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Text or JSON.
+    pub format: Format,
+    /// Only the largest so many; 0: all.
+    pub top: u32,
+    /// Values are divided by this; 0 means 1.
+    pub div: u64,
+}
+
+/// Appends a map's entries. Without any, nothing is said of a map with keys.
+pub fn print(env: &Env, table: &Table, entries: Vec<Entry>, options: Options, out: &mut Vec<u8>) {
+    if entries.is_empty() && table.key.is_some() {
+        return;
+    }
+    let entries = table.top(entries, options.top);
+    let div = i128::from(options.div.max(1));
+    match options.format {
+        Format::Text => entries.iter().for_each(|e| text(env, table, e, div, out)),
+        Format::Json => json_line(env, table, &entries, div, out),
+    }
+}
+
+fn text(env: &Env, table: &Table, entry: &Entry, div: i128, out: &mut Vec<u8>) {
+    put(out, &table.name);
+    if let Some(key) = &table.key {
+        out.push(b'[');
+        value::key(env, key, &entry.key, Style::Text, out);
+        out.push(b']');
+    }
+    if let (Value::Buckets(counts), Some(agg)) = (&entry.value, table.aggregation()) {
+        put(out, ":\n");
+        hist::table(&hist::buckets(agg, counts, div as u64), out);
+    } else {
+        put(out, ": ");
+        text_value(env, &table.value, &entry.value, div, out);
+    }
+    out.push(b'\n');
+}
+
+/// Appends one value of a map.
+pub fn text_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<u8>) {
+    match value {
+        Value::Plain(bytes) => match ty {
+            Type::Int { size, signed } => {
+                number(super::int_at(bytes, usize::from(*size), *signed) / div, out);
+            }
+            ty => value::text(env, ty, bytes, Style::Text, out),
+        },
+        Value::Number(n) => number(n / div, out),
+        Value::Total { count, total } if matches!(ty, Type::Agg(Agg::Stats { .. })) => {
+            let average = average(*count, *total);
+            let _ = write!(out, "{{ .count = {count}, .average = {average}, .total = {total} }}");
+        }
+        Value::Total { count, total } => number(average(*count, *total) / div, out),
+        Value::Buckets(counts) => {
+            if let Type::Agg(agg) = ty {
+                out.push(b'\n');
+                hist::table(&hist::buckets(*agg, counts, div as u64), out);
+            }
+        }
+    }
+}
+
+fn json_line(env: &Env, table: &Table, entries: &[Entry], div: i128, out: &mut Vec<u8>) {
+    json::begin_line(kind(table), out);
+    put(out, "{");
+    json::string(table.name.as_bytes(), out);
+    put(out, ": ");
+    match (&table.key, entries) {
+        (Some(key), entries) => {
+            put(out, "{");
+            for (i, entry) in entries.iter().enumerate() {
+                put(out, if i > 0 { ", " } else { "" });
+                let mut text = Vec::new();
+                value::key(env, key, &entry.key, Style::Key, &mut text);
+                json::string(&text, out);
+                put(out, ": ");
+                json_value(env, &table.value, &entry.value, div, out);
+            }
+            put(out, "}");
+        }
+        (None, [entry, ..]) => json_value(env, &table.value, &entry.value, div, out),
+        (None, []) => put(out, "null"),
+    }
+    put(out, "}");
+    json::end_line(out);
+}
+
+fn kind(table: &Table) -> &'static str {
+    match table.aggregation() {
+        Some(Agg::Hist { .. } | Agg::LHist { .. }) => "hist",
+        Some(Agg::Stats { .. } | Agg::Avg { .. }) => "stats",
+        _ => "map",
+    }
+}
+
+/// Appends one value of a map as JSON.
+pub fn json_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<u8>) {
+    match value {
+        Value::Plain(bytes) => match ty {
+            Type::Int { .. } => text_value(env, ty, value, div, out),
+            ty => value::json(env, ty, bytes, out),
+        },
+        Value::Total { count, total } if matches!(ty, Type::Agg(Agg::Stats { .. })) => {
+            let average = average(*count, *total);
+            let _ = write!(out, "{{\"count\": {count}, \"average\": {average}, \"total\": {total}}}");
+        }
+        Value::Buckets(counts) => {
+            if let Type::Agg(agg) = ty {
+                hist::json(&hist::buckets(*agg, counts, div as u64), out);
+            }
+        }
+        value => text_value(env, ty, value, div, out),
+    }
+}

@@ -1,0 +1,60 @@
+//! Links: what holds a program at its place. Closing one takes the program off.
+
+use super::{descriptor, status};
+use libbpf_sys as lb;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+fn options() -> lb::bpf_link_create_opts {
+    lb::bpf_link_create_opts { sz: size_of::<lb::bpf_link_create_opts>() as _, ..Default::default() }
+}
+
+/// Links a program to a perf event (5.15); `cookie` is what `bpf_get_attach_cookie` gives.
+pub fn perf_event(prog: BorrowedFd, event: BorrowedFd, cookie: u64) -> io::Result<OwnedFd> {
+    let mut opts = options();
+    opts.__bindgen_anon_1.perf_event.bpf_cookie = cookie;
+    // SAFETY: `opts` is a whole structure with its size set and holds no pointer.
+    descriptor(unsafe {
+        lb::bpf_link_create(prog.as_raw_fd(), event.as_raw_fd(), lb::BPF_PERF_EVENT, &raw const opts)
+    })
+}
+
+/// Links a program to many kernel functions at once (5.18 with FPROBE), each with its cookie.
+pub fn kprobe_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> io::Result<OwnedFd> {
+    let names: Vec<CString> = functions
+        .iter()
+        .map(|(f, _)| CString::new(*f))
+        .collect::<Result<_, _>>()
+        .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let mut symbols: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
+    let cookies: Vec<u64> = functions.iter().map(|(_, c)| *c).collect();
+    let mut opts = options();
+    opts.__bindgen_anon_1.kprobe_multi = lb::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_2 {
+        flags: if ret { lb::BPF_F_KPROBE_MULTI_RETURN } else { 0 },
+        cnt: symbols.len() as u32,
+        syms: symbols.as_mut_ptr(),
+        cookies: cookies.as_ptr(),
+        ..Default::default()
+    };
+    // SAFETY: names and cookies are arrays of `cnt` elements that outlive the call.
+    descriptor(unsafe {
+        lb::bpf_link_create(prog.as_raw_fd(), 0, lb::BPF_TRACE_KPROBE_MULTI, &raw const opts)
+    })
+}
+
+/// Attaches to a raw tracepoint by name. A cookie other than 0 needs 6.10.
+pub fn raw_tracepoint(prog: BorrowedFd, event: Option<&str>, cookie: u64) -> io::Result<OwnedFd> {
+    let name = event.map(CString::new).transpose().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let mut opts = lb::bpf_raw_tp_opts { sz: size_of::<lb::bpf_raw_tp_opts>() as _, ..Default::default() };
+    opts.tp_name = name.as_ref().map_or(std::ptr::null(), |n| n.as_ptr());
+    opts.cookie = cookie;
+    // SAFETY: `name` outlives the call; `opts` is a whole structure with its size set.
+    descriptor(unsafe { lb::bpf_raw_tracepoint_open_opts(prog.as_raw_fd(), &raw mut opts) })
+}
+
+/// Takes a program off at once where the link's kind can.
+pub fn detach(link: BorrowedFd) -> io::Result<()> {
+    // SAFETY: takes a descriptor only.
+    status(unsafe { lb::bpf_link_detach(link.as_raw_fd()) })
+}

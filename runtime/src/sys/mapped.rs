@@ -1,0 +1,95 @@
+//! Words of an mmapable array map, shared with running programs.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A mapping that is undone on drop.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl Mapping {
+    /// Maps `len` bytes of `fd` from `offset`, shared.
+    pub(super) fn new(fd: BorrowedFd, len: usize, offset: usize, writable: bool) -> io::Result<Self> {
+        let prot = if writable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
+        // SAFETY: the kernel chooses the address; no existing memory is replaced.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                prot,
+                libc::MAP_SHARED,
+                fd.as_raw_fd(),
+                offset as libc::off_t,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        Ok(Mapping { base, len })
+    }
+
+    /// The 64-bit word at a byte offset that is a multiple of 8.
+    pub(super) fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.len,
+            "word {offset} lies outside of the mapping"
+        );
+        // SAFETY: in bounds and aligned (the base is a page's), mapped as long as `self`, and every access
+        // from here is atomic; the kernel writes to it as to any shared word.
+        unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(offset).cast()) }
+    }
+
+    /// Bytes that nobody writes to while the slice lives (see the callers).
+    ///
+    /// # Safety
+    /// Neither kernel nor programs may write to this range before the slice is dropped.
+    pub(super) unsafe fn bytes(&self, offset: usize, len: usize) -> &[u8] {
+        assert!(offset + len <= self.len, "bytes {offset}+{len} lie outside of the mapping");
+        // SAFETY: in bounds; the caller promises that it is stable.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(offset), len) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: exactly what `new` mapped; every reference into it borrows `self`.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+/// Bytes of a page.
+pub fn page_size() -> usize {
+    // SAFETY: takes no pointer.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// `u64` words of an array map made with `BPF_F_MMAPABLE`.
+#[derive(Debug)]
+pub struct Words {
+    mapping: Mapping,
+}
+
+impl Words {
+    /// Maps the first `words` words.
+    pub fn new(map: BorrowedFd, words: u32) -> io::Result<Self> {
+        let len = (words as usize * 8).next_multiple_of(page_size());
+        Ok(Words { mapping: Mapping::new(map, len, 0, true)? })
+    }
+
+    /// Reads a word.
+    pub fn get(&self, word: u32) -> u64 {
+        self.mapping.word(word as usize * 8).load(Ordering::SeqCst)
+    }
+
+    /// Writes a word.
+    pub fn set(&self, word: u32, value: u64) {
+        self.mapping.word(word as usize * 8).store(value, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,58 @@
+//! Clocks and calendar time.
+
+use std::ffi::CString;
+use std::mem::MaybeUninit;
+
+/// Reads a clock (`CLOCK_*`) in nanoseconds.
+pub fn clock(id: libc::clockid_t) -> u64 {
+    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `ts` is a place for the result.
+    unsafe { libc::clock_gettime(id, &raw mut ts) };
+    ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
+}
+
+/// A wall-clock time in the local time zone, by `strftime`'s conversions and `%f` (microseconds).
+pub fn format(format: &str, nanos: u64) -> String {
+    let micros = format!("{:06}", nanos / 1000 % 1_000_000);
+    let Ok(format) = CString::new(expand_micros(format, &micros)) else { return String::new() };
+    let seconds = (nanos / 1_000_000_000) as libc::time_t;
+    let mut tm = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: `localtime_r` fills `tm`, which is plain data and valid when zeroed.
+    let tm = unsafe {
+        libc::localtime_r(&raw const seconds, tm.as_mut_ptr());
+        tm.assume_init()
+    };
+    let mut out = vec![0u8; 256 + 8 * format.as_bytes().len()];
+    // SAFETY: buffer and its length; `format` is NUL-terminated, `tm` is filled.
+    let n = unsafe { libc::strftime(out.as_mut_ptr().cast(), out.len(), format.as_ptr(), &raw const tm) };
+    out.truncate(n);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `%f` as digits; every other conversion stays for `strftime`.
+fn expand_micros(format: &str, micros: &str) -> String {
+    let mut out = String::with_capacity(format.len() + 6);
+    let mut chars = format.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('f') => out.push_str(micros),
+            Some(other) => out.extend(['%', other]),
+            None => out.push('%'),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micros_are_expanded_and_percent_signs_kept() {
+        assert_eq!(expand_micros("%H %f %%f %", "000123"), "%H 000123 %%f %");
+    }
+}
