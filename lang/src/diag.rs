@@ -59,7 +59,7 @@ impl Diagnostic {
     /// The message with its source line and a marker below it:
     ///
     /// ```text
-    /// stdin:1:9-12: ERROR: Unknown function: nosuch
+    /// stdin:1:9-15: ERROR: Unknown function: nosuch
     /// BEGIN { nosuch() }
     ///         ~~~~~~
     /// HINT: …
@@ -89,10 +89,8 @@ impl Diagnostic {
         };
         let from = src.line_col(span.start);
         let to = src.line_col(span.end.max(span.start));
-        if from.line == to.line && to.col > from.col + 1 {
-            let _ = writeln!(out, "{}:{}:{}-{}: {text}", src.name, from.line, from.col, to.col - 1);
-        } else if from.line == to.line {
-            let _ = writeln!(out, "{}:{}:{}: {text}", src.name, from.line, from.col);
+        if from.line == to.line {
+            let _ = writeln!(out, "{}:{}:{}-{}: {text}", src.name, from.line, from.col, to.col);
         } else {
             let _ = writeln!(out, "{}:{}-{}: {text}", src.name, from.line, to.line);
         }

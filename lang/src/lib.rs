@@ -11,11 +11,13 @@ pub mod fixture;
 pub mod format;
 pub mod hir;
 mod hir_dump;
+pub mod parse;
 pub mod span;
 pub mod system;
 pub mod types;
 
 pub use diag::{Diagnostic, Severity};
+pub use parse::parse;
 pub use span::{Source, Span};
 pub use system::System;
 

@@ -1,0 +1,288 @@
+//! From text to the syntax tree.
+//!
+//! `layout` splits a source into items, the grammar (`grammar.pest`) parses each of them, and the
+//! other files here build the tree from what it found. Errors of one item do not hide others.
+
+mod constant;
+mod declare;
+mod error;
+mod expr;
+mod layout;
+mod literal;
+mod preprocess;
+mod stmt;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use crate::ast::{AttachSpec, ExprKind};
+use crate::ast::{CDef, CDefKind, ConfigEntry, Expr, Macro, MacroParam, MapDecl, Name, Probe, Script};
+use crate::{Diagnostic, Source, Span};
+use layout::{Item, ItemKind};
+use pest::Parser as _;
+use pest::iterators::Pair;
+use preprocess::Directive;
+use std::num::NonZeroUsize;
+use std::sync::Once;
+
+/// The generated parser; its rules are documented in `grammar.pest`.
+mod grammar {
+    #![allow(missing_docs, reason = "generated; the grammar file documents the rules")]
+    #[derive(pest_derive::Parser)]
+    #[grammar = "grammar.pest"]
+    pub(super) struct Grammar;
+}
+use grammar::{Grammar, Rule};
+
+/// Most steps of the grammar for one item: far above what real scripts need, and the end of those that
+/// no one could wait for.
+const MAX_STEPS: usize = 100_000_000;
+
+/// Most operators and branches around one value. The passes after this one walk the tree by recursion.
+const MAX_DEPTH: usize = 500;
+
+/// Parses a source; `file` is the number that its spans carry.
+///
+/// The script holds all items that could be parsed; it is whole when no diagnostic is an error.
+pub fn parse(source: &Source, file: u16) -> (Script, Vec<Diagnostic>) {
+    let layout = layout::split(&source.text, file);
+    let mut script = Script::default();
+    let mut diags = layout.diags;
+    for directive in &layout.directives.found {
+        script.c_defs.push(definition(directive, file, &mut diags));
+    }
+    for item in &layout.items {
+        let text = &layout.text[item.start..item.end];
+        let mut builder = Builder::new(file, item.start);
+        builder.item(*item, text, &mut script);
+        diags.append(&mut builder.diags);
+    }
+    diags.sort_by_key(|d| d.span.map(|s| s.start));
+    (script, diags)
+}
+
+fn limit_steps() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| pest::set_call_limit(NonZeroUsize::new(MAX_STEPS)));
+}
+
+/// A preprocessor line as a declaration.
+fn definition(directive: &Directive, file: u16, diags: &mut Vec<Diagnostic>) -> CDef {
+    match directive {
+        Directive::Include(path, span) => {
+            CDef { kind: CDefKind::Include { path: path.as_str().into() }, span: *span }
+        }
+        Directive::Define(d, span) => {
+            let name = Name { text: d.name.as_str().into(), span: d.name_span };
+            let mut builder = Builder { c_mode: true, ..Builder::new(file, d.body_span.start as usize) };
+            let value = if d.is_function { None } else { builder.value(&d.body) };
+            diags.append(&mut builder.diags);
+            CDef { kind: CDefKind::Define { name, text: d.body.as_str().into(), value }, span: *span }
+        }
+    }
+}
+
+/// Builds tree nodes of one item.
+struct Builder {
+    /// The source's number.
+    file: u16,
+    /// Where the item's text begins in the source.
+    base: u32,
+    /// Errors so far.
+    diags: Vec<Diagnostic>,
+    /// In C declarations integer suffixes are C's.
+    c_mode: bool,
+    /// Operators around the current expression.
+    depth: usize,
+    /// Enums that are defined inside a struct: they are declarations of their own.
+    inner_defs: Vec<CDef>,
+}
+
+impl Builder {
+    fn new(file: u16, base: usize) -> Self {
+        limit_steps();
+        Builder { file, base: base as u32, diags: vec![], c_mode: false, depth: 0, inner_defs: vec![] }
+    }
+
+    /// A constant expression on its own, with C's literals; `None` if it is none.
+    fn constant(text: &str) -> Option<Expr> {
+        let mut builder = Builder { c_mode: true, ..Builder::new(0, 0) };
+        let value = builder.value(text)?;
+        builder.diags.is_empty().then_some(value)
+    }
+
+    /// The text of a `#define` as an expression, if it is one.
+    fn value(&mut self, text: &str) -> Option<Expr> {
+        if !layout::is_shallow(text) {
+            return None;
+        }
+        let pair = Grammar::parse(Rule::define_value, text).ok()?.next()?;
+        pair.into_inner().find(|p| p.as_rule() == Rule::expr).map(|p| self.expr(p))
+    }
+
+    fn item(&mut self, item: Item, text: &str, script: &mut Script) {
+        let rule = match item.kind {
+            ItemKind::C => Rule::c_item,
+            ItemKind::Config => Rule::config_item,
+            ItemKind::Import => Rule::import_item,
+            ItemKind::Map => Rule::map_item,
+            ItemKind::Macro => Rule::macro_item,
+            ItemKind::Probe => Rule::probe_item,
+            ItemKind::Function => {
+                let span = self.place(0, 2);
+                self.diags.push(
+                    Diagnostic::error(span, "functions (fn) are not supported yet").hint("use a macro"),
+                );
+                return;
+            }
+        };
+        if item.kind == ItemKind::C && is_forward(text) {
+            return;
+        }
+        match Grammar::parse(rule, text) {
+            Ok(mut pairs) => {
+                if let Some(pair) = pairs.next() {
+                    self.build(pair, script);
+                }
+            }
+            Err(e) => self.diags.push(error::describe(&e, text, item, self)),
+        }
+    }
+
+    fn build(&mut self, pair: Pair<Rule>, script: &mut Script) {
+        let span = self.span(&pair);
+        match pair.as_rule() {
+            Rule::c_item => {
+                self.c_mode = true;
+                let def = self.c_item(pair);
+                script.c_defs.append(&mut self.inner_defs);
+                script.c_defs.extend(def.map(|kind| CDef { kind, span }));
+            }
+            Rule::config_item => {
+                let entries: Vec<_> = inner(pair, Rule::config_entry).collect();
+                script.config.extend(entries.into_iter().filter_map(|p| self.config_entry(p)));
+            }
+            Rule::import_item => {
+                if let Some(p) = inner(pair, Rule::string).next() {
+                    let place = self.span(&p);
+                    let path = self.string(p);
+                    script.imports.push((String::from_utf8_lossy(&path).into(), place));
+                }
+            }
+            Rule::map_item => script.map_decls.extend(self.map_decl(pair, span)),
+            Rule::macro_item => script.macros.extend(self.macro_item(pair, span)),
+            _ => script.probes.push(self.probe(pair, span)),
+        }
+    }
+
+    fn config_entry(&mut self, pair: Pair<Rule>) -> Option<ConfigEntry> {
+        let mut parts = pair.into_inner();
+        let name = self.name(&parts.next()?);
+        let value = parts.find(|p| p.as_rule() == Rule::config_value)?.into_inner().next()?;
+        let span = self.span(&value);
+        let value = match value.as_rule() {
+            Rule::string => String::from_utf8_lossy(&self.string(value)).into(),
+            Rule::int => self.integer(&value).to_string().into(),
+            _ => value.as_str().into(),
+        };
+        Some(ConfigEntry { name, value, span })
+    }
+
+    fn map_decl(&mut self, pair: Pair<Rule>, span: Span) -> Option<MapDecl> {
+        let mut decl = (None, None, None);
+        for p in pair.into_inner() {
+            match p.as_rule() {
+                Rule::map_name => decl.0 = Some(self.name(&p)),
+                Rule::ident => decl.1 = Some(self.name(&p)),
+                Rule::int => decl.2 = Some(self.integer(&p)),
+                _ => {}
+            }
+        }
+        Some(MapDecl { name: decl.0?, kind: decl.1?, entries: decl.2?, span })
+    }
+
+    fn macro_item(&mut self, pair: Pair<Rule>, span: Span) -> Option<Macro> {
+        let mut name = None;
+        let mut params = vec![];
+        let mut body = None;
+        for p in pair.into_inner() {
+            match p.as_rule() {
+                Rule::ident => name = Some(self.name(&p)),
+                Rule::macro_param => params.extend(self.macro_param(p)),
+                Rule::block => body = Some(self.block(p, true)),
+                _ => {}
+            }
+        }
+        Some(Macro { name: name?, params, body: body?, span, from_stdlib: false })
+    }
+
+    fn macro_param(&mut self, pair: Pair<Rule>) -> Option<MacroParam> {
+        let p = pair.into_inner().next()?;
+        let name = self.name(&p);
+        Some(match p.as_rule() {
+            Rule::var => MacroParam::Var(name),
+            Rule::map_name => MacroParam::Map(name),
+            _ => MacroParam::Expr(name),
+        })
+    }
+
+    fn probe(&mut self, pair: Pair<Rule>, span: Span) -> Probe {
+        let mut probe = Probe { attach: vec![], predicate: None, body: Default::default(), span };
+        for p in pair.into_inner() {
+            match p.as_rule() {
+                Rule::attach => probe.attach.push(self.attach(p)),
+                Rule::predicate => probe.predicate = inner(p, Rule::expr).next().map(|e| self.expr(e)),
+                Rule::block => probe.body = self.block(p, false),
+                _ => {}
+            }
+        }
+        probe
+    }
+
+    fn attach(&mut self, pair: Pair<Rule>) -> AttachSpec {
+        let span = self.span(&pair);
+        let mut spec = AttachSpec { label: None, text: "".into(), span };
+        for p in pair.into_inner() {
+            match p.as_rule() {
+                Rule::label => spec.label = Some(self.name(&p)),
+                _ => spec.text = p.as_str().into(),
+            }
+        }
+        spec
+    }
+
+    /// A name with its sigil taken off.
+    fn name(&self, pair: &Pair<Rule>) -> Name {
+        Name { text: pair.as_str().trim_start_matches(['$', '@']).into(), span: self.span(pair) }
+    }
+
+    /// The place of a node. Rules may take the blanks behind them along; those are no part of it.
+    fn span(&self, pair: &Pair<Rule>) -> Span {
+        let (start, text) = (pair.as_span().start(), pair.as_str());
+        self.place(start, start + text.trim_end().len())
+    }
+
+    fn place(&self, start: usize, end: usize) -> Span {
+        Span { file: self.file, start: self.base + start as u32, end: self.base + end as u32 }
+    }
+
+    fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.diags.push(Diagnostic::error(span, message));
+    }
+
+    /// What stands for an expression that has an error.
+    fn nothing(span: Span) -> Expr {
+        Expr { kind: ExprKind::Int(0), span }
+    }
+}
+
+/// The children of one kind.
+fn inner(pair: Pair<Rule>, rule: Rule) -> impl Iterator<Item = Pair<Rule>> {
+    pair.into_inner().filter(move |p| p.as_rule() == rule)
+}
+
+/// `struct x;` says nothing that a script could use.
+fn is_forward(text: &str) -> bool {
+    let text = text.trim_end();
+    !text.contains('{') && !text.starts_with("typedef") && text.ends_with(';')
+}

@@ -1,0 +1,264 @@
+//! Preprocessor lines: conditions are decided here, `#define` and `#include` become declarations.
+
+use super::constant;
+use crate::{Diagnostic, Span};
+
+/// What a `#define` line says.
+pub(super) struct Define {
+    /// The macro's name.
+    pub(super) name: String,
+    /// Place of the name.
+    pub(super) name_span: Span,
+    /// Whether parameters follow the name.
+    pub(super) is_function: bool,
+    /// The text after the name.
+    pub(super) body: String,
+    /// Place of that text.
+    pub(super) body_span: Span,
+}
+
+/// A line that declares something.
+pub(super) enum Directive {
+    /// `#define`
+    Define(Define, Span),
+    /// `#include`
+    Include(String, Span),
+}
+
+/// One `#if` … `#endif`.
+struct Condition {
+    /// The branch that we are in is used.
+    on: bool,
+    /// A branch was used already.
+    taken: bool,
+    /// `#else` was seen.
+    in_else: bool,
+    /// The `#if` line.
+    span: Span,
+}
+
+/// The state of the preprocessor after some lines.
+#[derive(Default)]
+pub(super) struct Preprocessor {
+    conditions: Vec<Condition>,
+    /// Declarations in order.
+    pub(super) found: Vec<Directive>,
+}
+
+/// One line, in parts.
+struct Line<'a> {
+    /// After the directive's name.
+    rest: &'a str,
+    /// Offset of `rest` in the line.
+    offset: usize,
+    span: Span,
+}
+
+impl Line<'_> {
+    fn part(&self, from: usize, to: usize) -> Span {
+        let base = self.span.start as usize + self.offset;
+        Span { file: self.span.file, ..Span::new(base + from, base + to) }
+    }
+}
+
+impl Preprocessor {
+    /// Whether the lines that follow are part of the script.
+    pub(super) fn active(&self) -> bool {
+        self.conditions.iter().all(|c| c.on)
+    }
+
+    /// Takes one line, from its `#` on.
+    pub(super) fn line(&mut self, text: &str, span: Span, diags: &mut Vec<Diagnostic>) {
+        let text = without_comments(text);
+        let name_start = 1 + text[1..].len() - text[1..].trim_start().len();
+        let name_len = word_len(&text[name_start..]);
+        let offset = name_start + name_len;
+        let offset = offset + text[offset..].len() - text[offset..].trim_start().len();
+        let line = Line { rest: text[offset..].trim_end(), offset, span };
+        let active = self.active();
+        match &text[name_start..name_start + name_len] {
+            "if" => {
+                let on = active && self.evaluate(&line, diags);
+                self.open(on, active, span);
+            }
+            "ifdef" => self.open(active && self.is_defined(line.rest), active, span),
+            "ifndef" => self.open(active && !self.is_defined(line.rest), active, span),
+            "elif" => self.elif(&line, diags),
+            "else" => self.otherwise(span, diags),
+            "endif" => {
+                if self.conditions.pop().is_none() {
+                    diags.push(Diagnostic::error(span, "syntax: #endif without #if"));
+                }
+            }
+            _ if !active => {}
+            "define" => self.define(&line, diags),
+            "undef" => self.found.retain(|d| !matches!(d, Directive::Define(d, _) if d.name == line.rest)),
+            "include" => self.include(&line, diags),
+            "error" => diags.push(Diagnostic::error(span, format!("#error {}", line.rest))),
+            // Advice to a C compiler has no meaning here.
+            "pragma" | "warning" => {}
+            other => diags.push(Diagnostic::error(span, format!("syntax: unknown directive '#{other}'"))),
+        }
+    }
+
+    /// Reports what was never closed.
+    pub(super) fn finish(&mut self, _file: u16, diags: &mut Vec<Diagnostic>) {
+        for c in self.conditions.drain(..) {
+            diags.push(Diagnostic::error(c.span, "syntax: #if without #endif"));
+        }
+    }
+
+    fn open(&mut self, on: bool, active: bool, span: Span) {
+        // Inside what is switched off no branch may switch on.
+        self.conditions.push(Condition { on, taken: on || !active, in_else: false, span });
+    }
+
+    fn elif(&mut self, line: &Line, diags: &mut Vec<Diagnostic>) {
+        let Some(mut c) = self.conditions.pop() else {
+            diags.push(Diagnostic::error(line.span, "syntax: #elif without #if"));
+            return;
+        };
+        c.on = !c.taken && self.evaluate(line, diags);
+        c.taken |= c.on;
+        self.conditions.push(c);
+    }
+
+    fn otherwise(&mut self, span: Span, diags: &mut Vec<Diagnostic>) {
+        match self.conditions.last_mut() {
+            Some(c) if !c.in_else => {
+                c.on = !c.taken;
+                c.taken = true;
+                c.in_else = true;
+            }
+            Some(_) => diags.push(Diagnostic::error(span, "syntax: #else after #else")),
+            None => diags.push(Diagnostic::error(span, "syntax: #else without #if")),
+        }
+    }
+
+    /// Kernel types come from BTF, which scripts ask for by this name.
+    fn is_defined(&self, name: &str) -> bool {
+        name == "BPFTRACE_HAVE_BTF" || self.value(name).is_some()
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.found.iter().rev().find_map(|d| match d {
+            Directive::Define(d, _) if d.name == name => Some(d.body.as_str()),
+            _ => None,
+        })
+    }
+
+    fn define(&mut self, line: &Line, diags: &mut Vec<Diagnostic>) {
+        let len = word_len(line.rest);
+        if len == 0 || line.rest.as_bytes()[0].is_ascii_digit() {
+            diags.push(Diagnostic::error(line.span, "syntax: expected a name after #define"));
+            return;
+        }
+        let after = &line.rest[len..];
+        let from = len + after.len() - after.trim_start().len();
+        let define = Define {
+            name: line.rest[..len].into(),
+            name_span: line.part(0, len),
+            is_function: after.starts_with('('),
+            body: line.rest[from..].into(),
+            body_span: line.part(from, line.rest.len()),
+        };
+        self.found.push(Directive::Define(define, line.span));
+    }
+
+    fn include(&mut self, line: &Line, diags: &mut Vec<Diagnostic>) {
+        let rest = line.rest;
+        let inner = rest
+            .strip_prefix('<')
+            .and_then(|r| r.strip_suffix('>'))
+            .or_else(|| rest.strip_prefix('"').and_then(|r| r.strip_suffix('"')));
+        match inner {
+            Some(path) => self.found.push(Directive::Include(path.into(), line.span)),
+            None => {
+                diags
+                    .push(Diagnostic::error(line.span, "syntax: expected <FILE> or \"FILE\" after #include"));
+            }
+        }
+    }
+
+    fn evaluate(&self, line: &Line, diags: &mut Vec<Diagnostic>) -> bool {
+        let text = self.without_defined(line.rest);
+        match constant::evaluate(&text, &|name| self.lookup(name, 0)) {
+            Some(v) => v != 0,
+            None => {
+                let message = format!("cannot decide '#if {}'", line.rest);
+                let hint = "only numbers, #define names, defined(NAME) and operators can be tested";
+                diags.push(Diagnostic::error(line.span, message).hint(hint));
+                false
+            }
+        }
+    }
+
+    fn lookup(&self, name: &str, depth: usize) -> Option<i64> {
+        match (self.value(name), depth) {
+            (_, 16..) => None,
+            (Some(text), _) => constant::evaluate(text, &|n| self.lookup(n, depth + 1)),
+            // As in C, what is not defined is zero.
+            (None, _) => Some(i64::from(name == "BPFTRACE_HAVE_BTF")),
+        }
+    }
+
+    /// Puts 1 or 0 for each `defined(NAME)` and `defined NAME`.
+    fn without_defined(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("defined") {
+            out.push_str(&rest[..at]);
+            let after = rest[at + "defined".len()..].trim_start();
+            let inner = after.strip_prefix('(').map_or(after, str::trim_start);
+            let len = word_len(inner);
+            out.push_str(if self.is_defined(&inner[..len]) { "1" } else { "0" });
+            let behind = &inner[len..];
+            rest = if after.starts_with('(') {
+                behind.trim_start().strip_prefix(')').unwrap_or(behind)
+            } else {
+                behind
+            };
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+fn word_len(text: &str) -> usize {
+    text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count()
+}
+
+/// Comments and continuations as blanks, so that offsets stay.
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_string = false;
+    while let Some(c) = rest.chars().next() {
+        let mut len = c.len_utf8();
+        if c == '"' {
+            in_string = !in_string;
+        }
+        if in_string && c == '\\' && rest.len() > 1 {
+            let escaped = rest[1..].chars().next().map_or(0, char::len_utf8);
+            out.push_str(&rest[..1 + escaped]);
+            rest = &rest[1 + escaped..];
+            continue;
+        }
+        if !in_string && rest.starts_with("//") {
+            break;
+        }
+        let blank = if !in_string && rest.starts_with("/*") {
+            len = rest.find("*/").map_or(rest.len(), |e| e + 2);
+            true
+        } else {
+            c == '\n' || (c == '\\' && rest[1..].trim_start_matches(' ').starts_with('\n'))
+        };
+        if blank {
+            out.extend(std::iter::repeat_n(' ', len));
+        } else {
+            out.push_str(&rest[..len]);
+        }
+        rest = &rest[len..];
+    }
+    out
+}
