@@ -172,7 +172,7 @@ impl System for Fixture {
     }
 
     fn check_kprobe_offset(&self, _module: Option<&str>, func: &str, offset: u64) -> Answer<()> {
-        if offset % 4 == 0 {
+        if offset.is_multiple_of(4) {
             return Ok(());
         }
         Err(SystemError::with_hint(

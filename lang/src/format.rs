@@ -58,7 +58,7 @@ pub enum ConvKind {
     /// `%rx`: each byte as `\xNN`.
     RawHex,
     /// `%rh`: bytes in hex, separated by blanks.
-    RawHexJoined,
+    RawHexSpaced,
 }
 
 /// What is wrong with a format.
@@ -209,7 +209,7 @@ impl Cursor<'_> {
             b'c' => ConvKind::Char,
             b's' => ConvKind::Str,
             b'r' if self.eat(b'x') => ConvKind::RawHex,
-            b'r' if self.eat(b'h') => ConvKind::RawHexJoined,
+            b'r' if self.eat(b'h') => ConvKind::RawHexSpaced,
             b'r' => ConvKind::Raw,
             c => return self.error(format!("Unknown format string token: %{}", char::from(c))),
         })
@@ -242,7 +242,7 @@ mod tests {
     fn buffers_have_three_forms() {
         assert_eq!(conv("%r").kind, ConvKind::Raw);
         assert_eq!(conv("%rx").kind, ConvKind::RawHex);
-        assert_eq!(conv("%rh").kind, ConvKind::RawHexJoined);
+        assert_eq!(conv("%rh").kind, ConvKind::RawHexSpaced);
     }
 
     #[test]
