@@ -44,7 +44,7 @@ pub fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>
                 put(out, &format!("\\x{b:02x}"));
             }
         }
-        ConvKind::RawHexJoined => {
+        ConvKind::RawHexSpaced => {
             let hex: Vec<_> = bytes_of(ty, data).iter().map(|b| format!("{b:02x}")).collect();
             put(out, &hex.join(" "));
         }
