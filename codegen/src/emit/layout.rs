@@ -1,0 +1,171 @@
+//! Puts blocks in order, functions behind one another, and resolves jumps, calls and addresses.
+
+use super::encode::{self, Insn};
+use super::frequency::{Frequency, reverse_postorder};
+use super::mach::{MBlock, MBlockId, MFunc, MOp, MTerm, Reg, Src};
+use crate::backend::{BackendError, Code};
+use crate::ir::{Cond, Module};
+use crate::object::{Features, Reloc, RelocTarget};
+use rbtrace_lang::Span;
+
+/// Longest block that is repeated in place of a jump to it, if it leaves the function.
+const DUPLICATED_EXIT: usize = 2;
+
+/// Where a jump of the laid-out code goes.
+#[derive(Clone, Copy, Debug)]
+enum Fix {
+    None,
+    Block(MBlockId),
+    Func(u32),
+}
+
+struct Placed {
+    insn: Insn,
+    span: Span,
+    fix: Fix,
+}
+
+/// Encodes the functions of a module, main first.
+pub fn assemble(module: &Module, funcs: &[MFunc], features: &Features) -> Result<Code, BackendError> {
+    let mut code = Code::default();
+    let mut calls = vec![];
+    for (f, ir) in funcs.iter().zip(&module.funcs) {
+        let start = code.insns.len();
+        code.funcs.push((start as u32, ir.name.clone()));
+        Assembler { f, features, out: vec![], starts: vec![usize::MAX; f.blocks.len()], relocs: vec![] }
+            .run(&mut code, &mut calls)?;
+    }
+    for (at, func) in calls {
+        let mut insn = Insn::from_word(code.insns[at]);
+        insn.imm = code.funcs[func as usize].0 as i32 - at as i32 - 1;
+        code.insns[at] = insn.word();
+    }
+    Ok(code)
+}
+
+/// Repeats short blocks that leave the function at the end of blocks that jump to them.
+pub fn duplicate_exits(f: &mut MFunc) {
+    for b in 0..f.blocks.len() {
+        let MTerm::Jump(t) = f.blocks[b].term else { continue };
+        let exit = &f.blocks[t];
+        if exit.term == MTerm::Exit && exit.insts.len() <= DUPLICATED_EXIT && t != b {
+            let (insts, span) = (exit.insts.clone(), exit.term_span);
+            let block = &mut f.blocks[b];
+            block.insts.extend(insts);
+            (block.term, block.term_span) = (MTerm::Exit, span);
+        }
+    }
+}
+
+/// Blocks in the order of the code: likely ones first, each after what usually leads to it.
+fn order(f: &MFunc) -> Vec<MBlockId> {
+    let frequency = Frequency::new(f);
+    let (cold, mut warm): (Vec<_>, Vec<_>) =
+        reverse_postorder(f).into_iter().partition(|&b| frequency.cold[b]);
+    warm.extend(cold);
+    warm
+}
+
+struct Assembler<'a> {
+    f: &'a MFunc,
+    features: &'a Features,
+    out: Vec<Placed>,
+    starts: Vec<usize>,
+    relocs: Vec<(usize, RelocTarget)>,
+}
+
+impl Assembler<'_> {
+    fn run(mut self, code: &mut Code, calls: &mut Vec<(usize, u32)>) -> Result<(), BackendError> {
+        let order = order(self.f);
+        for (i, &b) in order.iter().enumerate() {
+            self.starts[b] = self.out.len();
+            let block = &self.f.blocks[b];
+            self.insts(block);
+            self.term(block, order.get(i + 1).copied());
+        }
+        self.resolve()?;
+        let start = code.insns.len();
+        for (i, p) in self.out.iter().enumerate() {
+            code.insns.push(p.insn.word());
+            code.spans.push(p.span);
+            if let Fix::Func(func) = p.fix {
+                calls.push((start + i, func));
+            }
+        }
+        code.relocs.extend(self.relocs.iter().map(|&(i, target)| Reloc { insn: (start + i) as u32, target }));
+        Ok(())
+    }
+
+    fn insts(&mut self, block: &MBlock) {
+        let mut words = vec![];
+        for inst in &block.insts {
+            let fix = match inst.op {
+                MOp::CallLocal { func, .. } | MOp::LdFunc { func, .. } => Fix::Func(func.0),
+                _ => Fix::None,
+            };
+            match inst.op {
+                MOp::LdMap { map, .. } => self.relocs.push((self.out.len(), RelocTarget::Map(map))),
+                MOp::LdMapValue { map, .. } => self.relocs.push((self.out.len(), RelocTarget::MapValue(map))),
+                _ => {}
+            }
+            encode::encode(&inst.op, self.f.slot_bytes, &mut words);
+            for (i, insn) in words.drain(..).enumerate() {
+                let fix = if i == 0 { fix } else { Fix::None };
+                self.out.push(Placed { insn, span: inst.span, fix });
+            }
+        }
+    }
+
+    fn term(&mut self, block: &MBlock, next: Option<MBlockId>) {
+        let span = block.term_span;
+        match block.term {
+            MTerm::Exit => self.push(encode::exit(), span, Fix::None),
+            MTerm::Jump(t) => self.goto(t, next, span),
+            MTerm::Branch { cond, wide, a, b, then, otherwise, .. } => {
+                let negated = cond.negate().filter(|_| next == Some(then));
+                match negated {
+                    Some(cond) => self.branch((cond, wide, a, b), otherwise, span),
+                    None => {
+                        self.branch((cond, wide, a, b), then, span);
+                        self.goto(otherwise, next, span);
+                    }
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, insn: Insn, span: Span, fix: Fix) {
+        self.out.push(Placed { insn, span, fix });
+    }
+
+    fn branch(&mut self, (cond, wide, a, b): (Cond, bool, Reg, Src), target: MBlockId, span: Span) {
+        self.push(encode::branch(cond, wide, a, b, 0), span, Fix::Block(target));
+    }
+
+    /// Falls through or jumps.
+    fn goto(&mut self, t: MBlockId, next: Option<MBlockId>, span: Span) {
+        if next != Some(t) {
+            self.push(encode::jump(0), span, Fix::Block(t));
+        }
+    }
+
+    /// Sets the offsets of jumps within the function.
+    fn resolve(&mut self) -> Result<(), BackendError> {
+        for i in 0..self.out.len() {
+            let Fix::Block(b) = self.out[i].fix else { continue };
+            let off = self.starts[b] as i64 - i as i64 - 1;
+            let p = &mut self.out[i];
+            match i16::try_from(off) {
+                Ok(off) => p.insn.off = off,
+                Err(_) if self.features.isa_v4 && p.insn == encode::jump(0) => {
+                    p.insn = encode::jump(off as i32)
+                }
+                Err(_) => {
+                    let text = "the program is too large: a jump is longer than BPF allows";
+                    return Err(BackendError::new(p.span, text));
+                }
+            }
+        }
+        Ok(())
+    }
+}

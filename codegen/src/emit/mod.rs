@@ -1,0 +1,7 @@
+//! From IR to encoded BPF: instruction selection, layout of blocks, encoding.
+
+pub mod encode;
+pub mod frequency;
+pub mod layout;
+pub mod mach;
+pub mod select;

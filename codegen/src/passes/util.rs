@@ -1,0 +1,239 @@
+//! What several passes need: operands, replacement of values, constants, predecessors, dominators.
+
+use crate::ir::*;
+use std::collections::HashMap;
+
+/// Does it fit a BPF immediate?
+pub fn fits_i32(c: i64) -> bool {
+    i32::try_from(c).is_ok()
+}
+
+/// Calls `f` on each value that an operation reads.
+pub fn operands(op: &Op, mut f: impl FnMut(Value)) {
+    // One list of operands serves both; calls own their list, the rest is a few words.
+    match op {
+        Op::Call(_, args) | Op::CallLocal(_, args) => args.iter().copied().for_each(f),
+        op => operands_mut(&mut op.clone(), |v| f(*v)),
+    }
+}
+
+/// Calls `f` on each value that an operation reads, to change it.
+pub fn operands_mut(op: &mut Op, mut f: impl FnMut(&mut Value)) {
+    match op {
+        Op::Const(_) | Op::SlotAddr(_) | Op::MapRef(_) | Op::MapValue(..) | Op::FuncAddr(_) => {}
+        Op::Alu(_, a, b) | Op::Cmp(_, a, b) => {
+            f(a);
+            f(b);
+        }
+        Op::Neg(a) | Op::Sext(_, a) | Op::Zext(_, a) | Op::Bswap(_, a) => f(a),
+        Op::Load { ptr, .. } => f(ptr),
+        Op::Store { ptr, value, .. } | Op::Atomic { ptr, value, .. } => {
+            f(ptr);
+            f(value);
+        }
+        Op::Copy { dst, src, .. } => {
+            f(dst);
+            f(src);
+        }
+        Op::Zero { dst, .. } => f(dst),
+        Op::Call(_, args) | Op::CallLocal(_, args) => args.iter_mut().for_each(f),
+    }
+}
+
+/// Calls `f` on each value that the end of a block reads.
+pub fn term_operands(term: &Term, mut f: impl FnMut(Value)) {
+    match term {
+        Term::Jump(_, args) => args.iter().copied().for_each(f),
+        Term::Branch { a, b, then, otherwise, .. } => {
+            f(*a);
+            f(*b);
+            then.1.iter().chain(&otherwise.1).copied().for_each(f);
+        }
+        Term::Return(v) => f(*v),
+        Term::Unreachable => {}
+    }
+}
+
+/// Calls `f` on each value that the end of a block reads, to change it.
+pub fn term_operands_mut(term: &mut Term, mut f: impl FnMut(&mut Value)) {
+    match term {
+        Term::Jump(_, args) => args.iter_mut().for_each(f),
+        Term::Branch { a, b, then, otherwise, .. } => {
+            f(a);
+            f(b);
+            then.1.iter_mut().chain(&mut otherwise.1).for_each(f);
+        }
+        Term::Return(v) => f(v),
+        Term::Unreachable => {}
+    }
+}
+
+/// Changes the blocks that the end of a block goes to.
+pub fn targets_mut(term: &mut Term) -> Vec<(&mut Block, &mut Vec<Value>)> {
+    match term {
+        Term::Jump(b, args) => vec![(b, args)],
+        Term::Branch { then, otherwise, .. } => {
+            vec![(&mut then.0, &mut then.1), (&mut otherwise.0, &mut otherwise.1)]
+        }
+        Term::Return(_) | Term::Unreachable => vec![],
+    }
+}
+
+/// Replaces values by others everywhere; chains are followed.
+pub fn replace(f: &mut Function, map: &HashMap<Value, Value>) {
+    if map.is_empty() {
+        return;
+    }
+    let resolve = |v: &mut Value| {
+        while let Some(&w) = map.get(v) {
+            *v = w;
+        }
+    };
+    for b in &mut f.blocks {
+        for i in &mut b.insts {
+            operands_mut(&mut i.op, resolve);
+        }
+        term_operands_mut(&mut b.term, resolve);
+    }
+}
+
+/// The operation that defines each value; `None` for parameters.
+pub fn definitions(f: &Function) -> Vec<Option<&Op>> {
+    let mut defs = vec![None; f.types.len()];
+    for i in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let Some(v) = i.result {
+            defs[v.0 as usize] = Some(&i.op);
+        }
+    }
+    defs
+}
+
+/// The constant that a value is, in the form of its type: an I32 constant is zero-extended.
+pub fn constant(f: &Function, defs: &[Option<&Op>], v: Value) -> Option<i64> {
+    match defs[v.0 as usize] {
+        Some(Op::Const(c)) => Some(normal(f.ty(v), *c)),
+        _ => None,
+    }
+}
+
+/// A constant as the register of its type holds it.
+pub fn normal(ty: Ty, c: i64) -> i64 {
+    if ty == Ty::I32 { i64::from(c as u32) } else { c }
+}
+
+/// The blocks from which each block is reached, one entry for each edge.
+pub fn predecessors(f: &Function) -> Vec<Vec<Block>> {
+    let mut preds = vec![vec![]; f.blocks.len()];
+    for b in f.block_ids() {
+        for (s, _) in f.block(b).term.successors() {
+            preds[s.0 as usize].push(b);
+        }
+    }
+    preds
+}
+
+/// Blocks in reverse postorder from the entry; unreachable ones are left out.
+pub fn reverse_postorder(f: &Function) -> Vec<Block> {
+    let next = |b: Block| f.block(b).term.successors().into_iter().map(|s| s.0).collect::<Vec<_>>();
+    let mut seen = vec![false; f.blocks.len()];
+    let mut order = vec![];
+    let mut stack = vec![(Block(0), next(Block(0)))];
+    seen[0] = true;
+    while let Some((b, todo)) = stack.last_mut() {
+        match todo.pop() {
+            Some(s) if !seen[s.0 as usize] => {
+                seen[s.0 as usize] = true;
+                stack.push((s, next(s)));
+            }
+            Some(_) => {}
+            None => {
+                order.push(*b);
+                stack.pop();
+            }
+        }
+    }
+    order.reverse();
+    order
+}
+
+/// Immediate dominators (Cooper, Harvey and Kennedy).
+#[derive(Debug)]
+pub struct Dominators {
+    /// By block; the entry's and unreachable blocks' own is themselves.
+    pub idom: Vec<Block>,
+    /// Reverse postorder.
+    pub order: Vec<Block>,
+    position: Vec<usize>,
+}
+
+impl Dominators {
+    /// Computes them.
+    pub fn new(f: &Function) -> Self {
+        let order = reverse_postorder(f);
+        let preds = predecessors(f);
+        let mut position = vec![usize::MAX; f.blocks.len()];
+        order.iter().enumerate().for_each(|(i, b)| position[b.0 as usize] = i);
+        let mut d = Dominators { idom: f.block_ids().collect(), order, position };
+        let mut known = vec![false; f.blocks.len()];
+        known[0] = true;
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for &b in &d.order.clone()[1..] {
+                let mut done = preds[b.0 as usize].iter().copied().filter(|p| known[p.0 as usize]);
+                let Some(first) = done.next() else { continue };
+                let new = done.fold(first, |a, p| d.common(a, p));
+                changed |= !std::mem::replace(&mut known[b.0 as usize], true) || d.idom[b.0 as usize] != new;
+                d.idom[b.0 as usize] = new;
+            }
+        }
+        d
+    }
+
+    /// Is it reached from the entry?
+    pub fn reachable(&self, b: Block) -> bool {
+        self.position[b.0 as usize] != usize::MAX
+    }
+
+    /// The nearest block that dominates both.
+    pub fn common(&self, mut a: Block, mut b: Block) -> Block {
+        let at = |b: Block| self.position[b.0 as usize];
+        while a != b {
+            while at(a) > at(b) {
+                a = self.idom[a.0 as usize];
+            }
+            while at(b) > at(a) {
+                b = self.idom[b.0 as usize];
+            }
+        }
+        a
+    }
+
+    /// Does `a` dominate `b`?
+    pub fn dominates(&self, a: Block, b: Block) -> bool {
+        self.reachable(a) && self.reachable(b) && self.common(a, b) == a
+    }
+
+    /// Blocks whose immediate dominator each block is.
+    pub fn children(&self) -> Vec<Vec<Block>> {
+        let mut children = vec![vec![]; self.idom.len()];
+        for &b in self.order.iter().skip(1) {
+            children[self.idom[b.0 as usize].0 as usize].push(b);
+        }
+        children
+    }
+}
+
+/// Cuts a block before instruction `at`: the rest with the end goes to a new block, which is returned. The
+/// old block ends `Unreachable`.
+pub fn split(f: &mut Function, b: Block, at: usize) -> Block {
+    let rest = f.add_block();
+    let data = f.block_mut(b);
+    let insts = data.insts.split_off(at);
+    let term = std::mem::replace(&mut data.term, Term::Unreachable);
+    let span = data.term_span;
+    data.term_span = insts.first().map_or(span, |i| i.span);
+    let new = f.block_mut(rest);
+    (new.insts, new.term, new.term_span) = (insts, term, span);
+    rest
+}

@@ -1,0 +1,333 @@
+//! Colouring of the interference graph with iterated coalescing (George and Appel, 1996).
+//!
+//! Nodes are registers. r0 to r9 are coloured from the start; calls define r0 to r5, so that values live across
+//! them end in r6 to r9. Copies are coalesced where that cannot make the graph harder to colour.
+
+use super::graph::Graph;
+use crate::emit::mach::Reg;
+
+/// Colours.
+const K: usize = Reg::ALLOCATABLE as usize;
+
+/// Which colour to try first: what calls destroy, then what the JIT has to save. r4 is the x86-64 JIT's shift
+/// register, so it comes late.
+const ORDER: [u8; K] = [1, 2, 3, 0, 5, 4, 6, 7, 8, 9];
+
+/// What came out of an attempt.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The colour of each register.
+    Colored(Vec<u8>),
+    /// Registers that must live in memory; each group shares one place, its members were coalesced.
+    Spill(Vec<Vec<Reg>>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Precolored,
+    Simplify,
+    Freeze,
+    Spill,
+    Coalesced,
+    Stacked,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MoveState {
+    Worklist,
+    Active,
+    Done,
+}
+
+/// Colours the graph.
+pub fn color(graph: &Graph) -> Outcome {
+    let mut c = Colorer::new(graph);
+    c.run();
+    c.assign()
+}
+
+struct Colorer<'a> {
+    graph: &'a Graph,
+    edges: super::graph::Edges,
+    state: Vec<State>,
+    alias: Vec<usize>,
+    degree: Vec<usize>,
+    cost: Vec<f64>,
+    /// Moves of each node, grown by coalescing.
+    moves_of: Vec<Vec<usize>>,
+    moves: Vec<MoveState>,
+    move_queue: Vec<usize>,
+    simplify: Vec<usize>,
+    freeze: Vec<usize>,
+    spill: Vec<usize>,
+    stack: Vec<usize>,
+}
+
+impl<'a> Colorer<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let n = graph.nodes;
+        let mut c = Colorer {
+            graph,
+            edges: graph.edges.clone(),
+            state: vec![State::Precolored; n],
+            alias: (0..n).collect(),
+            degree: vec![usize::MAX / 2; n],
+            cost: graph.cost.clone(),
+            moves_of: vec![vec![]; n],
+            moves: vec![MoveState::Worklist; graph.moves.len()],
+            move_queue: (0..graph.moves.len()).collect(),
+            simplify: vec![],
+            freeze: vec![],
+            spill: vec![],
+            stack: vec![],
+        };
+        // The heaviest move is taken from the end of the queue.
+        c.move_queue.sort_by(|&a, &b| graph.moves[a].weight.total_cmp(&graph.moves[b].weight));
+        for (m, mv) in graph.moves.iter().enumerate() {
+            c.moves_of[mv.dst].push(m);
+            c.moves_of[mv.src].push(m);
+        }
+        for v in (K + 1)..n {
+            c.degree[v] = c.edges.neighbours(v).len();
+            if graph.used[v] {
+                c.enqueue(v);
+            } else {
+                c.state[v] = State::Stacked;
+            }
+        }
+        c
+    }
+
+    fn run(&mut self) {
+        loop {
+            if let Some(v) = pop(&mut self.simplify, &self.state, State::Simplify) {
+                self.push_on_stack(v);
+            } else if let Some(m) = self.move_queue.pop() {
+                self.coalesce(m);
+            } else if let Some(v) = pop(&mut self.freeze, &self.state, State::Freeze) {
+                self.freeze_moves(v);
+                self.state[v] = State::Simplify;
+                self.simplify.push(v);
+            } else if let Some(v) = self.cheapest_spill() {
+                self.freeze_moves(v);
+                self.state[v] = State::Simplify;
+                self.simplify.push(v);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn enqueue(&mut self, v: usize) {
+        let (state, list) = if self.degree[v] >= K {
+            (State::Spill, &mut self.spill)
+        } else if self.moves_of[v].iter().any(|&m| self.moves[m] != MoveState::Done) {
+            (State::Freeze, &mut self.freeze)
+        } else {
+            (State::Simplify, &mut self.simplify)
+        };
+        self.state[v] = state;
+        list.push(v);
+    }
+
+    fn find(&self, mut v: usize) -> usize {
+        while self.state[v] == State::Coalesced {
+            v = self.alias[v];
+        }
+        v
+    }
+
+    fn adjacent(&self, v: usize) -> Vec<usize> {
+        let present = |w: &usize| !matches!(self.state[*w], State::Stacked | State::Coalesced);
+        self.edges.neighbours(v).iter().copied().filter(present).collect()
+    }
+
+    fn push_on_stack(&mut self, v: usize) {
+        let around = self.adjacent(v);
+        self.state[v] = State::Stacked;
+        self.stack.push(v);
+        for w in around {
+            self.lower_degree(w);
+        }
+    }
+
+    fn lower_degree(&mut self, w: usize) {
+        if self.state[w] == State::Precolored {
+            return;
+        }
+        self.degree[w] -= 1;
+        if self.degree[w] == K - 1 {
+            self.wake_moves(w);
+            for x in self.adjacent(w) {
+                self.wake_moves(x);
+            }
+            if self.state[w] == State::Spill {
+                self.enqueue(w);
+            }
+        }
+    }
+
+    fn wake_moves(&mut self, v: usize) {
+        for &m in &self.moves_of[v] {
+            if self.moves[m] == MoveState::Active {
+                self.moves[m] = MoveState::Worklist;
+                self.move_queue.push(m);
+            }
+        }
+    }
+
+    fn coalesce(&mut self, m: usize) {
+        let (x, y) = (self.find(self.graph.moves[m].dst), self.find(self.graph.moves[m].src));
+        let (u, v) = if self.state[y] == State::Precolored { (y, x) } else { (x, y) };
+        if u == v {
+            self.moves[m] = MoveState::Done;
+            self.settle(u);
+        } else if self.state[v] == State::Precolored || self.edges.contains(u, v) {
+            self.moves[m] = MoveState::Done;
+            self.settle(u);
+            self.settle(v);
+        } else if self.may_combine(u, v) {
+            self.moves[m] = MoveState::Done;
+            self.combine(u, v);
+            self.settle(u);
+        } else {
+            self.moves[m] = MoveState::Active;
+        }
+    }
+
+    /// A node without open moves and of low degree can be simplified.
+    fn settle(&mut self, v: usize) {
+        let open = self.moves_of[v].iter().any(|&m| self.moves[m] != MoveState::Done);
+        if self.state[v] == State::Freeze && !open {
+            self.state[v] = State::Simplify;
+            self.simplify.push(v);
+        }
+    }
+
+    fn may_combine(&self, u: usize, v: usize) -> bool {
+        if self.state[u] == State::Precolored {
+            // George: each neighbour of v is harmless to u.
+            return self.adjacent(v).iter().all(|&t| {
+                self.degree[t] < K || self.state[t] == State::Precolored || self.edges.contains(t, u)
+            });
+        }
+        // Briggs: the union has fewer than K neighbours of high degree.
+        let mut high: Vec<usize> = self.adjacent(u);
+        high.extend(self.adjacent(v));
+        high.sort_unstable();
+        let (mut count, mut i) = (0, 0);
+        while i < high.len() {
+            let both = high.get(i + 1) == Some(&high[i]);
+            let degree = self.degree[high[i]] - usize::from(both);
+            count += usize::from(degree >= K);
+            i += 1 + usize::from(both);
+        }
+        count < K
+    }
+
+    fn combine(&mut self, u: usize, v: usize) {
+        let around = self.adjacent(v);
+        self.state[v] = State::Coalesced;
+        self.alias[v] = u;
+        self.cost[u] += self.cost[v];
+        let moves = std::mem::take(&mut self.moves_of[v]);
+        for &m in &moves {
+            if self.moves[m] == MoveState::Active {
+                self.moves[m] = MoveState::Worklist;
+                self.move_queue.push(m);
+            }
+        }
+        self.moves_of[u].extend(&moves);
+        for t in around {
+            if self.edges.insert(t, u) {
+                if self.state[u] != State::Precolored {
+                    self.degree[u] += 1;
+                }
+                // t loses v and gains u.
+            } else {
+                self.lower_degree(t);
+            }
+        }
+        if self.degree[u] >= K && self.state[u] == State::Freeze {
+            self.state[u] = State::Spill;
+            self.spill.push(u);
+        }
+    }
+
+    fn freeze_moves(&mut self, v: usize) {
+        for m in self.moves_of[v].clone() {
+            if self.moves[m] == MoveState::Done {
+                continue;
+            }
+            self.moves[m] = MoveState::Done;
+            let mv = &self.graph.moves[m];
+            let (x, y) = (self.find(mv.dst), self.find(mv.src));
+            self.settle(if x == v { y } else { x });
+        }
+    }
+
+    fn cheapest_spill(&mut self) -> Option<usize> {
+        let state = &self.state;
+        self.spill.retain(|&v| state[v] == State::Spill);
+        let rank = |v: usize| self.cost[v] / self.degree[v] as f64;
+        let best =
+            (0..self.spill.len()).min_by(|&a, &b| rank(self.spill[a]).total_cmp(&rank(self.spill[b])))?;
+        Some(self.spill.swap_remove(best))
+    }
+
+    fn assign(mut self) -> Outcome {
+        let n = self.graph.nodes;
+        let mut colors = vec![u8::MAX; n];
+        (0..K).for_each(|r| colors[r] = r as u8);
+        colors[K] = Reg::R10.0 as u8;
+        let mut failed = vec![];
+        while let Some(v) = self.stack.pop() {
+            let mut free = [true; K];
+            for &w in self.edges.neighbours(v) {
+                let c = colors[self.find(w)];
+                if let Some(slot) = free.get_mut(c as usize) {
+                    *slot = false;
+                }
+            }
+            match self.preferred(v, &free, &colors) {
+                Some(c) => colors[v] = c,
+                None => failed.push(v),
+            }
+        }
+        if !failed.is_empty() {
+            return Outcome::Spill(failed.into_iter().map(|v| self.group(v)).collect());
+        }
+        for v in 0..n {
+            colors[v] = colors[self.find(v)];
+        }
+        Outcome::Colored(colors)
+    }
+
+    /// A free colour, that of a partner in a copy where possible.
+    fn preferred(&self, v: usize, free: &[bool; K], colors: &[u8]) -> Option<u8> {
+        for &m in &self.moves_of[v] {
+            let mv = &self.graph.moves[m];
+            for w in [self.find(mv.dst), self.find(mv.src)] {
+                let c = colors[w];
+                if w != v && (c as usize) < K && free[c as usize] {
+                    return Some(c);
+                }
+            }
+        }
+        ORDER.into_iter().find(|&c| free[c as usize])
+    }
+
+    fn group(&self, v: usize) -> Vec<Reg> {
+        (0..self.graph.nodes).filter(|&w| self.find(w) == v).map(|w| Reg(w as u32)).collect()
+    }
+}
+
+/// Takes the last node of a list that is still in the list's state.
+fn pop(list: &mut Vec<usize>, state: &[State], wanted: State) -> Option<usize> {
+    while let Some(v) = list.pop() {
+        if state[v] == wanted {
+            return Some(v);
+        }
+    }
+    None
+}

@@ -1,0 +1,130 @@
+//! Which registers are live where, by backward data flow over bit sets.
+
+use crate::emit::mach::{MFunc, MInst};
+
+/// A set of small numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BitSet {
+    words: Vec<u64>,
+}
+
+impl BitSet {
+    /// An empty set for numbers below `n`.
+    pub fn new(n: usize) -> Self {
+        BitSet { words: vec![0; n.div_ceil(64)] }
+    }
+
+    /// Adds; true if it was not there.
+    pub fn insert(&mut self, i: usize) -> bool {
+        let (w, m) = (&mut self.words[i / 64], 1u64 << (i % 64));
+        let new = *w & m == 0;
+        *w |= m;
+        new
+    }
+
+    /// Takes out.
+    pub fn remove(&mut self, i: usize) {
+        self.words[i / 64] &= !(1u64 << (i % 64));
+    }
+
+    /// Is it there?
+    pub fn contains(&self, i: usize) -> bool {
+        self.words[i / 64] & (1u64 << (i % 64)) != 0
+    }
+
+    /// Adds all of `other`; true if that changed anything.
+    pub fn union(&mut self, other: &BitSet) -> bool {
+        let mut changed = false;
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
+            let new = *a | b;
+            changed |= new != *a;
+            *a = new;
+        }
+        changed
+    }
+
+    /// Keeps what `other` has too.
+    pub fn intersect(&mut self, other: &BitSet) {
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
+            *a &= b;
+        }
+    }
+
+    /// The members, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(i, &w)| {
+            let mut w = w;
+            std::iter::from_fn(move || {
+                (w != 0).then(|| {
+                    let bit = w.trailing_zeros() as usize;
+                    w &= w - 1;
+                    i * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+/// Registers live at the end of each block.
+#[derive(Debug)]
+pub struct Liveness {
+    /// By block: live after its end.
+    pub out: Vec<BitSet>,
+}
+
+impl Liveness {
+    /// Computes it.
+    pub fn new(f: &MFunc) -> Self {
+        let n = f.regs as usize;
+        let mut live_in = vec![BitSet::new(n); f.blocks.len()];
+        let mut out = live_in.clone();
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for b in (0..f.blocks.len()).rev() {
+                for s in f.blocks[b].term.successors() {
+                    changed |= out[b].union(&live_in[s]);
+                }
+                let mut live = out[b].clone();
+                f.blocks[b].term.uses(|r| {
+                    live.insert(r.index());
+                });
+                for inst in f.blocks[b].insts.iter().rev() {
+                    step_back(&mut live, inst);
+                }
+                changed |= live_in[b].union(&live);
+            }
+        }
+        Liveness { out }
+    }
+}
+
+/// From what is live after an instruction to what is live before it.
+pub fn step_back(live: &mut BitSet, inst: &MInst) {
+    inst.op.defs(|r| live.remove(r.index()));
+    inst.op.uses(|r| {
+        live.insert(r.index());
+    });
+}
+
+/// Drops instructions whose only effect is a register that nobody reads.
+pub fn remove_dead(f: &mut MFunc) {
+    let liveness = Liveness::new(f);
+    for (b, block) in f.blocks.iter_mut().enumerate() {
+        let mut live = liveness.out[b].clone();
+        block.term.uses(|r| {
+            live.insert(r.index());
+        });
+        let mut kept = Vec::with_capacity(block.insts.len());
+        for inst in block.insts.drain(..).rev() {
+            let mut needed = inst.op.has_effect();
+            inst.op.defs(|r| needed |= live.contains(r.index()));
+            if needed {
+                step_back(&mut live, &inst);
+                kept.push(inst);
+            }
+        }
+        kept.reverse();
+        block.insts = kept;
+    }
+}

@@ -1,0 +1,31 @@
+//! What the tests of the back end share.
+
+use rbtrace_codegen::object::Features;
+
+/// The features of the newest kernel, or of 5.10.
+pub(crate) fn features(newest: bool) -> Features {
+    Features {
+        probe_read_kernel: true,
+        ringbuf: true,
+        attach_cookie: newest,
+        for_each_map_elem: newest,
+        bpf_loop: newest,
+        lookup_percpu_elem: newest,
+        ktime_boot: true,
+        ktime_tai: newest,
+        current_task_btf: newest,
+        jiffies64: true,
+        get_func_ip: newest,
+        send_signal: true,
+        override_return: false,
+        strncmp: newest,
+        isa_v4: newest,
+        task_storage: newest,
+        tp_btf: true,
+        atomics: newest,
+        kprobe_multi: newest,
+        uprobe_multi: newest,
+        kprobe_session: newest,
+        ncpus: 2,
+    }
+}
