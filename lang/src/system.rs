@@ -123,6 +123,13 @@ pub trait System {
     /// The members of a struct that this system made; sets `ty.fields`.
     fn complete(&self, ty: &StructType) -> Answer<Rc<[Field]>>;
 
+    /// A type as it is once a script looks into it. A system may hand out types of which it knows only
+    /// the name (a struct that a tracepoint's record points to), so that a name in passing costs
+    /// nothing. Ask this before the type of a tracepoint's field is used.
+    fn resolve(&self, ty: &Type) -> Type {
+        ty.clone()
+    }
+
     /// Address of a kernel symbol.
     fn kaddr(&self, name: &str) -> Answer<u64>;
 

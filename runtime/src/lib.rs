@@ -1,7 +1,13 @@
 //! The live system.
 
+pub mod btf;
 pub mod dwarf;
+pub mod glob;
 pub mod insn;
+pub mod kallsyms;
 pub mod maps;
+pub mod near;
 pub mod print;
 pub mod sys;
+pub mod system;
+pub mod tracefs;

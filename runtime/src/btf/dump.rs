@@ -1,0 +1,159 @@
+//! Types as C declarations, as `-lv` shows them.
+
+use super::blob::Btf;
+use super::kernel::{KernelTypes, TypeId};
+use super::kind::{BtfType, Composite, Kind, KindTag};
+use std::fmt::Write as _;
+
+/// Anonymous types nest a few levels; the limit stops a blob that runs in a circle.
+const MAX_DEPTH: usize = 32;
+
+impl KernelTypes {
+    /// The definition of a struct, union or enum in C, without a line break at the end.
+    pub fn definition(&self, id: TypeId) -> Option<String> {
+        self.with(id, |btf, ty| {
+            let mut out = String::new();
+            body(&mut out, btf, &ty, 0);
+            Some(out + ";")
+        })
+    }
+
+    /// A parameter or member as C declares it: `struct sock * sk`. Pointers are set apart as the
+    /// listing does.
+    pub fn declaration(&self, id: TypeId, name: &str) -> String {
+        self.with(id, |btf, _| Some(declare(btf, id.id, String::new(), 0)))
+            .map(|ty| if name.is_empty() { ty } else { format!("{ty} {name}") })
+            .unwrap_or_default()
+    }
+
+    /// Each parameter of a function as a declaration, without the first `skip`; then the result as
+    /// `retval` unless it is void or `with_ret` is false.
+    pub fn declared_params(&self, id: TypeId, skip: usize, with_ret: bool) -> Option<Vec<String>> {
+        self.with(id, |btf, _| {
+            let (params, ret) = super::convert::find_proto(btf, id.id)?;
+            let line = |(name, ty): (&str, u32)| match (ty, name) {
+                (0, _) => "...".to_string(),
+                (ty, name) => format!("{} {name}", declare(btf, ty, String::new(), 0)),
+            };
+            let mut lines: Vec<String> = params.iter().skip(skip).map(line).collect();
+            if with_ret && ret != 0 {
+                lines.push(format!("{} retval", declare(btf, ret, String::new(), 0)));
+            }
+            Some(lines)
+        })
+    }
+}
+
+fn indent(out: &mut String, depth: usize) {
+    out.extend(std::iter::repeat_n('\t', depth));
+}
+
+/// `struct name {` … `}` of a type whose members are shown.
+fn body(out: &mut String, btf: &Btf, ty: &BtfType, depth: usize) {
+    let space = if ty.name().is_empty() { "" } else { " " };
+    match ty.kind {
+        Kind::Struct(c) => {
+            let _ = writeln!(out, "struct{space}{} {{", ty.name());
+            members(out, btf, c, depth + 1);
+        }
+        Kind::Union(c) => {
+            let _ = writeln!(out, "union{space}{} {{", ty.name());
+            members(out, btf, c, depth + 1);
+        }
+        Kind::Enum { values, .. } => {
+            let _ = writeln!(out, "enum{space}{} {{", ty.name());
+            for (name, value) in values.iter() {
+                indent(out, depth + 1);
+                let _ = writeln!(out, "{name} = {value},");
+            }
+        }
+        _ => return,
+    }
+    indent(out, depth);
+    out.push('}');
+}
+
+fn members(out: &mut String, btf: &Btf, c: Composite, depth: usize) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    for m in c.members() {
+        indent(out, depth);
+        out.push_str(&declare(btf, m.ty, m.name.to_string(), depth));
+        if m.bit_width > 0 {
+            let _ = write!(out, ": {}", m.bit_width);
+        }
+        out.push_str(";\n");
+    }
+}
+
+/// C's declarator rule, from the inside out: `inner` is what stands where the name stands. An empty
+/// name leaves the type alone.
+fn declare(btf: &Btf, id: u32, inner: String, depth: usize) -> String {
+    if depth > MAX_DEPTH + 16 {
+        return inner;
+    }
+    let Some(ty) = btf.ty(id) else { return inner };
+    let join = |base: &str| match inner.as_str() {
+        "" => base.to_string(),
+        inner => format!("{base} {inner}"),
+    };
+    match ty.kind {
+        Kind::Void => join("void"),
+        Kind::Ptr(to) => pointer(btf, to, "*", &inner, depth),
+        Kind::Array { elem, len } => declare(btf, elem, format!("{inner}[{len}]"), depth),
+        Kind::FuncProto { params, ret } => {
+            let params: Vec<String> = params.iter().map(|(_, p)| param(btf, p, depth)).collect();
+            let params = if params.is_empty() { "void".into() } else { params.join(", ") };
+            declare(btf, ret, format!("{inner}({params})"), depth + 1)
+        }
+        Kind::Qualifier(tag, to) => qualified(btf, tag, to, inner, depth),
+        Kind::TypeTag(to) => declare(btf, to, inner, depth + 1),
+        Kind::Struct(_) | Kind::Union(_) | Kind::Enum { .. } if ty.name().is_empty() => {
+            let mut text = String::new();
+            body(&mut text, btf, &ty, depth);
+            join(&text)
+        }
+        Kind::Struct(_) => join(&format!("struct {}", ty.name())),
+        Kind::Union(_) => join(&format!("union {}", ty.name())),
+        Kind::Enum { .. } => join(&format!("enum {}", ty.name())),
+        Kind::Fwd { union } => join(&format!("{} {}", if union { "union" } else { "struct" }, ty.name())),
+        _ => join(ty.name()),
+    }
+}
+
+/// A pointer binds looser than `[]` and `()`.
+fn pointer(btf: &Btf, to: u32, star: &str, inner: &str, depth: usize) -> String {
+    let target = btf.ty(skip_tags(btf, to)).map(|t| t.kind);
+    let inner = format!("{star}{inner}");
+    let wrap = matches!(target, Some(Kind::Array { .. } | Kind::FuncProto { .. }));
+    declare(btf, to, if wrap { format!("({inner})") } else { inner }, depth + 1)
+}
+
+fn qualified(btf: &Btf, tag: KindTag, to: u32, inner: String, depth: usize) -> String {
+    let word = match tag {
+        KindTag::Const => "const",
+        KindTag::Volatile => "volatile",
+        _ => "restrict",
+    };
+    // Of a pointer, the qualifier stands after the star; of all else, before the type.
+    if let Some(Kind::Ptr(target)) = btf.ty(to).map(|t| t.kind) {
+        let gap = if inner.is_empty() { "" } else { " " };
+        return pointer(btf, target, &format!("* {word}{gap}"), &inner, depth);
+    }
+    format!("{word} {}", declare(btf, to, inner, depth + 1))
+}
+
+fn skip_tags(btf: &Btf, mut id: u32) -> u32 {
+    for _ in 0..16 {
+        match btf.ty(id).map(|t| t.kind) {
+            Some(Kind::TypeTag(next)) => id = next,
+            _ => break,
+        }
+    }
+    id
+}
+
+fn param(btf: &Btf, id: u32, depth: usize) -> String {
+    if id == 0 { "...".into() } else { declare(btf, id, String::new(), depth + 1) }
+}

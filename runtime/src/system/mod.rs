@@ -1,0 +1,209 @@
+//! The live machine's answers to the language's questions.
+//!
+//! **Invariant**: nothing is opened before it is asked for. A script that names no kernel type opens no
+//! BTF, one that names no kernel function reads no symbols, one with begin and end opens nothing.
+
+mod ctype;
+pub(crate) mod format;
+mod functions;
+mod named;
+mod registers;
+mod syscalls;
+mod tracepoints;
+mod types;
+
+use crate::btf::KernelTypes;
+use crate::tracefs::TraceFs;
+use rbtrace_lang::System;
+use rbtrace_lang::hir::Attach;
+use rbtrace_lang::system::{Answer, FuncProto, Pattern, SystemError, TracepointFormat};
+use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
+use std::cell::{OnceCell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+
+/// `(where, name)`: a module and its function, a category and its event.
+type Names = Vec<(Rc<str>, Rc<str>)>;
+
+/// The machine that we run on.
+#[derive(Default)]
+pub struct LiveSystem {
+    types: KernelTypes,
+    tracefs: OnceCell<Answer<TraceFs>>,
+    /// Answers for another kernel: what only the running one could tell is not held against a script.
+    foreign: bool,
+    notes: RefCell<Vec<String>>,
+}
+
+impl LiveSystem {
+    /// The running kernel. Opens nothing.
+    pub fn new() -> LiveSystem {
+        LiveSystem::default()
+    }
+
+    /// Types of another kernel, from raw BTF or an ELF file with it (`check --btf FILE`).
+    pub fn with_btf(path: &Path) -> LiveSystem {
+        LiveSystem { types: KernelTypes::from_file(path), foreign: true, ..LiveSystem::default() }
+    }
+
+    /// The kernel's types.
+    pub fn types(&self) -> &KernelTypes {
+        &self.types
+    }
+
+    /// The mounted tracefs.
+    pub fn tracefs(&self) -> Answer<&TraceFs> {
+        self.tracefs.get_or_init(TraceFs::find).as_ref().map_err(Clone::clone)
+    }
+
+    /// What was answered in another way than usual (for instance: a list came from elsewhere), for
+    /// warnings. Empties the list.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    fn note(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut notes = self.notes.borrow_mut();
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    }
+}
+
+impl System for LiveSystem {
+    fn kernel_functions(&self, module: Option<Pattern>, func: Pattern) -> Answer<Names> {
+        self.find_functions(module, func)
+    }
+
+    fn kernel_function(&self, module: Option<&str>, func: &str) -> Answer<(u64, Option<u64>)> {
+        self.find_function(module, func)
+    }
+
+    fn check_kprobe_offset(&self, module: Option<&str>, func: &str, offset: u64) -> Answer<()> {
+        self.check_offset(module, func, offset)
+    }
+
+    fn source_line(
+        &self,
+        _module: Option<&str>,
+        _func: Option<&str>,
+        file: &str,
+        line: u32,
+        _col: Option<u32>,
+    ) -> Answer<Vec<(Rc<str>, u64)>> {
+        Err(SystemError::new(format!("source lines are not available: cannot look up {file}:{line}")))
+    }
+
+    fn tracepoints(&self, category: Pattern, event: Pattern) -> Answer<Names> {
+        self.find_tracepoints(category, event)
+    }
+
+    fn tracepoint_format(&self, category: &str, event: &str) -> Answer<TracepointFormat> {
+        self.read_format(category, event)
+    }
+
+    fn raw_tracepoints(&self, module: Option<Pattern>, event: Pattern) -> Answer<Names> {
+        self.find_raw_tracepoints(module, event)
+    }
+
+    fn raw_tracepoint_proto(&self, module: Option<&str>, event: &str) -> Answer<FuncProto> {
+        self.raw_proto(module, event)
+    }
+
+    fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto> {
+        self.function_proto(module, func)
+    }
+
+    fn uprobes(
+        &self,
+        binary: &str,
+        symbol: Pattern,
+        _offset: u64,
+        _ret: bool,
+        _pid: Option<i32>,
+    ) -> Answer<Vec<Attach>> {
+        Err(SystemError::new(format!("user probes are not available: cannot look up {binary}:{symbol}")))
+    }
+
+    fn uprobe_address(&self, binary: &str, address: u64, _pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
+        Err(SystemError::new(format!("user probes are not available: cannot look up {binary}:{address:#x}")))
+    }
+
+    fn struct_type(&self, kind: StructKind, name: &str) -> Answer<Rc<StructType>> {
+        self.find_struct(kind, name)
+    }
+
+    fn enum_type(&self, name: &str) -> Answer<Rc<EnumType>> {
+        self.find_enum(name)
+    }
+
+    fn named_type(&self, name: &str) -> Answer<Type> {
+        self.find_named(name)
+    }
+
+    fn enum_constant(&self, name: &str) -> Option<(i64, Rc<EnumType>)> {
+        self.find_constant(name)
+    }
+
+    fn complete(&self, ty: &StructType) -> Answer<Rc<[Field]>> {
+        self.fields_of(ty)
+    }
+
+    fn resolve(&self, ty: &Type) -> Type {
+        self.resolve_type(ty)
+    }
+
+    fn kaddr(&self, name: &str) -> Answer<u64> {
+        self.symbol_address(name)
+    }
+
+    fn uaddr(&self, binary: &str, name: &str) -> Answer<(u64, u64)> {
+        Err(SystemError::new(format!("Could not resolve symbol: {binary}:{name}")))
+    }
+
+    fn register(&self, name: &str) -> Option<(u32, u8)> {
+        registers::register(name)
+    }
+
+    fn register_names(&self) -> Vec<&'static str> {
+        registers::names()
+    }
+
+    fn ncpus(&self) -> u32 {
+        possible_cpus()
+    }
+}
+
+/// Number of CPUs that the kernel has room for; map values of per-CPU maps have one part for each.
+pub fn possible_cpus() -> u32 {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+    count_cpus(&text).unwrap_or(1)
+}
+
+/// How many numbers `0-3,8` names; per-CPU memory counts up to the last one.
+fn count_cpus(list: &str) -> Option<u32> {
+    let last = list.trim().rsplit([',', '-']).next()?;
+    Some(last.parse::<u32>().ok()? + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_are_counted_to_the_last_one() {
+        assert_eq!(count_cpus("0\n"), Some(1));
+        assert_eq!(count_cpus("0-3\n"), Some(4));
+        assert_eq!(count_cpus("0-3,8-11"), Some(12));
+        assert_eq!(count_cpus(""), None);
+    }
+
+    #[test]
+    fn a_script_without_kernel_names_opens_nothing() {
+        let system = LiveSystem::new();
+        assert_eq!(system.named_type("uint64_t"), Ok(Type::int(8, false)));
+        assert!(system.register("ip").is_some());
+        assert!(!system.types.is_open() && system.tracefs.get().is_none());
+    }
+}
