@@ -1,7 +1,8 @@
 //! Instruction boundaries and texts of x86-64 code.
 
 use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Formatter, GasFormatter, Instruction, SymbolResolver, SymbolResult,
+    Decoder, DecoderOptions, FlowControl, Formatter, GasFormatter, Instruction, Mnemonic, SymbolResolver,
+    SymbolResult,
 };
 use std::fmt::Write as _;
 
@@ -39,6 +40,31 @@ impl Insn {
     /// One past its last byte.
     pub fn end(&self) -> u64 {
         self.address.wrapping_add(self.length as u64)
+    }
+
+    /// Where a call or jump goes, as far as the code names it.
+    pub fn target(&self) -> Option<u64> {
+        match self.flow {
+            Flow::Call(target) | Flow::Jump(target) => target,
+            Flow::Branch(target) => Some(target),
+            _ => None,
+        }
+    }
+
+    /// The address that it names: a target, or memory relative to the instruction pointer.
+    pub fn named_address(&self) -> Option<u64> {
+        let memory = || self.inner.is_ip_rel_memory_operand().then(|| self.inner.ip_rel_memory_address());
+        self.target().or_else(memory)
+    }
+
+    /// Does it do nothing?
+    pub fn is_nop(&self) -> bool {
+        self.inner.mnemonic() == Mnemonic::Nop
+    }
+
+    /// Is it the breakpoint with which linkers fill gaps?
+    pub fn is_int3(&self) -> bool {
+        self.inner.mnemonic() == Mnemonic::Int3
     }
 }
 
@@ -89,7 +115,7 @@ fn convert(inner: Instruction) -> Insn {
         FlowControl::Interrupt | FlowControl::Exception => Flow::Stop,
     };
     // `syscall` and `vmcall` come back to the next instruction.
-    let comes_back = matches!(inner.mnemonic(), iced_x86::Mnemonic::Syscall | iced_x86::Mnemonic::Vmcall);
+    let comes_back = matches!(inner.mnemonic(), Mnemonic::Syscall | Mnemonic::Vmcall);
     let flow = if comes_back { Flow::Next } else { flow };
     Insn { address: inner.ip(), length: inner.len().max(1), flow, inner }
 }
@@ -127,12 +153,7 @@ impl<'n> Printer<'n> {
         if insn.inner.is_invalid() {
             return "(bad)".into();
         }
-        let address = match insn.flow {
-            Flow::Call(Some(target)) | Flow::Jump(Some(target)) | Flow::Branch(target) => Some(target),
-            _ if insn.inner.is_ip_rel_memory_operand() => Some(insn.inner.ip_rel_memory_address()),
-            _ => None,
-        };
-        let named = address.and_then(|a| Some((self.names.name(a)?, a)));
+        let named = insn.named_address().and_then(|a| Some((self.names.name(a)?, a)));
         let (name, address) = named.unwrap_or_default();
         let mut formatter = GasFormatter::with_options(Some(Box::new(Targets(name, address))), None);
         let options = formatter.options_mut();

@@ -90,6 +90,7 @@ pub struct Symbol<'a> {
 }
 
 /// The kernel's code by address.
+#[derive(Default)]
 pub struct Kallsyms {
     /// Sorted by address. An address is 32 bits from [`Kallsyms::base`].
     entries: Vec<Entry>,

@@ -8,6 +8,7 @@ use super::{Error, relocate};
 use object::elf::{SHF_ALLOC, SHF_EXECINSTR};
 use object::{Object, ObjectSection, ObjectSegment, SectionFlags, SectionIndex};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Where the sections of a relocatable file are laid out: away from 0, which DWARF uses for "none".
@@ -140,14 +141,48 @@ impl Elf {
         named.filter_map(|i| self.symbol(table, i)).collect()
     }
 
+    /// Names the symbols that hold these addresses, in one pass over the table: name and offset.
+    pub fn names_of(&self, addresses: &[u64]) -> HashMap<u64, (String, u64)> {
+        let mut wanted: Vec<u64> = addresses.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut best: Vec<Option<(u64, bool, usize)>> = vec![None; wanted.len()];
+        let table = if self.symtab.is_empty() { &self.dynsym } else { &self.symtab };
+        for index in 0..table.len() {
+            let Some(raw) = table.get(index) else { continue };
+            let Some(base) = self.symbol_base(&raw) else { continue };
+            let start = raw.value.wrapping_add(base);
+            let end = start.saturating_add(raw.size.max(1));
+            let first = wanted.partition_point(|&a| a < start);
+            for at in first..wanted.partition_point(|&a| a < end).max(first) {
+                // The nearest start wins, then what other files can see.
+                let candidate = (start, raw.info >> 4 != 0, index);
+                let better = best[at].is_none_or(|b| (candidate.0, candidate.1) > (b.0, b.1));
+                if better && raw.info & 15 <= STT_FUNC {
+                    best[at] = Some(candidate);
+                }
+            }
+        }
+        let named = wanted.iter().zip(best).filter_map(|(&address, best)| {
+            let symbol = self.symbol(table, best?.2)?;
+            Some((address, (symbol.name.to_string(), address - symbol.address)))
+        });
+        named.collect()
+    }
+
+    /// What is added to a symbol's value to make its address; `None` for what is not defined here.
+    fn symbol_base(&self, raw: &RawSymbol) -> Option<u64> {
+        match raw.section {
+            0 | SHN_LORESERVE.. => None,
+            section if self.is_relocatable() => self.section_address(section.into()),
+            _ => Some(0),
+        }
+    }
+
     fn symbol<'a>(&'a self, table: &SymbolTable<'a>, index: usize) -> Option<Symbol<'a>> {
         let raw = table.get(index)?;
-        if raw.section == 0 || raw.section >= SHN_LORESERVE {
-            return None;
-        }
+        let address = raw.value.checked_add(self.symbol_base(&raw)?)?;
         let name = table.name(raw.name)?;
-        let base = if self.is_relocatable() { self.section_address(raw.section as usize)? } else { 0 };
-        let address = raw.value.checked_add(base)?;
         Some(Symbol { name, address, size: raw.size, kind: raw.info & 15, local: raw.info >> 4 == 0 })
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn fixture(scratch: &Scratch, flags: &[&str]) -> Option<PathBuf> {
 }
 
 /// What `addr2line -i -f -a` says, an address at a time, without discriminators.
-fn addr2line(file: &Path, addresses: &[u64]) -> Option<Vec<String>> {
+pub(crate) fn addr2line(file: &Path, addresses: &[u64]) -> Option<Vec<String>> {
     let mut child = Command::new("addr2line")
         .args(["-i", "-f", "-a", "-e"])
         .arg(file)

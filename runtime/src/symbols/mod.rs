@@ -1,0 +1,4 @@
+//! Names of addresses: of the kernel and of programs.
+
+pub mod code;
+pub mod kcore;
