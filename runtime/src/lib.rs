@@ -1,15 +1,20 @@
 //! The live system.
 
+pub mod async_actions;
+pub mod attach;
 pub mod btf;
 pub mod debuginfo;
 pub mod dwarf;
+pub mod events;
 pub mod glob;
 pub mod insn;
 pub mod kallsyms;
 pub mod lines;
+pub mod load;
 pub mod maps;
 pub mod near;
 pub mod print;
+pub mod session;
 pub mod symbols;
 pub mod sys;
 pub mod system;

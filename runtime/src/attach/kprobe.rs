@@ -1,0 +1,66 @@
+//! kprobe and kretprobe: the `kprobe` PMU (4.17), or one link for many functions (5.18).
+
+use super::{Attached, Failure, Link, join};
+use crate::sys::{link, perf};
+use std::fs;
+use std::os::fd::BorrowedFd;
+
+/// The type number of a PMU and the bit that asks for the return, from sysfs.
+pub(super) fn pmu(name: &str) -> Result<(u32, u8), Failure> {
+    let base = format!("/sys/bus/event_source/devices/{name}");
+    let number = fs::read_to_string(format!("{base}/type")).ok().and_then(|t| t.trim().parse().ok());
+    let bit = fs::read_to_string(format!("{base}/format/retprobe"))
+        .ok()
+        .and_then(|t| t.trim().strip_prefix("config:")?.parse().ok())
+        .unwrap_or(0);
+    number.map(|n| (n, bit)).ok_or_else(|| {
+        let option = if name == "kprobe" { "CONFIG_KPROBE_EVENTS" } else { "CONFIG_UPROBE_EVENTS" };
+        Failure::new(
+            libc::ENOENT,
+            format!(
+                "this kernel has no {name}s: {base} is missing ({option} is not set, or /sys is not mounted)"
+            ),
+        )
+    })
+}
+
+/// Attaches to one place: a function and an offset, or with an empty name an address.
+pub(super) fn attach(
+    prog: BorrowedFd,
+    module: Option<&str>,
+    func: &str,
+    offset: u64,
+    ret: bool,
+    cookie: Option<u64>,
+) -> Attached {
+    let (pmu, bit) = pmu("kprobe")?;
+    // The kernel takes `module:function` for modules.
+    let name = match module {
+        Some(m) if m != "vmlinux" => format!("{m}:{func}"),
+        _ => func.to_owned(),
+    };
+    let name = (!func.is_empty()).then_some(name.as_str());
+    let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit) };
+    let event = perf::open(&event, perf::Target { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
+    let mut link = Link { method: "kprobe PMU, link", ..Link::default() };
+    join(prog, event, cookie, &mut link)?;
+    Ok(link)
+}
+
+fn explain(error: std::io::Error, func: &str, offset: u64) -> Failure {
+    let hint = match error.raw_os_error() {
+        Some(libc::ENOENT | libc::EADDRNOTAVAIL) => Some(format!("{func} is not a function of this kernel")),
+        Some(libc::EINVAL) => Some(format!(
+            "{func} is in /sys/kernel/debug/kprobes/blacklist, is marked notrace or has no code at +{offset}"
+        )),
+        Some(libc::EILSEQ) => Some(format!("{func}+{offset} is not the start of an instruction")),
+        _ => None,
+    };
+    Failure { error, hint }
+}
+
+/// Attaches to many functions at once, each with its cookie.
+pub fn attach_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> Attached {
+    let l = link::kprobe_multi(prog, functions, ret)?;
+    Ok(Link { links: vec![l], method: "kprobe-multi link", ..Link::default() })
+}

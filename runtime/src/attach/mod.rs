@@ -1,0 +1,151 @@
+//! Attaching programs: one file for each kind of place.
+//!
+//! **Invariant**: whatever a function here attaches is gone when its [`Link`] is dropped.
+
+mod kprobe;
+mod perf_event;
+mod raw_tracepoint;
+mod tracepoint;
+mod uprobe;
+
+use crate::sys::{self, link, perf};
+use rbtrace_codegen::object::{Program, ProgramType};
+use rbtrace_lang::Diagnostic;
+use rbtrace_lang::hir::{Attach, AttachPoint};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub use kprobe::attach_multi;
+
+/// An attached program.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// Perf events: can be disabled at once, are slow to close.
+    pub events: Vec<OwnedFd>,
+    /// BPF links.
+    pub links: Vec<OwnedFd>,
+    /// How it was attached, for `-v`.
+    pub method: &'static str,
+}
+
+/// Why a program could not be attached.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the system said.
+    pub error: io::Error,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure { error, hint: None }
+    }
+}
+
+impl Failure {
+    fn new(errno: i32, hint: impl Into<String>) -> Self {
+        Failure { error: io::Error::from_raw_os_error(errno), hint: Some(hint.into()) }
+    }
+
+    /// The message at the attach point.
+    pub fn diagnostic(&self, point: &AttachPoint) -> Diagnostic {
+        let what = format!("Failed to attach {}: {}", point.name, sys::describe(&self.error));
+        let error = Diagnostic::error(point.span, what);
+        match (&self.hint, self.error.raw_os_error()) {
+            (Some(hint), _) => error.hint(hint.clone()),
+            (None, Some(libc::EPERM | libc::EACCES)) => error.hint(crate::load::permission_hint()),
+            (None, Some(libc::EMFILE)) => error.hint("too many open files: raise `ulimit -n`"),
+            _ => error,
+        }
+    }
+}
+
+/// Result of attaching.
+pub type Attached = Result<Link, Failure>;
+
+/// Attaches a loaded program to one place. `pid`: only this process, where the kind can.
+pub fn attach(prog: BorrowedFd, program: &Program, point: &AttachPoint, pid: Option<i32>) -> Attached {
+    let cookie = program.wants_cookie.then_some(u64::from(point.id.0));
+    if let ProgramType::TpBtf(_) = program.ty {
+        return raw_tracepoint::attach_typed(prog, cookie);
+    }
+    match &point.kind {
+        Attach::Begin | Attach::End | Attach::SelfSignal(_) => Ok(Link::default()),
+        Attach::Kprobe { func, module, offset, ret } => {
+            kprobe::attach(prog, module.as_deref(), func, *offset, *ret, cookie)
+        }
+        Attach::Tracepoint { category, event, .. } if program.ty == ProgramType::RawTracepoint => {
+            raw_tracepoint::attach(prog, raw_event(category, event), cookie)
+        }
+        Attach::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
+        Attach::RawTracepoint { event, .. } => raw_tracepoint::attach(prog, event, cookie),
+        Attach::Interval(period) => perf_event::interval(prog, *period, cookie),
+        Attach::Profile(period) => perf_event::profile(prog, *period, pid, cookie),
+        Attach::PerfEvent { perf_type, config, period } => {
+            let event = perf::Event::Sampled {
+                perf_type: *perf_type,
+                config: *config,
+                rate: perf::Rate::Period(*period),
+            };
+            perf_event::everywhere(prog, &event, pid, cookie)
+        }
+        Attach::Uprobe { path, offset, ret, pid: own, .. } => {
+            uprobe::attach(prog, path, *offset, *ret, own.or(pid), cookie)
+        }
+    }
+}
+
+/// Hangs a program on an event: by a link, or without one on kernels before 5.15.
+fn join(prog: BorrowedFd, event: OwnedFd, cookie: Option<u64>, into: &mut Link) -> Result<(), Failure> {
+    match link::perf_event(prog, event.as_fd(), cookie.unwrap_or(0)) {
+        Ok(l) => into.links.push(l),
+        Err(e) if cookie.is_none() && e.raw_os_error() == Some(libc::EINVAL) => {
+            perf::set_bpf(event.as_fd(), prog)?;
+            into.method = "perf event";
+        }
+        Err(e) => return Err(e.into()),
+    }
+    perf::enable(event.as_fd())?;
+    into.events.push(event);
+    Ok(())
+}
+
+impl Link {
+    /// Lets nothing fire any more, without waiting.
+    pub fn disable(&self) {
+        for event in &self.events {
+            // It cannot fail on a descriptor that is ours; closing it comes anyway.
+            let _ = perf::disable(event.as_fd());
+        }
+    }
+
+    /// Takes the program off and returns the descriptors whose closing waits for the kernel.
+    ///
+    /// Closing a link is quick: the program leaves the event's list at once. What waits is the end of the
+    /// perf event itself (`tracepoint_synchronize_unregister`), which then holds no program.
+    pub fn into_slow(self) -> Vec<OwnedFd> {
+        drop(self.links);
+        self.events
+    }
+}
+
+/// The raw tracepoint that a program of several tracepoints hangs on, where it needs to hang there only once.
+pub fn shared_event(program: &Program, point: &AttachPoint) -> Option<String> {
+    match (program.ty, &point.kind) {
+        (ProgramType::TpBtf(event), _) => Some(format!("{event:?}")),
+        (ProgramType::RawTracepoint, Attach::Tracepoint { category, event, .. }) => {
+            Some(raw_event(category, event).to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The raw tracepoint behind a tracepoint: those of single system calls are told apart from one.
+fn raw_event<'a>(category: &str, event: &'a str) -> &'a str {
+    match category {
+        "syscalls" if event.starts_with("sys_enter_") => "sys_enter",
+        "syscalls" if event.starts_with("sys_exit_") => "sys_exit",
+        _ => event,
+    }
+}

@@ -1,0 +1,295 @@
+//! From an object to maps and programs in the kernel.
+
+use crate::sys::{self, bpf, map, mapped};
+use rbtrace_codegen::object::{
+    MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget, TpBtfEvent,
+};
+use rbtrace_lang::hir::Config;
+use rbtrace_lang::{Diagnostic, Span};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+/// Least and most bytes of the ring buffer that is chosen by the machine's memory.
+const RING_BYTES: (u64, u64) = (256 * 1024, 16 * 1024 * 1024);
+/// The ring buffer takes at most one so-manieth of the memory.
+const RING_SHARE: u64 = 1024;
+/// Lines of the verifier's log that are shown.
+const LOG_LINES: usize = 12;
+
+/// `BPF_PROG_TYPE_*` (include/uapi/linux/bpf.h).
+mod prog_type {
+    pub(super) const KPROBE: u32 = 2;
+    pub(super) const TRACEPOINT: u32 = 5;
+    pub(super) const PERF_EVENT: u32 = 7;
+    pub(super) const RAW_TRACEPOINT: u32 = 17;
+    pub(super) const TRACING: u32 = 26;
+}
+
+/// `BPF_TRACE_RAW_TP`
+const TRACE_RAW_TP: u32 = 23;
+/// `BPF_TRACE_KPROBE_MULTI`
+pub const TRACE_KPROBE_MULTI: u32 = 42;
+
+/// Maps in the kernel, in the object's order.
+#[derive(Debug)]
+pub struct Maps {
+    /// Descriptors.
+    pub fds: Vec<Rc<OwnedFd>>,
+    /// Bytes of the ring buffer.
+    pub ring_bytes: u32,
+}
+
+/// What loading needs besides the object.
+#[derive(Debug)]
+pub struct Loader<'a> {
+    object: &'a Object,
+    config: &'a Config,
+    maps: &'a Maps,
+    btf: Option<OwnedFd>,
+}
+
+/// Creates all maps.
+pub fn create_maps(object: &Object, config: &Config) -> Result<Maps, Diagnostic> {
+    let ring_bytes = ring_size(config);
+    let mut fds = Vec::new();
+    for def in &object.maps {
+        let fd = create(def, ring_bytes).map_err(|e| map_error(def, &e))?;
+        fds.push(Rc::new(fd));
+    }
+    Ok(Maps { fds, ring_bytes })
+}
+
+fn create(def: &MapDef, ring_bytes: u32) -> io::Result<OwnedFd> {
+    let storage_btf = match def.kind {
+        MapKind::TaskStorage => Some(bpf::btf_load(&storage_btf(def.value_size))?),
+        _ => None,
+    };
+    let spec = bpf::MapSpec {
+        name: &def.name,
+        map_type: map_type(def.kind),
+        key_size: def.key_size,
+        value_size: def.value_size,
+        max_entries: if def.kind == MapKind::RingBuf { ring_bytes } else { def.max_entries },
+        flags: def.flags,
+        btf: storage_btf.as_ref().map(|fd| (fd.as_raw_fd(), 1, 3)),
+    };
+    let fd = bpf::map_create(&spec)?;
+    if let MapRole::Data(bytes) = &def.role {
+        map::update(fd.as_fd(), &0u32.to_le_bytes(), bytes)?;
+        map::freeze(fd.as_fd())?;
+    }
+    Ok(fd)
+}
+
+fn map_type(kind: MapKind) -> u32 {
+    match kind {
+        MapKind::Hash => 1,
+        MapKind::Array => 2,
+        MapKind::PerCpuHash => 5,
+        MapKind::PerCpuArray => 6,
+        MapKind::StackTrace => 7,
+        MapKind::LruHash => 9,
+        MapKind::LruPerCpuHash => 10,
+        MapKind::RingBuf => 27,
+        MapKind::TaskStorage => 29,
+    }
+}
+
+/// BTF that local storage asks for: an `int` (1), a byte (2) and an array of `size` bytes (3).
+/// Layout: include/uapi/linux/btf.h.
+fn storage_btf(size: u32) -> Vec<u8> {
+    const INT: u32 = 1 << 24;
+    const ARRAY: u32 = 3 << 24;
+    let types: [u32; 14] = [1, INT, 4, 32, 5, INT, 1, 8, 0, ARRAY, 0, 2, 1, size];
+    let strings = b"\0int\0char\0";
+    let header: [u32; 6] = [0x0001_eb9f, 24, 0, 56, 56, strings.len() as u32];
+    let mut out: Vec<u8> = header.iter().chain(&types).flat_map(|w| w.to_le_bytes()).collect();
+    out.extend_from_slice(strings);
+    out
+}
+
+fn ring_size(config: &Config) -> u32 {
+    let page = mapped::page_size() as u64;
+    let wanted = match config.perf_rb_pages {
+        Some(pages) => u64::from(pages) * page,
+        None => (memory() / RING_SHARE).clamp(RING_BYTES.0, RING_BYTES.1),
+    };
+    // The kernel wants a power of two.
+    let size = wanted.max(page).next_power_of_two();
+    size.min(1 << 30) as u32
+}
+
+/// Bytes of memory of this machine.
+fn memory() -> u64 {
+    std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|t| t.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .map_or(0, |kb| kb * 1024)
+}
+
+fn map_error(def: &MapDef, err: &io::Error) -> Diagnostic {
+    let what = format!("Failed to create map '{}': {}", def.name, sys::describe(err));
+    let error = Diagnostic { span: None, ..Diagnostic::error(Span::default(), what) };
+    match err.raw_os_error() {
+        Some(libc::EPERM) => error.hint(permission_hint()),
+        Some(libc::ENOMEM | libc::E2BIG) => error.hint(format!(
+            "the map has {} entries of {} bytes; declare it smaller or set max_map_keys",
+            def.max_entries,
+            def.key_size + def.value_size
+        )),
+        _ => error,
+    }
+}
+
+/// Who may load programs.
+pub fn permission_hint() -> &'static str {
+    "run as root (CAP_BPF and CAP_PERFMON); in a container or on a locked-down kernel BPF may be refused to all"
+}
+
+impl<'a> Loader<'a> {
+    /// Loads the BTF, if the kernel takes it.
+    pub fn new(object: &'a Object, config: &'a Config, maps: &'a Maps) -> Self {
+        let btf = if object.btf.is_empty() { None } else { bpf::btf_load(&object.btf).ok() };
+        Loader { object, config, maps, btf }
+    }
+
+    /// Loads one program. `attach_type` is that of a multi link, or 0.
+    pub fn load(&self, program: &Program, attach_type: u32) -> Result<OwnedFd, Diagnostic> {
+        let insns = self.patch(program);
+        let (prog_type, own_attach_type) = types(program.ty);
+        let attach_btf_id = match program.ty {
+            ProgramType::TpBtf(event) => self.event_type(event, program)?,
+            _ => 0,
+        };
+        let mut spec = bpf::ProgSpec {
+            name: &program.name,
+            prog_type,
+            attach_type: if attach_type == 0 { own_attach_type } else { attach_type },
+            attach_btf_id,
+            license: &self.config.license,
+            insns: &insns,
+            btf: self.btf.as_ref().filter(|_| !program.func_info.is_empty()).map(AsFd::as_fd),
+            func_info: &program.func_info,
+            line_info: &program.line_info,
+        };
+        let first = match bpf::prog_load(&spec, None) {
+            Ok(fd) => return Ok(fd),
+            Err(e) => e,
+        };
+        // Where only the debug information is at fault, the program runs without.
+        if spec.btf.take().is_some()
+            && let Ok(fd) = bpf::prog_load(&spec, None)
+        {
+            return Ok(fd);
+        }
+        if first.raw_os_error() == Some(libc::EPERM) {
+            return Err(self.refused(program, &first).hint(permission_hint()));
+        }
+        self.explain(program, &spec, &first)
+    }
+
+    fn event_type(&self, event: TpBtfEvent, program: &Program) -> Result<u32, Diagnostic> {
+        bpf::raw_tp_btf_id(event_name(event)).map_err(|e| self.refused(program, &e))
+    }
+
+    /// Loads again with the verifier's log and makes a message of it.
+    fn explain(
+        &self,
+        program: &Program,
+        spec: &bpf::ProgSpec,
+        err: &io::Error,
+    ) -> Result<OwnedFd, Diagnostic> {
+        let mut log = vec![0u8; (self.config.log_size as usize).max(64 * 1024)];
+        if let Ok(fd) = bpf::prog_load(spec, Some(&mut log)) {
+            return Ok(fd);
+        }
+        let end = log.iter().position(|&b| b == 0).unwrap_or(log.len());
+        let log = String::from_utf8_lossy(&log[..end]);
+        Err(explain_log(self.refused(program, err), program, &log))
+    }
+
+    fn refused(&self, program: &Program, err: &io::Error) -> Diagnostic {
+        let probe = program.attach.first().and_then(|id| self.object.probe_names.get(id.0 as usize));
+        let name = probe.map_or(program.name.as_str(), |n| n);
+        let span = program.spans.first().copied().unwrap_or_default();
+        Diagnostic::error(span, format!("The kernel refused the program of {name}: {}", sys::describe(err)))
+    }
+
+    fn patch(&self, program: &Program) -> Vec<u64> {
+        let mut insns = program.insns.clone();
+        for Reloc { insn, target } in &program.relocs {
+            let (RelocTarget::Map(id) | RelocTarget::MapValue(id)) = target;
+            let fd = self.maps.fds.get(id.0 as usize).map_or(-1, |fd| fd.as_raw_fd());
+            if let Some(word) = insns.get_mut(*insn as usize) {
+                *word = *word & 0xffff_ffff | u64::from(fd as u32) << 32;
+            }
+        }
+        insns
+    }
+}
+
+fn types(ty: ProgramType) -> (u32, u32) {
+    match ty {
+        ProgramType::TestRun | ProgramType::RawTracepoint => (prog_type::RAW_TRACEPOINT, 0),
+        ProgramType::Kprobe => (prog_type::KPROBE, 0),
+        ProgramType::Tracepoint => (prog_type::TRACEPOINT, 0),
+        ProgramType::PerfEvent => (prog_type::PERF_EVENT, 0),
+        ProgramType::TpBtf(_) => (prog_type::TRACING, TRACE_RAW_TP),
+    }
+}
+
+fn event_name(event: TpBtfEvent) -> &'static str {
+    match event {
+        TpBtfEvent::SysEnter => "sys_enter",
+        TpBtfEvent::SysExit => "sys_exit",
+    }
+}
+
+/// Puts the message at the refused instruction's place, with the log's last lines.
+fn explain_log(mut error: Diagnostic, program: &Program, log: &str) -> Diagnostic {
+    let lines: Vec<&str> = log.lines().filter(|l| !is_noise(l)).collect();
+    if let Some(insn) = lines.iter().rev().find_map(|l| instruction(l))
+        && let Some(span) = program.spans.get(insn)
+    {
+        error.span = Some(*span);
+    }
+    let shown = &lines[lines.len().saturating_sub(LOG_LINES)..];
+    if shown.is_empty() {
+        return error;
+    }
+    error.hint(format!("the verifier's last words:\n  {}", shown.join("\n  ")))
+}
+
+/// Statistics that end each log.
+fn is_noise(line: &str) -> bool {
+    line.trim().is_empty()
+        || line.starts_with("processed ")
+        || line.starts_with("verification time")
+        || line.starts_with("stack depth")
+}
+
+/// The number before `: (opcode)`.
+fn instruction(line: &str) -> Option<usize> {
+    let (number, rest) = line.split_once(": (")?;
+    rest.as_bytes().first()?.is_ascii_hexdigit().then(|| number.trim().parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_instruction_of_a_log_is_found() {
+        assert_eq!(instruction("12: (79) r1 = *(u64 *)(r1 +0)"), Some(12));
+        assert_eq!(instruction("R1 invalid mem access 'scalar'"), None);
+        assert_eq!(instruction("; hello: (world"), None);
+    }
+
+    #[test]
+    fn storage_types_name_their_size() {
+        let btf = storage_btf(24);
+        assert_eq!(btf.len(), 24 + 56 + 10);
+        assert_eq!(btf[24 + 52..24 + 56], [24, 0, 0, 0]);
+    }
+}

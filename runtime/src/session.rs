@@ -1,0 +1,152 @@
+//! One run of a script: everything that is loaded and attached, from start to end.
+//!
+//! **Invariant**: what a [`Session`] holds is gone when it is dropped, on whatever path.
+
+mod attaching;
+mod child;
+mod ending;
+mod main_loop;
+mod report;
+mod stacks;
+mod start;
+
+use crate::attach::Link;
+use crate::events::Printer;
+use crate::load::Maps;
+use crate::print::{Buffering, Format, Names};
+use crate::sys::mapped::Words;
+use crate::sys::poll::Signals;
+use crate::sys::ring::Ring;
+use rbtrace_codegen::object::{Control, Features, Object};
+use rbtrace_lang::hir::{self, Attach, AttachPoint, ProbeId};
+use rbtrace_lang::{Diagnostic, Span, System};
+use std::collections::HashMap;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// Exit status when the kernel refuses a program.
+const REFUSED: i32 = 255;
+
+/// How to run.
+#[derive(Default)]
+pub struct RunOptions<'a> {
+    /// Text or JSON.
+    pub format: Format,
+    /// When output is written.
+    pub buffering: Buffering,
+    /// Output goes to this file.
+    pub output: Option<PathBuf>,
+    /// Nothing is said of attaching.
+    pub quiet: bool,
+    /// Says how things were attached.
+    pub verbose: bool,
+    /// Warnings are not shown.
+    pub no_warnings: bool,
+    /// Loads all and attaches nothing.
+    pub dry_run: bool,
+    /// Run this command and end with it.
+    pub command: Option<String>,
+    /// Only this process, and end with it.
+    pub pid: Option<i32>,
+    /// Write this line to standard output after attaching.
+    pub notify: Option<String>,
+    /// What the kernel can do.
+    pub features: Option<&'a Features>,
+    /// For members of structs that only printing asks for.
+    pub system: Option<&'a dyn System>,
+    /// Names of addresses; hex without.
+    pub names: Option<Box<dyn Names + 'a>>,
+}
+
+impl fmt::Debug for RunOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOptions").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// Why a script did not run, or not to its end.
+#[derive(Debug)]
+pub struct RunError {
+    /// What to tell.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Exit status.
+    pub status: i32,
+}
+
+impl From<Diagnostic> for RunError {
+    fn from(d: Diagnostic) -> Self {
+        RunError { diagnostics: vec![d], status: 1 }
+    }
+}
+
+impl RunError {
+    fn plain(message: impl Into<String>) -> Self {
+        placeless(message).into()
+    }
+}
+
+/// An error that no place of the script is to blame for.
+fn placeless(message: impl Into<String>) -> Diagnostic {
+    Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) }
+}
+
+/// A running script.
+struct Session<'a> {
+    program: &'a hir::Program,
+    object: &'a Object,
+    points: HashMap<ProbeId, &'a AttachPoint>,
+    // Fields are dropped in this order: links first.
+    links: Vec<Link>,
+    programs: Vec<OwnedFd>,
+    maps: Maps,
+    control: Words,
+    /// The ring buffer and the index of its map, where the script sends anything.
+    ring: Option<(Ring, usize)>,
+    printer: Printer<'a>,
+    child: Option<child::Running>,
+    watched: Option<OwnedFd>,
+    signals: Signals,
+    lost: u64,
+    attached: usize,
+    options: Behaviour,
+}
+
+/// The options that matter after the start.
+struct Behaviour {
+    quiet: bool,
+    verbose: bool,
+    no_warnings: bool,
+    pid: Option<i32>,
+    notify: Option<String>,
+    kprobe_multi: bool,
+}
+
+/// Runs a compiled script to its end; returns its exit status.
+pub fn run<'a>(
+    program: &'a hir::Program,
+    object: &'a Object,
+    options: RunOptions<'a>,
+) -> Result<i32, RunError> {
+    let dry_run = options.dry_run;
+    let mut session = Session::start(program, object, options)?;
+    if dry_run {
+        return Ok(0);
+    }
+    session.run_special(&Attach::Begin)?;
+    if !session.exit_asked() {
+        session.attach_all()?;
+    }
+    session.announce();
+    if !session.exit_asked() {
+        session.start_child()?;
+        session.main_loop()?;
+    }
+    session.finish()
+}
+
+impl Session<'_> {
+    fn exit_asked(&self) -> bool {
+        self.control.get(Control::EXIT) != 0
+    }
+}

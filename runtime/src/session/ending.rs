@@ -1,0 +1,52 @@
+//! The end: detach, print what is left, report what went wrong.
+
+use super::{RunError, Session};
+use crate::print::Format;
+use crate::sys::process;
+use rbtrace_codegen::object::Control;
+use rbtrace_lang::hir::Attach;
+use std::io::ErrorKind;
+use std::os::fd::OwnedFd;
+
+impl Session<'_> {
+    /// Ends the run; returns its exit status.
+    pub(super) fn finish(mut self) -> Result<i32, RunError> {
+        let slow = self.detach();
+        self.drain();
+        self.run_special(&Attach::End)?;
+        self.drain();
+        if self.printer.format == Format::Text {
+            self.printer.out.buf.extend_from_slice(b"\n\n");
+        }
+        if self.program.config.print_maps_on_exit {
+            self.printer.all_maps();
+        }
+        self.printer.out.flush();
+        self.report_lost();
+        self.report_counters();
+        let status = self.control.get(Control::EXIT_CODE) as i32;
+        let result = match self.printer.out.failure() {
+            // The reader has seen enough.
+            Some(e) if e.kind() == ErrorKind::BrokenPipe => Ok(status),
+            Some(e) => Err(super::start::system_error("Failed to write the output", e)),
+            None => Ok(status),
+        };
+        drop(self);
+        leave(slow);
+        result
+    }
+
+    /// Takes every program off. Closing perf events waits for the kernel's grace periods, so those
+    /// descriptors are returned, disabled and without their programs.
+    fn detach(&mut self) -> Vec<OwnedFd> {
+        let links = std::mem::take(&mut self.links);
+        links.iter().for_each(crate::attach::Link::disable);
+        links.into_iter().flat_map(crate::attach::Link::into_slow).collect()
+    }
+}
+
+fn leave(slow: Vec<OwnedFd>) {
+    if !slow.is_empty() {
+        process::close_behind(slow);
+    }
+}

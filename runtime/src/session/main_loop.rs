@@ -1,0 +1,104 @@
+//! Waiting and printing until the end.
+
+use super::{RunError, Session};
+use crate::print::Buffering;
+use crate::sys::poll;
+use rbtrace_codegen::object::Control;
+use rbtrace_lang::hir::Attach;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// While events flow the ring buffer is looked at so often (milliseconds): no program wakes us then.
+const BUSY_MS: i32 = 5;
+/// Rounds without an event after which we sleep until a program wakes us.
+const QUIET_ROUNDS: u32 = 4;
+/// Longest sleep: the exit flag is looked at so often.
+const SLEEP_MS: i32 = 50;
+/// How often lost events are told of.
+const LOST_EVERY: Duration = Duration::from_secs(1);
+
+impl Session<'_> {
+    /// Lets the child of `-c` run.
+    pub(super) fn start_child(&mut self) -> Result<(), RunError> {
+        self.child.as_mut().map_or(Ok(()), super::child::Running::start)
+    }
+
+    /// Until `exit()`, a signal, the end of the child or the traced process, or nothing is left to wait for.
+    pub(super) fn main_loop(&mut self) -> Result<(), RunError> {
+        let mut quiet_rounds = 0;
+        let mut told = Instant::now();
+        let only_special = !self.has_more_to_do();
+        loop {
+            let events = self.drain();
+            if only_special || self.exit_asked() || self.printer.out.failure().is_some() {
+                return Ok(());
+            }
+            quiet_rounds = if events > 0 { 0 } else { quiet_rounds + 1 };
+            let over = if quiet_rounds < QUIET_ROUNDS { self.wait(BUSY_MS, false) } else { self.sleep() };
+            if over? {
+                return Ok(());
+            }
+            if told.elapsed() >= LOST_EVERY {
+                told = Instant::now();
+                self.report_lost();
+            }
+        }
+    }
+
+    /// Prints all records that have arrived; returns how many.
+    pub(super) fn drain(&mut self) -> usize {
+        let Some((ring, _)) = &mut self.ring else {
+            self.printer.out.idle();
+            return 0;
+        };
+        let printer = &mut self.printer;
+        let count = ring.consume(|record| {
+            printer.record(record);
+            printer.out.failure().is_none()
+        });
+        if printer.out.buffering != Buffering::Full {
+            printer.out.flush();
+        }
+        count
+    }
+
+    /// Sleeps until a program wakes us. The flag is set first and the ring looked at again: a record that
+    /// came in between is not missed.
+    fn sleep(&mut self) -> Result<bool, RunError> {
+        self.control.set(Control::SLEEPING, 1);
+        let empty = self.ring.as_ref().is_none_or(|(ring, _)| ring.is_empty());
+        let over = if empty { self.wait(SLEEP_MS, true) } else { Ok(false) };
+        self.control.set(Control::SLEEPING, 0);
+        over
+    }
+
+    /// Waits for signals, processes and, with `for_ring`, for records. True when it is time to end.
+    fn wait(&mut self, millis: i32, for_ring: bool) -> Result<bool, RunError> {
+        let mut fds = vec![self.signals.descriptor()];
+        fds.extend(self.child.as_ref().map(super::child::Running::descriptor));
+        fds.extend(self.watched.as_ref().map(AsFd::as_fd));
+        let processes = fds.len();
+        if let (true, Some((_, index))) = (for_ring, &self.ring) {
+            fds.push(self.maps.fds[*index].as_fd());
+        }
+        let ready = poll::readable(&fds, millis).map_err(|e| super::start::system_error("poll", &e))?;
+        let process_ended = ready[1..processes].iter().any(|r| *r);
+        if ready[0] && self.signalled()? {
+            return Ok(true);
+        }
+        Ok(process_ended)
+    }
+
+    /// Runs the probes of signals that have arrived; true when one of them asks for the end.
+    fn signalled(&mut self) -> Result<bool, RunError> {
+        while let Some(signal) = self.signals.next() {
+            let probe = Attach::SelfSignal(signal);
+            if self.points.values().any(|p| p.kind == probe) {
+                self.run_special(&probe)?;
+            } else {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

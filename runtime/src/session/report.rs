@@ -1,0 +1,88 @@
+//! What went wrong while the script ran.
+
+use super::Session;
+use crate::print::Format;
+use rbtrace_codegen::object::{Control, Counter, Fault};
+use rbtrace_lang::Diagnostic;
+use rbtrace_lang::hir::Program;
+
+impl Session<'_> {
+    fn counts(&self) -> impl Iterator<Item = (&Counter, u64)> {
+        let words = (0u32..).map(|i| self.control.get(Control::COUNTERS + i));
+        self.object.counters.iter().zip(words)
+    }
+
+    /// Tells how many events were lost since the last time.
+    pub(super) fn report_lost(&mut self) {
+        let lost: u64 = self.counts().filter(|(c, _)| c.what == Fault::EventLost).map(|(_, n)| n).sum();
+        let new = lost.saturating_sub(self.lost);
+        self.lost = lost;
+        if new == 0 {
+            return;
+        }
+        match self.printer.format {
+            Format::Text => eprintln!("Lost {new} events"),
+            Format::Json => {
+                let line = format!(
+                    "{{\"type\": \"lost_events\", \"count\": {new}, \"data\": {{\"events\": {new}}}}}\n"
+                );
+                self.printer.out.buf.extend_from_slice(line.as_bytes());
+                self.printer.out.flush();
+            }
+        }
+    }
+
+    /// Tells what each place of the script could not do, and how often.
+    pub(super) fn report_counters(&self) {
+        if self.options.no_warnings {
+            return;
+        }
+        for (counter, count) in self.counts().filter(|(_, n)| *n > 0) {
+            eprint!("{}", describe(self.program, counter, count).render(&self.program.sources));
+        }
+    }
+}
+
+fn describe(program: &Program, counter: &Counter, count: u64) -> Diagnostic {
+    let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let (what, hint) = match &counter.what {
+        Fault::EventLost => (
+            format!("the ring buffer was full {times}: as many events of this place are lost"),
+            Some("set perf_rb_pages to more, or print less (count in a map)".to_owned()),
+        ),
+        Fault::MapFull(id) => {
+            let map = program.map(*id);
+            (
+                format!(
+                    "Map full; can't update element. {} holds {} keys: {times}",
+                    map.name, map.max_entries
+                ),
+                Some(format!(
+                    "Try increasing max_map_keys, or declare the map: let {} = hash({})",
+                    map.name,
+                    u64::from(map.max_entries) * 2
+                )),
+            )
+        }
+        Fault::ReadFailed => (format!("Failed to read kernel memory: {times}. The value is 0."), None),
+        Fault::ReadUserFailed => (format!("Failed to read user memory: {times}. The value is 0."), None),
+        Fault::DivisionByZero => (
+            format!(
+                "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the \
+                 result. ({times})"
+            ),
+            None,
+        ),
+        Fault::OutOfBounds => {
+            (format!("Array access out of bounds. This can lead to unexpected results. ({times})"), None)
+        }
+        Fault::StackLost => (format!("A stack could not be stored: {times}"), None),
+        Fault::LoopLimit => (format!("A loop was cut off at its limit of rounds: {times}"), None),
+        Fault::HelperFailed(helper) => (format!("{helper} failed: {times}"), None),
+    };
+    let warning = Diagnostic::warning(counter.span, what);
+    match hint {
+        Some(hint) => warning.hint(hint),
+        None => warning,
+    }
+}

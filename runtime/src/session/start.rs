@@ -1,0 +1,172 @@
+//! The start: maps, programs, what is needed to read them.
+
+use super::stacks::StackMaps;
+use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
+use crate::events::Printer;
+use crate::load::{self, Loader, Maps, TRACE_KPROBE_MULTI};
+use crate::maps::Table;
+use crate::print::{Env, HexNames, Output};
+use crate::sys::mapped::Words;
+use crate::sys::poll::Signals;
+use crate::sys::ring::Ring;
+use crate::sys::{self, process, time};
+use rbtrace_codegen::object::{Control, Features, MapRole, Object};
+use rbtrace_lang::hir::{Attach, Program};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+impl<'a> Session<'a> {
+    /// Forks the child, creates the maps, loads the programs. Nothing runs yet.
+    pub(super) fn start(
+        program: &'a Program,
+        object: &'a Object,
+        options: RunOptions<'a>,
+    ) -> Result<Self, RunError> {
+        let out = open_output(&options)?;
+        let signals = Signals::take(&signals_of(program)).map_err(|e| system_error("signalfd", &e))?;
+        let child = options.command.as_deref().map(child::Running::fork).transpose()?;
+        let watched = options
+            .pid
+            .map(process::watch)
+            .transpose()
+            .map_err(|e| system_error("Failed to attach to pid", &e))?;
+        let maps = load::create_maps(object, &program.config)?;
+        let control = map_control(object, &maps)?;
+        control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
+        let ring = map_ring(object, &maps)?;
+        let mut session = Session {
+            program,
+            object,
+            points: program.attach_points().map(|p| (p.id, p)).collect(),
+            links: Vec::new(),
+            programs: Vec::new(),
+            control,
+            ring,
+            child,
+            watched,
+            signals,
+            lost: 0,
+            attached: 0,
+            options: Behaviour {
+                quiet: options.quiet,
+                verbose: options.verbose,
+                no_warnings: options.no_warnings,
+                pid: options.pid,
+                notify: options.notify.clone(),
+                kprobe_multi: options.features.is_some_and(|f| f.kprobe_multi),
+            },
+            printer: printer(program, object, &maps, options, out),
+            maps,
+        };
+        session.load_programs()?;
+        session.control.set(Control::START, time::clock(libc::CLOCK_BOOTTIME));
+        Ok(session)
+    }
+
+    fn load_programs(&mut self) -> Result<(), RunError> {
+        let loader = Loader::new(self.object, &self.program.config, &self.maps);
+        for program in &self.object.programs {
+            let attach_type = if self.is_multi(program) { TRACE_KPROBE_MULTI } else { 0 };
+            let fd = loader
+                .load(program, attach_type)
+                .map_err(|d| RunError { diagnostics: vec![d], status: REFUSED })?;
+            self.programs.push(fd);
+        }
+        Ok(())
+    }
+
+    /// Loads a program again, for another way of attaching.
+    pub(super) fn load_plain(&self, index: usize) -> Result<OwnedFd, RunError> {
+        let loader = Loader::new(self.object, &self.program.config, &self.maps);
+        Ok(loader.load(&self.object.programs[index], 0)?)
+    }
+}
+
+pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
+    RunError::plain(format!("{what}: {}", sys::describe(err)))
+}
+
+fn open_output(options: &RunOptions) -> Result<Output, RunError> {
+    let Some(path) = &options.output else { return Ok(Output::stdout(options.buffering)) };
+    let file = File::create(path).map_err(|e| {
+        let text = e.to_string();
+        let text = text.split(" (os error").next().unwrap_or("");
+        RunError::plain(format!("failed to open file '{}' ({text})", path.display()))
+    })?;
+    Ok(Output::file(file, options.buffering))
+}
+
+/// Signals that end the run, and those that the script has probes for.
+fn signals_of(program: &Program) -> Vec<i32> {
+    let own = program.attach_points().filter_map(|p| match p.kind {
+        Attach::SelfSignal(n) => Some(n),
+        _ => None,
+    });
+    [libc::SIGINT, libc::SIGTERM].into_iter().chain(own).collect()
+}
+
+fn printer<'a>(
+    program: &'a Program,
+    object: &'a Object,
+    maps: &Maps,
+    options: RunOptions<'a>,
+    out: Output,
+) -> Printer<'a> {
+    let cpus = options.features.map_or_else(possible_cpus, |f: &Features| f.ncpus);
+    let names = options.names.unwrap_or_else(|| Box::new(HexNames));
+    let mut env = Env::new(names, Box::new(StackMaps::new(object, maps)));
+    env.probes = object.probe_names.clone();
+    env.trailer = program.config.str_trunc_trailer.clone();
+    env.system = options.system;
+    let mut printer = Printer::new(object, &program.sources, env, options.format, out);
+    printer.tables = tables(program, object, maps, cpus);
+    printer.max_cat_bytes = program.config.max_cat_bytes;
+    printer.quiet_warnings = options.no_warnings;
+    printer
+}
+
+/// Possible CPUs: per-CPU maps have a value for each.
+fn possible_cpus() -> u32 {
+    let text = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+    let last = text.trim().rsplit(['-', ',']).next().and_then(|n| n.parse::<u32>().ok());
+    last.map_or(1, |n| n + 1)
+}
+
+fn find(object: &Object, role: &MapRole) -> Option<usize> {
+    object.maps.iter().position(|m| m.role == *role)
+}
+
+fn map_control(object: &Object, maps: &Maps) -> Result<Words, RunError> {
+    let Some(index) = find(object, &MapRole::Control) else {
+        return Err(RunError::plain("the compiled program has no control map"));
+    };
+    let words = object.maps[index].value_size / 8;
+    Words::new(maps.fds[index].as_fd(), words).map_err(|e| system_error("Failed to map the control map", &e))
+}
+
+fn map_ring(object: &Object, maps: &Maps) -> Result<Option<(Ring, usize)>, RunError> {
+    let Some(index) = find(object, &MapRole::Events) else { return Ok(None) };
+    let ring = Ring::new(maps.fds[index].as_fd(), maps.ring_bytes)
+        .map_err(|e| system_error("Failed to map the ring buffer", &e))?;
+    Ok(Some((ring, index)))
+}
+
+/// The script's maps by their number; `None` for those that no program uses.
+fn tables(program: &Program, object: &Object, maps: &Maps, cpus: u32) -> Vec<Option<Table>> {
+    let mut tables: Vec<Option<Table>> = (0..program.maps.len()).map(|_| None).collect();
+    for (def, fd) in object.maps.iter().zip(&maps.fds) {
+        let MapRole::Script(id, form) = def.role else { continue };
+        let map = program.map(id);
+        tables[id.0 as usize] = Some(Table {
+            fd: fd.clone(),
+            def: def.clone(),
+            form,
+            name: map.name.clone(),
+            key: map.key.clone(),
+            value: map.value.clone(),
+            cpus,
+        });
+    }
+    tables
+}
