@@ -7,6 +7,7 @@
 
 pub mod ast;
 pub mod diag;
+pub mod expand;
 pub mod fixture;
 pub mod format;
 pub mod hir;
@@ -17,6 +18,7 @@ pub mod system;
 pub mod types;
 
 pub use diag::{Diagnostic, Severity};
+pub use expand::expand;
 pub use parse::parse;
 pub use span::{Source, Span};
 pub use system::System;

@@ -75,6 +75,8 @@ const CLOSERS: &[(Rule, &str)] = &[
     (Rule::int, "expected a number"),
     (Rule::ident, "expected identifier"),
     (Rule::config_entry, "expected config key"),
+    (Rule::c_declarator, "expected a name"),
+    (Rule::c_declarators, "expected a name"),
     (Rule::macro_param, "expected macro argument ($var, @map, or identifier)"),
     (Rule::colon, "expected ':'"),
     (Rule::comma, "expected ','"),

@@ -2,7 +2,7 @@
 
 use super::{Builder, MAX_DEPTH, Rule, inner};
 use crate::Span;
-use crate::ast::{BinOp, Block, Expr, ExprKind, Name, UnOp};
+use crate::ast::{BinOp, Block, Expr, ExprKind, Name, Stmt, StmtKind, UnOp};
 use pest::iterators::{Pair, Pairs};
 use std::iter::Peekable;
 
@@ -67,9 +67,10 @@ impl Builder {
         let mut arms: Vec<Expr> = inner(tail, Rule::expr).map(|p| self.expr(p)).collect();
         let Some(last) = arms.pop() else { return cond };
         let span = cond.span.to(last.span);
-        // `a ?: b` is `a ? a : b`.
-        let first = arms.pop().unwrap_or_else(|| cond.clone());
-        Expr { kind: ExprKind::Ternary(Box::new(cond), Box::new(first), Box::new(last)), span }
+        match arms.pop() {
+            Some(first) => ternary(cond, first, last, span),
+            None => short_ternary(cond, last, span),
+        }
     }
 
     /// Operators that bind at least as tightly as `min`.
@@ -322,6 +323,33 @@ impl Builder {
 
 fn is_taken(items: &[(Option<Name>, Expr)], name: &Name) -> bool {
     items.iter().any(|(n, _)| n.as_ref().is_some_and(|n| n.text == name.text))
+}
+
+fn ternary(cond: Expr, first: Expr, last: Expr, span: Span) -> Expr {
+    Expr { kind: ExprKind::Ternary(Box::new(cond), Box::new(first), Box::new(last)), span }
+}
+
+/// `a ?: b` is `a ? a : b`, with `a` evaluated once where that could matter.
+fn short_ternary(cond: Expr, last: Expr, span: Span) -> Expr {
+    if is_simple(&cond) {
+        return ternary(cond.clone(), cond, last, span);
+    }
+    let name = Name { text: format!("?:@{}", cond.span.start).into(), span: cond.span };
+    let var = Expr { kind: ExprKind::Var(name.text.clone()), span: cond.span };
+    let value = Some(Box::new(ternary(var.clone(), var, last, span)));
+    let kind = StmtKind::Let { name, ty: None, value: Some(cond) };
+    let stmts = vec![Stmt { kind, span }];
+    Expr { kind: ExprKind::Block(Block { stmts, value, span }), span }
+}
+
+/// Cheap to copy and without effects.
+fn is_simple(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Ident(_) | ExprKind::Var(_) | ExprKind::Map(_) | ExprKind::Int(_) => true,
+        ExprKind::Field { base, .. } => is_simple(base),
+        ExprKind::MapIndex { key, .. } => is_simple(key),
+        _ => false,
+    }
 }
 
 /// What adds no level to the tree by itself.

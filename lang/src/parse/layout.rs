@@ -61,6 +61,7 @@ pub(super) fn split(source: &str, file: u16) -> Layout {
         file,
         directives: Preprocessor::default(),
         diags: vec![],
+        item_errors: 0,
     };
     let items = scan.items();
     // Only whole characters are blanked, so the copy stays UTF-8.
@@ -91,6 +92,8 @@ struct Scan<'a> {
     file: u16,
     directives: Preprocessor,
     diags: Vec<Diagnostic>,
+    /// How many there were before the current item.
+    item_errors: usize,
 }
 
 /// An item's end, and whether it is worth parsing.
@@ -117,6 +120,7 @@ impl Scan<'_> {
             let kind = self.kind();
             self.check_order(kind, &mut main_part);
             let errors = self.diags.len();
+            self.item_errors = errors;
             // What failed here has its error already: the grammar would only add another.
             let extent = self.extent(kind);
             let end = self.pos.max(start + 1).min(self.src.len());
@@ -184,7 +188,9 @@ impl Scan<'_> {
             ItemKind::C => self.c_item(),
             ItemKind::Config | ItemKind::Macro | ItemKind::Function => {
                 self.up_to_block()?;
-                self.balanced()?;
+                if self.src.get(self.pos) == Some(&b'{') {
+                    self.balanced()?;
+                }
                 if kind == ItemKind::Config {
                     self.optional_semicolon();
                 }
@@ -393,6 +399,10 @@ impl Scan<'_> {
     }
 
     fn unclosed(&mut self, open: &[usize]) -> Extent {
+        // A string without an end has swallowed the brace.
+        if self.diags.len() > self.item_errors {
+            return Err(());
+        }
         let brace = open.iter().rev().find(|&&o| self.src[o] == b'{').copied().unwrap_or(0);
         let line = self.src[..brace].iter().filter(|b| **b == b'\n').count() + 1;
         let end = self.src.len();

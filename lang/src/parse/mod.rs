@@ -5,6 +5,7 @@
 
 mod constant;
 mod declare;
+mod dump;
 mod error;
 mod expr;
 mod layout;
@@ -57,6 +58,7 @@ pub fn parse(source: &Source, file: u16) -> (Script, Vec<Diagnostic>) {
         builder.item(*item, text, &mut script);
         diags.append(&mut builder.diags);
     }
+    script.c_defs.sort_by_key(|d| d.span.start);
     diags.sort_by_key(|d| d.span.map(|s| s.start));
     (script, diags)
 }
