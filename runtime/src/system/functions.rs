@@ -2,7 +2,7 @@
 
 use super::{LiveSystem, Names};
 use crate::btf::KindTag;
-use crate::{glob, kallsyms, near, tracefs};
+use crate::{glob, kallsyms, near, symbols, tracefs};
 use rbtrace_lang::system::{Answer, SystemError};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -107,18 +107,7 @@ impl LiveSystem {
     }
 
     pub(super) fn check_offset(&self, module: Option<&str>, func: &str, offset: u64) -> Answer<()> {
-        if offset == 0 {
-            return Ok(());
-        }
-        let (_, size) = self.find_function(module, func)?;
-        if let Some(size) = size.filter(|s| offset >= *s) {
-            return Err(SystemError::new(format!(
-                "offset {offset} is outside of {func}, which has {size} bytes"
-            )));
-        }
-        Err(SystemError::new(format!(
-            "the instructions of {func} are not available: cannot check whether {offset} begins one"
-        )))
+        Ok(symbols::code::check_offset(module, func, offset)?)
     }
 
     pub(super) fn symbol_address(&self, name: &str) -> Answer<u64> {

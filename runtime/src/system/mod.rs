@@ -3,6 +3,7 @@
 //! **Invariant**: nothing is opened before it is asked for. A script that names no kernel type opens no
 //! BTF, one that names no kernel function reads no symbols, one with begin and end opens nothing.
 
+mod binaries;
 mod ctype;
 pub(crate) mod format;
 mod functions;
@@ -11,15 +12,18 @@ mod registers;
 mod syscalls;
 mod tracepoints;
 mod types;
+mod uprobes;
 
 use crate::btf::KernelTypes;
+use crate::dwarf::Elf;
 use crate::tracefs::TraceFs;
 use rbtrace_lang::System;
 use rbtrace_lang::hir::Attach;
 use rbtrace_lang::system::{Answer, FuncProto, Pattern, SystemError, TracepointFormat};
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
 use std::cell::{OnceCell, RefCell};
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// `(where, name)`: a module and its function, a category and its event.
@@ -33,6 +37,8 @@ pub struct LiveSystem {
     /// Answers for another kernel: what only the running one could tell is not held against a script.
     foreign: bool,
     notes: RefCell<Vec<String>>,
+    /// Binaries that were looked into.
+    elves: RefCell<HashMap<PathBuf, Rc<Elf>>>,
 }
 
 impl LiveSystem {
@@ -119,15 +125,15 @@ impl System for LiveSystem {
         &self,
         binary: &str,
         symbol: Pattern,
-        _offset: u64,
-        _ret: bool,
-        _pid: Option<i32>,
+        offset: u64,
+        ret: bool,
+        pid: Option<i32>,
     ) -> Answer<Vec<Attach>> {
-        Err(SystemError::new(format!("user probes are not available: cannot look up {binary}:{symbol}")))
+        self.find_uprobes(binary, symbol, offset, ret, pid)
     }
 
-    fn uprobe_address(&self, binary: &str, address: u64, _pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
-        Err(SystemError::new(format!("user probes are not available: cannot look up {binary}:{address:#x}")))
+    fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
+        self.find_uprobe_address(binary, address, pid)
     }
 
     fn struct_type(&self, kind: StructKind, name: &str) -> Answer<Rc<StructType>> {
@@ -159,7 +165,7 @@ impl System for LiveSystem {
     }
 
     fn uaddr(&self, binary: &str, name: &str) -> Answer<(u64, u64)> {
-        Err(SystemError::new(format!("Could not resolve symbol: {binary}:{name}")))
+        self.user_symbol(binary, name)
     }
 
     fn register(&self, name: &str) -> Option<(u32, u8)> {
