@@ -9,6 +9,8 @@ mod main_loop;
 mod report;
 mod stacks;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use crate::attach::Link;
 use crate::events::Printer;

@@ -44,8 +44,6 @@ pub struct Output {
 enum Sink {
     Stdout,
     File(File),
-    #[cfg(test)]
-    Memory,
 }
 
 impl Output {
@@ -57,11 +55,6 @@ impl Output {
     /// To a file.
     pub fn file(file: File, buffering: Buffering) -> Self {
         Output { sink: Sink::File(file), buf: Vec::new(), buffering, failed: None }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn memory() -> Self {
-        Output { sink: Sink::Memory, buf: Vec::new(), buffering: Buffering::Full, failed: None }
     }
 
     /// Call after each event.
@@ -88,8 +81,6 @@ impl Output {
             // Not through std's own buffer: ours is already one.
             Sink::Stdout => write_fd(io::stdout().lock(), &self.buf),
             Sink::File(f) => f.write_all(&self.buf),
-            #[cfg(test)]
-            Sink::Memory => return,
         };
         self.buf.clear();
         self.failed = written.err();
