@@ -158,7 +158,7 @@ impl Assembler<'_> {
             match i16::try_from(off) {
                 Ok(off) => p.insn.off = off,
                 Err(_) if self.features.isa_v4 && p.insn == encode::jump(0) => {
-                    p.insn = encode::jump(off as i32)
+                    p.insn = encode::jump(off as i32);
                 }
                 Err(_) => {
                     let text = "the program is too large: a jump is longer than BPF allows";

@@ -116,6 +116,9 @@ impl<'a> Selector<'a> {
     }
 
     fn mov(&mut self, dst: Reg, src: Reg) {
+        if dst == src {
+            return;
+        }
         self.push(MOp::Mov { dst, src: Src::Reg(src), wide: true });
     }
 
@@ -286,7 +289,7 @@ impl<'a> Selector<'a> {
                 return self.atomic(*op, *width, (base, offset), *value, result);
             }
             (Op::Call(h, args), result) => {
-                self.call(MOp::Call { helper: h.0, args: args.len() as u8 }, args, result)?
+                self.call(MOp::Call { helper: h.0, args: args.len() as u8 }, args, result)?;
             }
             (Op::CallLocal(func, args), result) => {
                 self.call(MOp::CallLocal { func: *func, args: args.len() as u8 }, args, result)?;

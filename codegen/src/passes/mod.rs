@@ -4,6 +4,7 @@ pub mod cfg;
 pub mod expand_compare;
 pub mod expand_division;
 pub mod expand_memory;
+pub mod functions;
 pub mod scratch;
 pub mod util;
 
@@ -16,6 +17,7 @@ pub fn optimize(module: &mut Module, _features: &Features) -> Result<(), Backend
     for f in &mut module.funcs {
         cfg::remove_unreachable(f);
     }
+    functions::remove_unused(module);
     Ok(())
 }
 

@@ -110,6 +110,9 @@ fn run_original(state: &mut State, inst: &MInst, original: &MOp) -> Result<(), S
         if !held.contains(&s) {
             return Err(format!("{src:?} does not hold v{}", s.0));
         }
+        if d == s {
+            return Ok(());
+        }
         forget(state, d);
         let mut held = held;
         held.insert(d);

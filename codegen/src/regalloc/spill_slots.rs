@@ -9,6 +9,7 @@ pub fn share(f: &mut MFunc) {
     if n == 0 {
         return;
     }
+    remove_dead(f, n);
     let conflicts = conflicts(f, n);
     let mut place: Vec<u32> = vec![];
     for s in 0..n {
@@ -21,6 +22,23 @@ pub fn share(f: &mut MFunc) {
         if let MOp::Spill { slot, .. } | MOp::Reload { slot, .. } = &mut inst.op {
             *slot = SpillSlot(place[slot.0 as usize]);
         }
+    }
+}
+
+/// Drops stores to slots that are stored to again before they are read.
+fn remove_dead(f: &mut MFunc, n: usize) {
+    let out = live_out(f, n);
+    for (block, mut live) in f.blocks.iter_mut().zip(out) {
+        let mut kept = Vec::with_capacity(block.insts.len());
+        for inst in block.insts.drain(..).rev() {
+            let dead = matches!(inst.op, MOp::Spill { slot, .. } if !live.contains(slot.0 as usize));
+            step(&mut live, &inst.op);
+            if !dead {
+                kept.push(inst);
+            }
+        }
+        kept.reverse();
+        block.insts = kept;
     }
 }
 

@@ -1,5 +1,12 @@
 //! What the tests of the back end share.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub(crate) mod kernel;
+pub(crate) mod random;
+pub(crate) mod run_bpf;
+pub(crate) mod run_ir;
+
 use rbtrace_codegen::object::Features;
 
 /// The features of the newest kernel, or of 5.10.

@@ -1,0 +1,44 @@
+//! Emitted code passes this machine's verifier and computes what the IR means. Needs the right to load BPF.
+
+mod common;
+
+use common::{features, kernel, random, run_ir};
+use rbtrace_codegen::{backend, disasm, text};
+
+/// May this test load programs?
+fn permitted() -> bool {
+    kernel::map(kernel::ARRAY, 8, 1).is_some()
+}
+
+#[test]
+fn random_programs_run_in_the_kernel() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    if !permitted() {
+        return;
+    }
+    for seed in number("SEED").map_or(0..number("FUZZ").unwrap_or(150), |s| s..s + 1) {
+        let module = random::module(seed, (seed % 5) as usize);
+        let mut compiled = module.clone();
+        let code = backend::finish(&mut compiled, &features(seed % 2 == 0)).unwrap();
+        let listing = || format!("SEED={seed}\n{}", disasm::disassemble(&code.insns));
+        let prog = kernel::load(&code, &[], None).unwrap_or_else(|e| panic!("{}\n{e}", listing()));
+        let ctx = [seed, 0x8000_0000_1234_5678, !seed, 0xffff_ffff];
+        let wanted = run_ir::run(&module, &ctx) as u32;
+        assert_eq!(kernel::run(&prog, &ctx), Ok(wanted), "{}", listing());
+    }
+}
+
+#[test]
+fn counts_in_a_per_cpu_array() {
+    let Some(map) = kernel::map(kernel::PERCPU_ARRAY, 8, 1) else { return };
+    let mut module = text::parse(include_str!("ir/count.ir")).unwrap();
+    let code = backend::finish(&mut module, &features(true)).unwrap();
+    let maps = [map];
+    let prog = kernel::load(&code, &maps, None).unwrap();
+    for _ in 0..5 {
+        kernel::run(&prog, &[0]).unwrap();
+    }
+    let values = kernel::element(&maps[0], 8 * 64);
+    let sum: u64 = values.chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).sum();
+    assert_eq!(sum, 5);
+}
