@@ -92,7 +92,8 @@ impl Width {
 }
 
 /// Two-operand arithmetic. Operands and result have one type (I32 or I64); `Add` and `Sub` also
-/// take a pointer on the left and an I64 on the right.
+/// take a pointer on the left and an I64 on the right; the result then is a pointer of the same space, or
+/// an I64 where the address is wanted as a number (`ptr + 0` typed I64 must not be folded to `ptr`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "named by what they do")]
 pub enum Alu {

@@ -1,9 +1,20 @@
 //! From a typed program to BPF.
+//!
+//! `hir::Program ─lower─▶ ir::Module ─backend─▶ Code ─▶ object::Object`
+
+pub mod arch;
 pub mod backend;
+pub mod builder;
+pub mod compile;
 pub mod disasm;
 pub mod emit;
+pub mod helpers;
 pub mod ir;
+pub mod layout;
+pub mod lower;
 pub mod object;
 pub mod passes;
 pub mod regalloc;
 pub mod text;
+
+pub use compile::compile;

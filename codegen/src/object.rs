@@ -230,6 +230,8 @@ impl Control {
     /// The reader sleeps until it is woken (1) or polls by itself (0). A program that sends while it is 1
     /// wakes it.
     pub const SLEEPING: u32 = 4;
+    /// Always 0. Programs read it to hide from the verifier what they know of a number.
+    pub const ZERO: u32 = 5;
     /// First of the counters (`Object::counters`).
     pub const COUNTERS: u32 = 8;
     /// Byte offset of a word.

@@ -1,0 +1,59 @@
+//! The whole way from the typed program to the object that the runtime loads.
+
+use crate::backend::{self, Code};
+use crate::layout;
+use crate::lower::{self, Unit};
+use crate::object::{Features, Object, Program};
+use rbtrace_lang::{Diagnostic, hir};
+
+/// Compiles a program for a kernel with these features.
+pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Vec<Diagnostic>> {
+    let mut units = lower::lower(program, features)?;
+    let scratch = units.scratch_id();
+    let mut codes = vec![];
+    let mut errors = vec![];
+    for unit in &mut units.units {
+        match backend::finish(&mut unit.module, features) {
+            Ok(code) => codes.push(code),
+            Err(error) => errors.push(Diagnostic::error(error.span, sentence(&error.message))),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let scratch_bytes = codes.iter().map(|c| c.scratch_bytes).max().unwrap_or(0);
+    let mut maps = units.maps;
+    if scratch_bytes > 0 {
+        debug_assert_eq!(scratch.0 as usize, maps.len());
+        maps.push(layout::scratch_map(scratch_bytes, codes.len() as u32));
+    }
+    let programs = units.units.into_iter().zip(codes).map(|(unit, code)| assemble(unit, code)).collect();
+    Ok(Object {
+        programs,
+        maps,
+        records: units.records,
+        counters: units.counters,
+        probe_names: units.probe_names,
+        btf: vec![],
+    })
+}
+
+fn assemble(unit: Unit, code: Code) -> Program {
+    Program {
+        name: unit.name,
+        ty: unit.ty,
+        insns: code.insns,
+        relocs: code.relocs,
+        func_info: vec![],
+        line_info: vec![],
+        spans: code.spans,
+        attach: unit.attach,
+        wants_cookie: unit.wants_cookie,
+    }
+}
+
+/// The message with a capital letter, as diagnostics have it.
+fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

@@ -1,0 +1,119 @@
+//! Map-value functions: `count()`, `sum()` and their kin collect in place, each CPU for itself.
+
+use super::Lowered;
+use super::frame::Lower;
+use super::place::Place;
+use crate::ir::{Alu, Cond, Value};
+use rbtrace_lang::Span;
+use rbtrace_lang::hir::{Expr, MapId};
+use rbtrace_lang::types::{Agg, Type, U64};
+
+impl Lower<'_, '_> {
+    /// `@m[key] = agg(value)`
+    pub(super) fn aggregate(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        agg: Agg,
+        value: Option<&Expr>,
+        span: Span,
+    ) -> Lowered<()> {
+        let small = value.is_some_and(|v| v.ty.size() < 8 && !v.ty.is_signed());
+        let value = match value {
+            Some(value) => {
+                let number = self.scalar(value)?;
+                Some(self.as_number(number))
+            }
+            None => None,
+        };
+        let elem = match key {
+            Some(key) => {
+                let key = self.key(map, key)?;
+                self.lookup_or_insert(map, key)
+            }
+            None => {
+                let key = self.zero_key();
+                self.lookup(map, key)
+            }
+        };
+        self.if_found(elem, |lower| {
+            let place = Place::ptr(elem);
+            match (agg, value) {
+                (Agg::Count, _) => lower.add_to(&place, None)?,
+                (agg, Some(value)) => lower.collect(&place, agg, value, small)?,
+                (agg, None) => {
+                    return lower.unsupported(span, format!("{}() needs a value", agg.name()));
+                }
+            }
+            if key.is_none() {
+                lower.mark_set(map, &place);
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a value (or 1) to a word.
+    fn add_to(&mut self, place: &Place, value: Option<Value>) -> Lowered<()> {
+        let before = self.load_scalar(place, &U64)?;
+        let value = match value {
+            Some(value) => value,
+            None => self.f.b.iconst(1),
+        };
+        let after = self.f.b.alu(Alu::Add, before, value);
+        self.store_scalar(place, 8, after);
+        Ok(())
+    }
+
+    fn collect(&mut self, place: &Place, agg: Agg, value: Value, small: bool) -> Lowered<()> {
+        match agg {
+            Agg::Count => self.add_to(place, None),
+            Agg::Sum { .. } => self.add_to(place, Some(value)),
+            Agg::Avg { .. } | Agg::Stats { .. } => {
+                self.add_to(place, Some(value))?;
+                self.add_to(&place.at(8), None)
+            }
+            Agg::Min { signed } => self.keep(place, value, if signed { Cond::SLt } else { Cond::ULt }),
+            Agg::Max { signed } => self.keep(place, value, if signed { Cond::SGt } else { Cond::UGt }),
+            Agg::Hist { bits } => {
+                let bucket = self.hist_bucket(value, bits, small);
+                self.count_bucket(place, bucket)
+            }
+            Agg::LHist { min, max, step } => self.lhist(place, value, min, max, step),
+        }
+    }
+
+    /// Keeps the value where none was kept yet or where it wins.
+    fn keep(&mut self, place: &Place, value: Value, wins: Cond) -> Lowered<()> {
+        let (compare, write, end) =
+            (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
+        let set = self.load_scalar(&place.at(8), &U64)?;
+        let zero = self.f.b.iconst(0);
+        self.f.b.branch_unlikely(Cond::Eq, set, zero, write, compare);
+        self.f.b.start(compare);
+        let kept = self.load_scalar(place, &U64)?;
+        self.f.b.branch(wins, value, kept, write, end);
+        self.f.b.start(write);
+        self.store_scalar(place, 8, value);
+        let one = self.f.b.iconst(1);
+        self.store_scalar(&place.at(8), 8, one);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// Counts one in a bucket whose number the verifier knows to be in range.
+    pub(super) fn count_bucket(&mut self, place: &Place, bucket: Value) -> Lowered<()> {
+        let bytes = self.imm(Alu::Shl, bucket, 3);
+        let base = self.address(place);
+        let bucket = Place::ptr(self.f.b.alu(Alu::Add, base, bytes));
+        self.add_to(&bucket, None)
+    }
+
+    /// The type that one CPU's value of a map has.
+    pub(super) fn is_aggregate(&self, map: MapId) -> Option<Agg> {
+        match self.shared.program.map(map).value {
+            Type::Agg(agg) => Some(agg),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Builtins: values of the running task and of the machine.
+
+use super::Lowered;
+use super::frame::Lower;
+use super::place::Place;
+use crate::helpers;
+use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
+use crate::object::{Control, Fault};
+use rbtrace_lang::Span;
+use rbtrace_lang::hir::{Attach, Builtin, Expr};
+use rbtrace_lang::types::Type;
+
+/// `TASK_COMM_LEN` of `include/linux/sched.h`.
+const TASK_COMM_LEN: u32 = 16;
+
+impl Lower<'_, '_> {
+    pub(super) fn builtin(&mut self, which: Builtin, span: Span) -> Lowered<Value> {
+        Ok(match which {
+            Builtin::Pid => self.high_half(helpers::GET_CURRENT_PID_TGID),
+            Builtin::Tid => self.low_half(helpers::GET_CURRENT_PID_TGID),
+            Builtin::Uid => self.low_half(helpers::GET_CURRENT_UID_GID),
+            Builtin::Gid => self.high_half(helpers::GET_CURRENT_UID_GID),
+            Builtin::Cpu => self.call(helpers::GET_SMP_PROCESSOR_ID, &[]),
+            Builtin::Rand => self.low_half(helpers::GET_PRANDOM_U32),
+            Builtin::Numaid => self.call(helpers::GET_NUMA_NODE_ID, &[]),
+            Builtin::Cgroup => self.call(helpers::GET_CURRENT_CGROUP_ID, &[]),
+            Builtin::Curtask => self.call(helpers::GET_CURRENT_TASK, &[]),
+            Builtin::NsecsBoot => self.boot_clock(),
+            Builtin::NsecsMonotonic => self.call(helpers::KTIME_GET_NS, &[]),
+            Builtin::NsecsTai if self.features().ktime_tai => self.call(helpers::KTIME_GET_TAI_NS, &[]),
+            Builtin::NsecsTai => {
+                return self.unsupported(span, "This kernel has no bpf_ktime_get_tai_ns (6.1 or newer)");
+            }
+            Builtin::Jiffies if self.features().jiffies64 => self.call(helpers::JIFFIES64, &[]),
+            Builtin::Jiffies => {
+                return self.unsupported(span, "This kernel has no bpf_jiffies64 (5.9 or newer)");
+            }
+            Builtin::Elapsed => self.elapsed(),
+            Builtin::Cpid => self.control_word(Control::CPID),
+            Builtin::Ncpus => {
+                let n = i64::from(self.features().ncpus);
+                self.f.b.iconst(n)
+            }
+            Builtin::Probe => match self.only_attach_point() {
+                Some(id) => self.f.b.iconst(i64::from(id)),
+                None => self.cookie(span)?,
+            },
+            Builtin::Func => self.func_address(span)?,
+            Builtin::Ip => self.instruction_pointer(span)?,
+            Builtin::Comm => return self.unsupported(span, "comm is a text"),
+        })
+    }
+
+    fn high_half(&mut self, helper: Helper) -> Value {
+        let both = self.call(helper, &[]);
+        self.imm(Alu::LShr, both, 32)
+    }
+
+    fn low_half(&mut self, helper: Helper) -> Value {
+        let both = self.call(helper, &[]);
+        self.f.b.ins(Op::Zext(Width::B4, both), Ty::I64)
+    }
+
+    fn boot_clock(&mut self) -> Value {
+        let boot = self.features().ktime_boot;
+        self.call(if boot { helpers::KTIME_GET_BOOT_NS } else { helpers::KTIME_GET_NS }, &[])
+    }
+
+    fn elapsed(&mut self) -> Value {
+        let now = self.boot_clock();
+        let start = self.control_word(Control::START);
+        self.f.b.alu(Alu::Sub, now, start)
+    }
+
+    fn control_word(&mut self, word: u32) -> Value {
+        let ptr = self.control(word);
+        self.f.b.load(Width::B8, false, ptr, 0)
+    }
+
+    /// `func`: where the traced function begins.
+    fn func_address(&mut self, span: Span) -> Lowered<Value> {
+        let kernel = self.plan.attach.iter().all(|a| matches!(a.kind, Attach::Kprobe { .. }));
+        if kernel && self.features().get_func_ip {
+            let ctx = self.ctx(span)?;
+            return Ok(self.call(helpers::GET_FUNC_IP, &[ctx]));
+        }
+        self.instruction_pointer(span)
+    }
+
+    /// `comm` and other builtins that are no numbers.
+    pub(super) fn store_comm(&mut self, dst: &Place, ty: &Type) -> Lowered<()> {
+        let Type::Str(room) = *ty else {
+            let span = self.f.b.span();
+            // `func` at user level: an address and its process.
+            let value = self.func_address(span)?;
+            if *ty == Type::Usym {
+                self.store_usym(value, dst);
+            } else {
+                self.store_scalar(dst, ty.size(), value);
+            }
+            return Ok(());
+        };
+        let to = self.address(dst);
+        let size = self.f.b.iconst(i64::from(room.min(TASK_COMM_LEN)));
+        self.call(helpers::GET_CURRENT_COMM, &[to, size]);
+        self.zero(&dst.at(room.min(TASK_COMM_LEN)), room.saturating_sub(TASK_COMM_LEN));
+        Ok(())
+    }
+
+    /// A user address and the process whose it is.
+    pub(super) fn store_usym(&mut self, address: Value, dst: &Place) {
+        self.store_scalar(dst, 8, address);
+        let pid = self.high_half(helpers::GET_CURRENT_PID_TGID);
+        self.store_scalar(&dst.at(8), 4, pid);
+        self.zero(&dst.at(12), 4);
+    }
+
+    pub(super) fn signal(&mut self, e: &Expr) -> Lowered<Value> {
+        if !self.features().send_signal {
+            return self.unsupported(e.span, "This kernel has no bpf_send_signal (5.3 or newer)");
+        }
+        let number = self.scalar(e)?;
+        let result = self.call(helpers::SEND_SIGNAL, &[number]);
+        self.fault_if(Cond::Ne, result, 0, Fault::HelperFailed("send_signal"));
+        Ok(self.f.b.iconst(0))
+    }
+
+    pub(super) fn override_return(&mut self, e: &Expr) -> Lowered<Value> {
+        if !self.features().override_return {
+            let message = "This kernel cannot override return values (CONFIG_BPF_KPROBE_OVERRIDE)";
+            return self.unsupported(e.span, message);
+        }
+        let value = self.scalar(e)?;
+        let ctx = self.ctx(e.span)?;
+        self.call(helpers::OVERRIDE_RETURN, &[ctx, value]);
+        Ok(self.f.b.iconst(0))
+    }
+}

@@ -1,0 +1,214 @@
+//! Events: records are reserved in the ring buffer, filled in place and submitted.
+
+use super::Lowered;
+use super::frame::Lower;
+use super::place::{Base, Place};
+use super::store::Fill;
+use super::visit;
+use crate::helpers;
+use crate::ir::{Alu, Cond, Space, Ty, Value, Width};
+use crate::layout;
+use crate::object::{Control, Fault, Header, Record};
+use rbtrace_lang::Span;
+use rbtrace_lang::hir::{Emit, EmitKind, Expr};
+use rbtrace_lang::types::{Agg, Type, U32, U64};
+
+/// A value that was computed before its record was reserved.
+enum Early {
+    Number(Value),
+    Memory(Place),
+}
+
+impl Lower<'_, '_> {
+    /// Sends something to user space.
+    pub(super) fn emit(&mut self, emit: &Emit, span: Span) -> Lowered<()> {
+        let outer = self.f.b.set_span(span);
+        let done = match emit.kind {
+            EmitKind::Join { max_args, .. } => self.emit_join(emit, max_args, span),
+            _ => self.emit_values(&emit.kind, sent(emit), span),
+        };
+        self.f.b.set_span(outer);
+        done
+    }
+
+    fn emit_values(&mut self, kind: &EmitKind, args: &[Expr], span: Span) -> Lowered<()> {
+        let (fields, size) = layout::record(args.iter().map(|a| &a.ty));
+        let offsets: Vec<u32> = fields.iter().map(|f| f.offset).collect();
+        let number = self.shared.record(Record { kind: kind.clone(), fields, size, span });
+        let early = self.evaluate_early(args)?;
+        self.send(number, size, span, |lower, record| {
+            for (n, (arg, offset)) in args.iter().zip(&offsets).enumerate() {
+                let dst = record.at(*offset);
+                match early.get(n) {
+                    Some(Early::Number(value)) => lower.store_scalar(&dst, arg.ty.size(), *value),
+                    Some(Early::Memory(src)) => lower.copy_as(src, &arg.ty, &dst, &arg.ty, Fill::Loose)?,
+                    None => lower.store_as(arg, &arg.ty, &dst, Fill::Loose)?,
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Values up to the last one that has an effect: they must not depend on whether there is room.
+    fn evaluate_early(&mut self, args: &[Expr]) -> Lowered<Vec<Early>> {
+        let count = args.iter().rposition(visit::has_effects).map_or(0, |n| n + 1);
+        let mut early = vec![];
+        for arg in &args[..count] {
+            early.push(match arg.ty.is_scalar() {
+                true => Early::Number(self.scalar(arg)?),
+                false => Early::Memory(self.materialize(arg)?),
+            });
+        }
+        Ok(early)
+    }
+
+    /// Reserves a record, lets `fill` write it and submits it; counts a lost event where there is no room.
+    fn send(
+        &mut self,
+        kind: u32,
+        size: u32,
+        span: Span,
+        fill: impl FnOnce(&mut Self, &Place) -> Lowered<()>,
+    ) -> Lowered<()> {
+        let events = self.shared.events(span)?;
+        let map = self.map_ref(events);
+        let bytes = self.f.b.iconst(i64::from(size));
+        let flags = self.f.b.iconst(0);
+        let record = self.call_ptr(helpers::RINGBUF_RESERVE, &[map, bytes, flags], Space::Record);
+        let (lost, filling, end) =
+            (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
+        self.branch_null(record, lost, filling);
+        self.f.b.start(lost);
+        self.fault(Fault::EventLost);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(filling);
+        self.write_header(record, kind);
+        fill(self, &Place::ptr(record))?;
+        self.submit(record);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    fn write_header(&mut self, record: Value, kind: u32) {
+        let probe = self.only_attach_point().unwrap_or(u32::MAX);
+        for (offset, word) in [(0, kind), (4, probe)] {
+            let value = self.f.b.iconst(i64::from(word as i32));
+            self.f.b.store(Width::B4, record, offset, value);
+        }
+    }
+
+    /// Submits a record; wakes the reader only where it says that it sleeps.
+    fn submit(&mut self, record: Value) {
+        let (wake, end) = (self.f.b.create_block(), self.f.b.create_block());
+        let flags = self.f.b.declare_var(Ty::I64);
+        let quiet = self.f.b.iconst(helpers::RB_NO_WAKEUP);
+        self.f.b.def_var(flags, quiet);
+        self.branch_sleeping(wake, end);
+        self.f.b.start(wake);
+        let loud = self.f.b.iconst(helpers::RB_FORCE_WAKEUP);
+        self.f.b.def_var(flags, loud);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        let flags = self.f.b.use_var(flags);
+        self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
+    }
+
+    fn branch_sleeping(&mut self, sleeping: crate::ir::Block, awake: crate::ir::Block) {
+        let word = self.control(Control::SLEEPING);
+        let sleeps = self.f.b.load(Width::B8, false, word, 0);
+        let zero = self.f.b.iconst(0);
+        self.f.b.branch_unlikely(Cond::Ne, sleeps, zero, sleeping, awake);
+    }
+
+    /// Wakes the reader without sending anything: a record that is discarded.
+    pub(super) fn wake_reader(&mut self, span: Span) -> Lowered<()> {
+        let (sleeping, awake, discard) =
+            (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
+        let events = self.shared.events(span)?;
+        self.branch_sleeping(sleeping, awake);
+        self.f.b.start(sleeping);
+        let map = self.map_ref(events);
+        let bytes = self.f.b.iconst(i64::from(Header::SIZE));
+        let flags = self.f.b.iconst(0);
+        let record = self.call_ptr(helpers::RINGBUF_RESERVE, &[map, bytes, flags], Space::Record);
+        self.branch_null(record, awake, discard);
+        self.f.b.start(discard);
+        let flags = self.f.b.iconst(helpers::RB_FORCE_WAKEUP);
+        self.call(helpers::RINGBUF_DISCARD, &[record, flags]);
+        self.f.b.jump(awake, &[]);
+        self.f.b.start(awake);
+        Ok(())
+    }
+
+    /// `join(argv)`: the texts at up to `max_args` pointers, the last one null.
+    fn emit_join(&mut self, emit: &Emit, max_args: u32, span: Span) -> Lowered<()> {
+        let Some(arg) = emit.args.first() else {
+            return self.unsupported(span, "join() needs an array of pointers to texts");
+        };
+        let room = self.shared.program.config.max_strlen.max(1);
+        let texts = Type::Array { elem: Box::new(Type::Str(room)), len: max_args };
+        let (fields, size) = layout::record(&[U32, texts]);
+        // The last text's spare byte lies within the record's own end.
+        let size = (size + layout::TEXT_SPARE).next_multiple_of(8);
+        let (count_at, texts_at) = (fields[0].offset, fields[1].offset);
+        let number = self.shared.record(Record { kind: emit.kind.clone(), fields, size, span });
+        let list = self.source(arg)?;
+        self.send(number, size, span, |lower, record| {
+            let count = lower.join_texts(&list, &record.at(texts_at), room, max_args)?;
+            lower.store_scalar(&record.at(count_at), 4, count);
+            Ok(())
+        })
+    }
+
+    /// Reads texts until a null pointer; their number.
+    fn join_texts(&mut self, list: &Place, dst: &Place, room: u32, most: u32) -> Lowered<Value> {
+        let index = self.f.b.declare_var(Ty::I64);
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(index, zero);
+        let (head, round, some, end) = (
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+        );
+        self.f.b.jump(head, &[]);
+        self.f.b.switch_to(head);
+        let now = self.f.b.use_var(index);
+        let most = self.f.b.iconst(i64::from(most));
+        self.f.b.branch(Cond::ULt, now, most, round, end);
+        self.f.b.start(round);
+        let bytes = self.imm(Alu::Shl, now, 3);
+        let entry = self.displaced(list, bytes, 8)?;
+        let text = self.load_scalar(&entry, &U64)?;
+        let null = self.f.b.iconst(0);
+        self.f.b.branch(Cond::Eq, text, null, end, some);
+        self.f.b.start(some);
+        let src = match entry.base {
+            Base::Remote(_, space) => Place::remote(text, space),
+            _ => Place::remote(text, self.unknown_space()),
+        };
+        let bytes = self.scale(now, room);
+        let to = self.displaced(dst, bytes, 1)?;
+        let size = self.f.b.iconst(i64::from(room + layout::TEXT_SPARE));
+        self.probe_read_str(&to, size, &src);
+        let next = self.imm(Alu::Add, now, 1);
+        self.f.b.def_var(index, next);
+        self.f.b.jump(head, &[]);
+        self.f.b.seal(head);
+        self.f.b.start(end);
+        Ok(self.f.b.use_var(index))
+    }
+}
+
+/// The values that are sent: of a histogram's entry only the key, as user space reads the map itself.
+fn sent(emit: &Emit) -> &[Expr] {
+    match (&emit.kind, &emit.args[..]) {
+        (EmitKind::PrintEntry(_), [key, value])
+            if matches!(value.ty, Type::Agg(Agg::Hist { .. } | Agg::LHist { .. })) =>
+        {
+            std::slice::from_ref(key)
+        }
+        (_, args) => args,
+    }
+}

@@ -1,0 +1,265 @@
+//! The function that is being built, and where its variables live.
+
+use super::place::Place;
+use super::programs::Plan;
+use super::shared::{CONTROL, Shared};
+use super::visit::LocalUses;
+use super::{Lowered, programs, visit};
+use crate::builder::{FunctionBuilder, Var};
+use crate::helpers;
+use crate::ir::{Alu, AtomicOp, Block, Cond, FuncId, Function, Helper, Op, Slot, Space, Ty, Value, Width};
+use crate::layout::{TEXT_SPARE, has_text};
+use crate::object::{Control, Fault, Features, MapDef, ObjMapId};
+use rbtrace_lang::hir::{LocalId, MapId, Probe};
+use rbtrace_lang::types::{AddrSpace, Type};
+use rbtrace_lang::{Diagnostic, Span};
+
+/// The lowering of one program: its functions, and what it shares with the others.
+pub(super) struct Lower<'a, 'p> {
+    pub(super) shared: &'a mut Shared<'p>,
+    pub(super) probe: &'p Probe,
+    pub(super) plan: Plan<'p>,
+    pub(super) uses: LocalUses,
+    pub(super) wants_cookie: bool,
+    /// Finished callbacks and places for those under way; 0 is the program itself.
+    funcs: Vec<Option<Function>>,
+    /// The function under construction.
+    pub(super) f: Frame,
+}
+
+/// One function under construction.
+pub(super) struct Frame {
+    pub(super) b: FunctionBuilder,
+    /// Where each local lives in this function, once it was used.
+    pub(super) homes: Vec<Option<Home>>,
+    /// The program's context, where this function has it.
+    pub(super) ctx: Option<Value>,
+    /// Where `break` and `continue` go, innermost last.
+    pub(super) loops: Vec<LoopTarget>,
+    /// How this function is left for good.
+    pub(super) leave: Leave,
+    /// Loop variables over maps that stand for the places of key and value.
+    pub(super) pairs: Vec<(LocalId, [Place; 2])>,
+    /// Rounds that the enclosing plain loops multiply to.
+    pub(super) rounds: u64,
+}
+
+/// Where a local lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Home {
+    /// In an SSA variable, extended to 64 bits.
+    Var(Var),
+    /// In a slot.
+    Slot(Slot),
+    /// At a pointer, which outlives this function.
+    Ptr(Value),
+}
+
+/// Where `break` and `continue` go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoopTarget {
+    pub(super) on_break: Block,
+    pub(super) on_continue: Block,
+}
+
+/// How `return` and `exit()` leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Leave {
+    /// The program ends.
+    Program,
+    /// The callback stores at its context what the caller is to return and ends the loop.
+    Callback { context: Value, on_break: Block },
+}
+
+impl Frame {
+    /// The frame of a program.
+    pub(super) fn program(name: &str, context: Ty, probe: &Probe) -> Frame {
+        let b = FunctionBuilder::new(name, &[context], probe.span);
+        let ctx = Some(b.param(0));
+        Frame::new(b, ctx, probe.locals.len(), Leave::Program)
+    }
+
+    pub(super) fn new(b: FunctionBuilder, ctx: Option<Value>, locals: usize, leave: Leave) -> Frame {
+        Frame { b, homes: vec![None; locals], ctx, loops: vec![], leave, pairs: vec![], rounds: 1 }
+    }
+}
+
+impl<'a, 'p> Lower<'a, 'p> {
+    pub(super) fn new(shared: &'a mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>, f: Frame) -> Self {
+        let uses = visit::local_uses(probe);
+        Lower { shared, probe, plan, uses, wants_cookie: false, funcs: vec![None], f }
+    }
+
+    pub(super) fn features(&self) -> &'p Features {
+        self.shared.features
+    }
+
+    /// A number for a callback whose body is about to be built.
+    pub(super) fn reserve_func(&mut self) -> FuncId {
+        self.funcs.push(None);
+        FuncId(self.funcs.len() as u32 - 1)
+    }
+
+    /// Puts a finished callback at its number.
+    pub(super) fn define_func(&mut self, id: FuncId, func: Function) {
+        self.funcs[id.0 as usize] = Some(func);
+    }
+
+    /// All functions, the program first.
+    pub(super) fn finish(mut self) -> Vec<Function> {
+        self.funcs[0] = Some(self.f.b.finish());
+        self.funcs.into_iter().flatten().collect()
+    }
+
+    /// An error: this cannot be compiled.
+    pub(super) fn unsupported<T>(&self, span: Span, what: impl Into<String>) -> Lowered<T> {
+        Err(Diagnostic::error(span, what))
+    }
+
+    /// Where a local lives in this function.
+    pub(super) fn home(&mut self, local: LocalId) -> Home {
+        if let Some(home) = self.f.homes[local.0 as usize] {
+            return home;
+        }
+        let ty = self.probe.locals[local.0 as usize].ty.clone();
+        let home = if ty.is_scalar() && !self.uses.address_taken(local) {
+            Home::Var(self.f.b.declare_var(scalar_ty(&ty)))
+        } else {
+            Home::Slot(self.slot_for(&ty))
+        };
+        self.f.homes[local.0 as usize] = Some(home);
+        home
+    }
+
+    /// A slot that holds a value of this type, with the spare byte that texts need.
+    pub(super) fn slot_for(&mut self, ty: &Type) -> Slot {
+        let spare = if has_text(ty) { TEXT_SPARE } else { 0 };
+        self.slot((ty.size() + spare).max(1))
+    }
+
+    /// A slot of so many bytes, aligned to 8.
+    pub(super) fn slot(&mut self, bytes: u32) -> Slot {
+        self.f.b.slot(bytes.next_multiple_of(8), 8)
+    }
+
+    /// Address of a slot.
+    pub(super) fn slot_addr(&mut self, slot: Slot) -> Value {
+        self.f.b.ins(Op::SlotAddr(slot), Ty::Ptr(Space::Stack))
+    }
+
+    /// A map, for a helper.
+    pub(super) fn map_ref(&mut self, map: ObjMapId) -> Value {
+        self.f.b.ins(Op::MapRef(map), Ty::Ptr(Space::Map))
+    }
+
+    /// The kernel object of a script's map, for a helper.
+    pub(super) fn script_map_ref(&mut self, map: MapId) -> Value {
+        let id = self.shared.map_id(map);
+        self.map_ref(id)
+    }
+
+    /// The definition of a script's map.
+    pub(super) fn script_def(&self, map: MapId) -> &MapDef {
+        self.shared.def(self.shared.map_id(map))
+    }
+
+    /// Direct address within element 0 of an array map.
+    pub(super) fn map_value(&mut self, map: ObjMapId, offset: u32) -> Value {
+        self.f.b.ins(Op::MapValue(map, offset), Ty::Ptr(Space::MapValue))
+    }
+
+    /// Address of a word of the control map.
+    pub(super) fn control(&mut self, word: u32) -> Value {
+        self.map_value(CONTROL, Control::offset(word))
+    }
+
+    /// Calls a helper that returns a number.
+    pub(super) fn call(&mut self, helper: Helper, args: &[Value]) -> Value {
+        self.f.b.ins(Op::Call(helper, args.to_vec()), Ty::I64)
+    }
+
+    /// Calls a helper that returns a pointer, which may be null.
+    pub(super) fn call_ptr(&mut self, helper: Helper, args: &[Value], space: Space) -> Value {
+        self.f.b.ins(Op::Call(helper, args.to_vec()), Ty::Ptr(space))
+    }
+
+    /// The program's context.
+    pub(super) fn ctx(&self, span: Span) -> Lowered<Value> {
+        self.f.ctx.ok_or_else(|| Diagnostic::error(span, "The probe's context cannot be used here"))
+    }
+
+    /// Is the memory that an unknown pointer points to the process's?
+    pub(super) fn reads_user(&self) -> bool {
+        programs::reads_user(self.probe)
+    }
+
+    /// Counts a fault here.
+    pub(super) fn fault(&mut self, what: Fault) {
+        let span = self.f.b.span();
+        let counter = self.shared.counter(what, span);
+        let ptr = self.control(Control::COUNTERS + counter);
+        let value = self.f.b.iconst(1);
+        self.f.b.effect(Op::Atomic { op: AtomicOp::Add, width: Width::B8, ptr, offset: 0, value });
+    }
+
+    /// Counts a fault when the condition holds, and goes on in either case.
+    pub(super) fn fault_if(&mut self, cond: Cond, a: Value, b: i64, what: Fault) {
+        let (failed, on) = (self.f.b.create_block(), self.f.b.create_block());
+        let b = self.f.b.iconst(b);
+        self.f.b.branch_unlikely(cond, a, b, failed, on);
+        self.f.b.start(failed);
+        self.fault(what);
+        self.f.b.jump(on, &[]);
+        self.f.b.start(on);
+    }
+
+    /// Runs `then` when a pointer is not null; counts `otherwise` or does nothing when it is.
+    pub(super) fn if_found(
+        &mut self,
+        ptr: Value,
+        then: impl FnOnce(&mut Self) -> Lowered<()>,
+    ) -> Lowered<()> {
+        let (found, end) = (self.f.b.create_block(), self.f.b.create_block());
+        self.branch_null(ptr, end, found);
+        self.f.b.start(found);
+        then(self)?;
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// Branches on a null pointer, which is the rare case.
+    pub(super) fn branch_null(&mut self, ptr: Value, null: Block, found: Block) {
+        let zero = self.f.b.iconst(0);
+        self.f.b.branch_unlikely(Cond::Eq, ptr, zero, null, found);
+    }
+
+    /// The attach point's number where there is only one.
+    pub(super) fn only_attach_point(&self) -> Option<u32> {
+        match self.plan.attach[..] {
+            [only] => Some(only.id.0),
+            _ => None,
+        }
+    }
+
+    /// The cookie of the attach point that fired: its number.
+    pub(super) fn cookie(&mut self, span: Span) -> Lowered<Value> {
+        self.wants_cookie = true;
+        let ctx = self.ctx(span)?;
+        Ok(self.call(helpers::GET_ATTACH_COOKIE, &[ctx]))
+    }
+
+    /// `a op b` with a constant.
+    pub(super) fn imm(&mut self, op: Alu, a: Value, b: i64) -> Value {
+        self.f.b.alu_imm(op, a, b)
+    }
+}
+
+/// The IR type of a scalar.
+pub(super) fn scalar_ty(ty: &Type) -> Ty {
+    match ty {
+        Type::Ptr { space: AddrSpace::Ctx, .. } => Ty::Ptr(Space::Ctx),
+        Type::Ptr { space: AddrSpace::Bpf, .. } => Ty::Ptr(Space::Stack),
+        _ => Ty::I64,
+    }
+}

@@ -1,0 +1,208 @@
+//! Loops: plain ones where their number of rounds is small and known, callbacks of `bpf_loop` else.
+
+use super::Lowered;
+use super::frame::{LoopTarget, Lower};
+use crate::helpers;
+use crate::ir::{Alu, Block, Cond, Space, Ty, Value};
+use crate::object::Fault;
+use rbtrace_lang::Diagnostic;
+use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Stmt};
+
+/// Rounds up to which a loop of known length is left to the verifier, nested loops multiplied.
+const PLAIN_ROUNDS: u64 = 256;
+/// Rounds of a loop of unknown length where the kernel has no `bpf_loop`.
+const BOUNDED_ROUNDS: i64 = 1024;
+/// `BPF_MAX_LOOPS` of `include/linux/bpf_verifier.h`.
+const MAX_LOOPS: i64 = 8 * 1024 * 1024;
+
+impl Lower<'_, '_> {
+    /// `for ($i : start..end)`
+    pub(super) fn for_range(&mut self, var: LocalId, start: &Expr, end: &Expr, body: &[Stmt]) -> Lowered<()> {
+        let rounds = match (&start.kind, &end.kind) {
+            (ExprKind::Const(a), ExprKind::Const(b)) => {
+                Some((*b as i64).saturating_sub(*a as i64).max(0) as u64)
+            }
+            _ => None,
+        };
+        let signed = start.ty.is_signed();
+        let (first, last) = (self.scalar(start)?, self.scalar(end)?);
+        match rounds {
+            Some(n) if n.saturating_mul(self.f.rounds) <= PLAIN_ROUNDS => {
+                let outer = self.f.rounds;
+                self.f.rounds = outer.saturating_mul(n.max(1));
+                let done = self.plain_range(var, [first, last], signed, None, body);
+                self.f.rounds = outer;
+                done
+            }
+            _ if self.features().bpf_loop => self.range_callback(var, first, last, signed, body),
+            _ => self.plain_range(var, [first, last], signed, Some(BOUNDED_ROUNDS), body),
+        }
+    }
+
+    /// A loop in this function, cut off after `limit` rounds.
+    fn plain_range(
+        &mut self,
+        var: LocalId,
+        [first, last]: [Value; 2],
+        signed: bool,
+        limit: Option<i64>,
+        body: &[Stmt],
+    ) -> Lowered<()> {
+        let counter = self.f.b.declare_var(Ty::I64);
+        self.f.b.def_var(counter, first);
+        let below = if signed { Cond::SLt } else { Cond::ULt };
+        self.plain_loop(
+            limit,
+            |lower, round, end| {
+                let now = lower.f.b.use_var(counter);
+                lower.f.b.branch(below, now, last, round, end);
+                Ok(())
+            },
+            |lower| {
+                let now = lower.f.b.use_var(counter);
+                lower.set_local(var, now);
+                lower.stmts(body)
+            },
+            |lower| {
+                let now = lower.f.b.use_var(counter);
+                let next = lower.imm(Alu::Add, now, 1);
+                lower.f.b.def_var(counter, next);
+            },
+        )
+    }
+
+    /// The frame of a loop: condition, body, step.
+    fn plain_loop(
+        &mut self,
+        limit: Option<i64>,
+        cond: impl FnOnce(&mut Self, Block, Block) -> Lowered<()>,
+        body: impl FnOnce(&mut Self) -> Lowered<()>,
+        step: impl FnOnce(&mut Self),
+    ) -> Lowered<()> {
+        let (head, round, next, end) = (
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+        );
+        let rounds = self.f.b.declare_var(Ty::I64);
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(rounds, zero);
+        self.f.b.jump(head, &[]);
+        self.f.b.switch_to(head);
+        cond(self, round, end)?;
+        self.f.b.start(round);
+        self.f.loops.push(LoopTarget { on_break: end, on_continue: next });
+        let done = body(self);
+        self.f.loops.pop();
+        done?;
+        self.f.b.jump(next, &[]);
+        self.f.b.start(next);
+        step(self);
+        match limit {
+            None => self.f.b.jump(head, &[]),
+            Some(limit) => self.next_bounded(rounds, limit, head, end),
+        }
+        self.f.b.seal(head);
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// The next round, unless there were too many.
+    fn next_bounded(&mut self, rounds: crate::builder::Var, limit: i64, head: Block, end: Block) {
+        let now = self.f.b.use_var(rounds);
+        let now = self.imm(Alu::Add, now, 1);
+        self.f.b.def_var(rounds, now);
+        let cut = self.f.b.create_block();
+        let limit = self.f.b.iconst(limit);
+        self.f.b.branch_unlikely(Cond::UGe, now, limit, cut, head);
+        self.f.b.start(cut);
+        self.fault(Fault::LoopLimit);
+        self.f.b.jump(end, &[]);
+    }
+
+    fn range_callback(
+        &mut self,
+        var: LocalId,
+        first: Value,
+        last: Value,
+        signed: bool,
+        body: &[Stmt],
+    ) -> Lowered<()> {
+        let below = if signed { Cond::SLt } else { Cond::ULt };
+        let zero = self.f.b.iconst(0);
+        let distance = self.f.b.alu(Alu::Sub, last, first);
+        let rounds = self.select(below, first, last, distance, zero);
+        self.fault_if(Cond::UGt, rounds, MAX_LOOPS, Fault::LoopLimit);
+        let most = self.f.b.iconst(MAX_LOOPS);
+        let rounds = self.select(Cond::ULe, rounds, most, rounds, most);
+        let params = [Ty::I64, Ty::Ptr(Space::Callback)];
+        let call = self.callback(&params, &[first], None, body, Some(var), |lower, outer| {
+            let index = lower.f.b.param(0);
+            let now = lower.f.b.alu(Alu::Add, outer[0], index);
+            lower.set_local(var, now);
+            lower.stmts(body)
+        })?;
+        let flags = self.f.b.iconst(0);
+        self.call(helpers::LOOP, &[rounds, call.func, call.context, flags]);
+        self.after_callback(call)
+    }
+
+    /// `while (cond)`
+    pub(super) fn while_loop(&mut self, cond: &Expr, body: &[Stmt]) -> Lowered<()> {
+        if !self.features().bpf_loop {
+            return self.plain_loop(
+                Some(BOUNDED_ROUNDS),
+                |lower, round, end| lower.branch_on(cond, round, end),
+                |lower| lower.stmts(body),
+                |_| {},
+            );
+        }
+        let params = [Ty::I64, Ty::Ptr(Space::Callback)];
+        let call = self.callback(&params, &[], Some(cond), body, None, |lower, _| {
+            let round = lower.f.b.create_block();
+            let end = lower.innermost_break();
+            lower.branch_on(cond, round, end)?;
+            lower.f.b.start(round);
+            lower.stmts(body)
+        })?;
+        let most = self.f.b.iconst(MAX_LOOPS);
+        let flags = self.f.b.iconst(0);
+        let rounds = self.call(helpers::LOOP, &[most, call.func, call.context, flags]);
+        self.fault_if(Cond::Eq, rounds, MAX_LOOPS, Fault::LoopLimit);
+        self.after_callback(call)
+    }
+
+    fn innermost_break(&mut self) -> Block {
+        match self.f.loops.last() {
+            Some(target) => target.on_break,
+            None => self.f.b.create_block(),
+        }
+    }
+
+    /// `unroll (count)`
+    pub(super) fn unroll(&mut self, count: u32, body: &[Stmt]) -> Lowered<()> {
+        let end = self.f.b.create_block();
+        for _ in 0..count {
+            let next = self.f.b.create_block();
+            self.f.loops.push(LoopTarget { on_break: end, on_continue: next });
+            let done = self.stmts(body);
+            self.f.loops.pop();
+            done?;
+            self.f.b.jump(next, &[]);
+            self.f.b.start(next);
+        }
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// `break`, `continue`
+    pub(super) fn leave_round(&mut self, stmt: &Stmt, stop: bool) -> Lowered<()> {
+        let Some(&target) = self.f.loops.last() else {
+            return Err(Diagnostic::error(stmt.span, "There is no loop around this"));
+        };
+        self.f.b.jump(if stop { target.on_break } else { target.on_continue }, &[]);
+        Ok(())
+    }
+}

@@ -1,0 +1,273 @@
+//! Reading and writing the script's maps.
+
+use super::Lowered;
+use super::frame::Lower;
+use super::place::Place;
+use super::store::Fill;
+use super::visit;
+use crate::helpers;
+use crate::ir::{Alu, AtomicOp, Cond, Op, Space, Ty, Value, Width};
+use crate::layout;
+use crate::object::Fault;
+use rbtrace_lang::hir::{Expr, ExprKind, MapId};
+use rbtrace_lang::types::Type;
+
+/// `BPF_ANY` of `include/uapi/linux/bpf.h`: make a new entry or change the one there is.
+const BPF_ANY: i64 = 0;
+/// `BPF_NOEXIST`: make a new entry only.
+const BPF_NOEXIST: i64 = 1;
+
+impl Lower<'_, '_> {
+    /// A key in memory, padding zeroed.
+    pub(super) fn key(&mut self, map: MapId, key: &Expr) -> Lowered<Value> {
+        let Some(ty) = self.shared.program.map(map).key.clone() else {
+            return self.unsupported(key.span, "This map has no keys");
+        };
+        if let (ExprKind::Local(local), true) = (&key.kind, key.ty == ty) {
+            let place = self.local_place(*local);
+            if let Some(place) = place.filter(|p| p.padded || !layout::has_text(&ty)) {
+                return Ok(self.address(&place));
+            }
+        }
+        let slot = self.slot_for(&ty);
+        self.store_as(key, &ty, &Place::slot(slot), Fill::Padded)?;
+        Ok(self.slot_addr(slot))
+    }
+
+    /// The key of a map without keys: element 0.
+    pub(super) fn zero_key(&mut self) -> Value {
+        let slot = Place::slot(self.slot(4));
+        self.zero(&slot, 4);
+        self.address(&slot)
+    }
+
+    /// `bpf_map_lookup_elem`; null where there is no such entry.
+    pub(super) fn lookup(&mut self, map: MapId, key: Value) -> Value {
+        let map = self.script_map_ref(map);
+        self.call_ptr(helpers::MAP_LOOKUP_ELEM, &[map, key], Space::MapValue)
+    }
+
+    /// The place of the value of a map without keys that is no aggregation.
+    pub(super) fn single(&mut self, map: MapId) -> Place {
+        let id = self.shared.map_id(map);
+        Place::ptr(self.map_value(id, 0))
+    }
+
+    /// Marks the value of a map without keys as set.
+    pub(super) fn mark_set(&mut self, map: MapId, place: &Place) {
+        let offset = layout::set_word(&self.shared.program.map(map).value);
+        let one = self.f.b.iconst(1);
+        self.store_scalar(&place.at(offset), 8, one);
+    }
+
+    /// The value of an entry as a number; zero where there is none.
+    pub(super) fn map_value_of(&mut self, map: MapId, key: Option<&Expr>, e: &Expr) -> Lowered<Value> {
+        let ty = self.shared.program.map(map).value.clone();
+        if let Type::Agg(agg) = ty {
+            return self.read_aggregate(map, key, agg, e.span);
+        }
+        let Some(key) = key else {
+            let place = self.single(map);
+            return self.load_scalar(&place, &ty);
+        };
+        let key = self.key(map, key)?;
+        let elem = self.lookup(map, key);
+        let result = self.f.b.declare_var(super::frame::scalar_ty(&ty));
+        let zero = self.f.b.ins(Op::Const(0), super::frame::scalar_ty(&ty));
+        self.f.b.def_var(result, zero);
+        self.if_found(elem, |lower| {
+            let value = lower.load_scalar(&Place::ptr(elem), &ty)?;
+            lower.f.b.def_var(result, value);
+            Ok(())
+        })?;
+        Ok(self.f.b.use_var(result))
+    }
+
+    /// Where the value of an entry lies; zeros where there is none.
+    pub(super) fn map_place(&mut self, map: MapId, key: Option<&Expr>, e: &Expr) -> Lowered<Place> {
+        let ty = self.shared.program.map(map).value.clone();
+        if let Type::Agg(agg) = ty {
+            return self.aggregate_place(map, key, agg, e.span);
+        }
+        let Some(key) = key else { return Ok(self.single(map)) };
+        let key = self.key(map, key)?;
+        let elem = self.lookup(map, key);
+        let (missing, end) = (self.f.b.create_block(), self.f.b.create_block());
+        let result = self.f.b.declare_var(Ty::Ptr(Space::MapValue));
+        self.f.b.def_var(result, elem);
+        self.branch_null(elem, missing, end);
+        self.f.b.start(missing);
+        let zeros = self.shared.zeros(ty.size() + layout::TEXT_SPARE);
+        let zeros = self.map_value(zeros, 0);
+        self.f.b.def_var(result, zeros);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(Place::ptr(self.f.b.use_var(result)))
+    }
+
+    /// `@m = value`, `@m[key] = value`
+    pub(super) fn assign_map(&mut self, map: MapId, key: Option<&Expr>, value: &Expr) -> Lowered<()> {
+        let ty = self.shared.program.map(map).value.clone();
+        let Some(key) = key else {
+            let place = self.single(map);
+            if !ty.is_scalar() && visit::reads_map(value, map) {
+                let copy = self.materialize(value)?;
+                self.copy_as(&copy, &value.ty, &place, &ty, Fill::Loose)?;
+            } else {
+                self.store_as(value, &ty, &place, Fill::Loose)?;
+            }
+            self.mark_set(map, &place);
+            return Ok(());
+        };
+        let value = self.value_in_memory(value, &ty)?;
+        let key = self.key(map, key)?;
+        let map_ref = self.script_map_ref(map);
+        let flags = self.f.b.iconst(BPF_ANY);
+        let result = self.call(helpers::MAP_UPDATE_ELEM, &[map_ref, key, value, flags]);
+        self.fault_if(Cond::SLt, result, 0, Fault::MapFull(map));
+        Ok(())
+    }
+
+    /// Address of a value in memory, where it lies already or in a slot.
+    fn value_in_memory(&mut self, value: &Expr, ty: &Type) -> Lowered<Value> {
+        if let (ExprKind::Local(local), true) = (&value.kind, value.ty == *ty) {
+            if let Some(place) = self.local_place(*local) {
+                return Ok(self.address(&place));
+            }
+        }
+        let slot = self.slot_for(ty);
+        self.store_as(value, ty, &Place::slot(slot), Fill::Loose)?;
+        Ok(self.slot_addr(slot))
+    }
+
+    /// Looks an entry up and makes it with a value of zero where there is none. The result is null only
+    /// when the map is full, which is counted.
+    pub(super) fn lookup_or_insert(&mut self, map: MapId, key: Value) -> Value {
+        let elem = self.lookup(map, key);
+        let (missing, end) = (self.f.b.create_block(), self.f.b.create_block());
+        let result = self.f.b.declare_var(Ty::Ptr(Space::MapValue));
+        self.f.b.def_var(result, elem);
+        self.branch_null(elem, missing, end);
+        self.f.b.start(missing);
+        let made = self.insert_zero(map, key);
+        self.f.b.def_var(result, made);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        self.f.b.use_var(result)
+    }
+
+    fn insert_zero(&mut self, map: MapId, key: Value) -> Value {
+        let size = self.script_def(map).value_size;
+        let zeros = self.shared.zeros(size);
+        let zeros = self.map_value(zeros, 0);
+        let map_ref = self.script_map_ref(map);
+        let flags = self.f.b.iconst(BPF_NOEXIST);
+        self.call(helpers::MAP_UPDATE_ELEM, &[map_ref, key, zeros, flags]);
+        let elem = self.lookup(map, key);
+        let (full, end) = (self.f.b.create_block(), self.f.b.create_block());
+        self.branch_null(elem, full, end);
+        self.f.b.start(full);
+        self.fault(Fault::MapFull(map));
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        elem
+    }
+
+    /// Adds to a number in a map, at once for all CPUs. The result is the value before; it is asked for
+    /// only when `wanted`.
+    pub(super) fn add_to_map(
+        &mut self,
+        map: MapId,
+        key: Option<&Expr>,
+        step: i64,
+        wanted: bool,
+    ) -> Lowered<Value> {
+        let ty = self.shared.program.map(map).value.clone();
+        let Some(key) = key else {
+            let place = self.single(map);
+            let old = self.add_in_place(&place, &ty, step, wanted)?;
+            self.mark_set(map, &place);
+            return Ok(old);
+        };
+        let key = self.key(map, key)?;
+        let elem = self.lookup_or_insert(map, key);
+        let result = self.f.b.declare_var(Ty::I64);
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(result, zero);
+        self.if_found(elem, |lower| {
+            let old = lower.add_in_place(&Place::ptr(elem), &ty, step, wanted)?;
+            lower.f.b.def_var(result, old);
+            Ok(())
+        })?;
+        Ok(self.f.b.use_var(result))
+    }
+
+    fn add_in_place(&mut self, place: &Place, ty: &Type, step: i64, wanted: bool) -> Lowered<Value> {
+        let width = match Width::of(ty.size()) {
+            Some(width @ (Width::B4 | Width::B8)) => width,
+            _ => {
+                let old = self.load_scalar(place, ty)?;
+                let new = self.imm(Alu::Add, old, step);
+                self.store_scalar(place, ty.size(), new);
+                return Ok(old);
+            }
+        };
+        let ptr = self.address(place);
+        let value = self.f.b.iconst(step);
+        let (offset, fetch) = (0, self.features().atomics);
+        if wanted && fetch {
+            let op = Op::Atomic { op: AtomicOp::FetchAdd, width, ptr, offset, value };
+            let old = self.f.b.ins(op, Ty::I64);
+            return Ok(self.normalize(old, ty));
+        }
+        let old = if wanted { self.load_scalar(place, ty)? } else { value };
+        self.f.b.effect(Op::Atomic { op: AtomicOp::Add, width, ptr, offset, value });
+        Ok(old)
+    }
+
+    /// `has_key(@m, key)`
+    pub(super) fn has_key(&mut self, map: MapId, key: &Expr) -> Lowered<Value> {
+        let key = self.key(map, key)?;
+        let elem = self.lookup(map, key);
+        self.value_of_branch([0, 1], |lower, missing, found| {
+            lower.branch_null(elem, missing, found);
+            Ok(())
+        })
+    }
+
+    /// `delete(@m, key)`: was there one?
+    pub(super) fn delete(&mut self, map: MapId, key: Option<&Expr>) -> Lowered<Value> {
+        let Some(key) = key else { return self.delete_single(map) };
+        let key = self.key(map, key)?;
+        let map = self.script_map_ref(map);
+        let result = self.call(helpers::MAP_DELETE_ELEM, &[map, key]);
+        let zero = self.f.b.iconst(0);
+        Ok(self.compare(Cond::Eq, result, zero))
+    }
+
+    fn delete_single(&mut self, map: MapId) -> Lowered<Value> {
+        let ty = self.shared.program.map(map).value.clone();
+        let (size, span) = (layout::set_word(&ty) + 8, self.f.b.span());
+        let word = Type::int(8, false);
+        if !matches!(ty, Type::Agg(_)) {
+            let place = self.single(map);
+            let was = self.load_scalar(&place.at(size - 8), &word)?;
+            self.zero(&place, size);
+            return Ok(was);
+        }
+        let key = self.zero_key();
+        let was = self.f.b.declare_var(Ty::I64);
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(was, zero);
+        self.for_each_cpu(map, key, span, |lower, elem| {
+            let place = Place::ptr(elem);
+            let set = lower.load_scalar(&place.at(size - 8), &word)?;
+            let before = lower.f.b.use_var(was);
+            let any = lower.f.b.alu(Alu::Or, before, set);
+            lower.f.b.def_var(was, any);
+            lower.zero(&place, size);
+            Ok(())
+        })?;
+        Ok(self.f.b.use_var(was))
+    }
+}

@@ -1,0 +1,106 @@
+//! From the typed program to the IR.
+//!
+//! Scalars become SSA variables, always extended to 64 bits by the sign of their type. Aggregates lie in
+//! slots, map values or records and are handled as [`place::Place`]s: addresses that are read only where
+//! their bytes are needed.
+//!
+//! **Invariant**: a text in memory has a spare byte behind it wherever a helper writes it, and its
+//! bytes after the NUL are zero only where [`store::Fill::Padded`] says so (keys and comparisons).
+
+mod agg;
+mod arith;
+mod builtin;
+mod callback;
+mod compare;
+mod cond;
+mod context;
+mod emit;
+mod expr;
+mod frame;
+mod hist;
+mod loops;
+mod map;
+mod net;
+mod percpu;
+mod place;
+mod programs;
+mod read;
+mod search;
+mod shared;
+mod stack;
+mod stmt;
+mod store;
+mod text;
+mod visit;
+
+use crate::ir::Module;
+use crate::object::{Counter, Features, MapDef, ObjMapId, ProgramType, Record};
+use rbtrace_lang::Diagnostic;
+use rbtrace_lang::hir::{self, ProbeId};
+use shared::Shared;
+use std::rc::Rc;
+
+/// The result of one step, or why the script cannot be compiled.
+type Lowered<T> = Result<T, Diagnostic>;
+
+/// One BPF program in IR.
+#[derive(Debug)]
+pub struct Unit {
+    /// Its functions; the first is the program.
+    pub module: Module,
+    /// Name for the kernel.
+    pub name: String,
+    /// Type to load it as.
+    pub ty: ProgramType,
+    /// Attach points that it serves.
+    pub attach: Vec<ProbeId>,
+    /// It asks for the attach cookie.
+    pub wants_cookie: bool,
+}
+
+/// A whole program in IR with all that belongs to it.
+#[derive(Debug)]
+pub struct Units {
+    /// The programs.
+    pub units: Vec<Unit>,
+    /// The maps, without the scratch map.
+    pub maps: Vec<MapDef>,
+    /// Kinds of records.
+    pub records: Vec<Record>,
+    /// Counters.
+    pub counters: Vec<Counter>,
+    /// Names of the attach points by number.
+    pub probe_names: Vec<Rc<str>>,
+}
+
+impl Units {
+    /// The number that the scratch map has where it is needed: it follows all others.
+    pub fn scratch_id(&self) -> ObjMapId {
+        ObjMapId(self.maps.len() as u32)
+    }
+}
+
+/// Lowers every probe.
+pub fn lower(program: &hir::Program, features: &Features) -> Result<Units, Vec<Diagnostic>> {
+    let mut shared = Shared::new(program, features);
+    let mut units = vec![];
+    let mut errors = vec![];
+    for probe in &program.probes {
+        for plan in programs::split(probe, features) {
+            match programs::lower_program(&mut shared, probe, plan) {
+                Ok(unit) => units.push(unit),
+                Err(error) if errors.contains(&error) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut lowered = shared.finish(units);
+    let scratch = lowered.scratch_id();
+    for (element, unit) in lowered.units.iter_mut().enumerate() {
+        unit.module.scratch = Some((scratch, element as u32));
+    }
+    Ok(lowered)
+}

@@ -1,0 +1,95 @@
+//! Which BPF programs a body becomes, and the frame of each.
+
+use super::frame::{Frame, Lower};
+use super::shared::Shared;
+use super::{Lowered, Unit, visit};
+use crate::ir::{Module, Space, Ty};
+use crate::layout::kernel_name;
+use crate::object::{Features, ProgramType};
+use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Ctx, Probe};
+
+/// One program to be made of a body.
+pub(super) struct Plan<'p> {
+    /// Type.
+    pub(super) ty: ProgramType,
+    /// Attach points, never empty.
+    pub(super) attach: Vec<&'p AttachPoint>,
+}
+
+/// Groups the attach points of a body by the program that can serve them.
+pub(super) fn split<'p>(probe: &'p Probe, features: &Features) -> Vec<Plan<'p>> {
+    let asks_name = visit::uses_builtin(probe, Builtin::Probe);
+    let mut plans: Vec<Plan<'p>> = vec![];
+    for point in &probe.attach {
+        let ty = program_type(&point.kind);
+        let own = asks_name && !has_cookie(ty, features) || ty == ProgramType::TestRun;
+        let fits = |p: &&mut Plan| !own && p.ty == ty && flavour(&p.attach[0].kind) == flavour(&point.kind);
+        match plans.iter_mut().find(fits) {
+            Some(plan) => plan.attach.push(point),
+            None => plans.push(Plan { ty, attach: vec![point] }),
+        }
+    }
+    plans
+}
+
+/// The program type that serves an attach point.
+fn program_type(kind: &Attach) -> ProgramType {
+    match kind {
+        Attach::Begin | Attach::End | Attach::SelfSignal(_) => ProgramType::TestRun,
+        Attach::Kprobe { .. } | Attach::Uprobe { .. } => ProgramType::Kprobe,
+        Attach::Tracepoint { .. } => ProgramType::Tracepoint,
+        Attach::RawTracepoint { .. } => ProgramType::RawTracepoint,
+        Attach::Interval(_) | Attach::Profile(_) | Attach::PerfEvent { .. } => ProgramType::PerfEvent,
+    }
+}
+
+/// Programs of one type that must not be one: (user level, on return).
+fn flavour(kind: &Attach) -> (bool, bool) {
+    match kind {
+        Attach::Kprobe { ret, .. } => (false, *ret),
+        Attach::Uprobe { ret, .. } => (true, *ret),
+        _ => (false, false),
+    }
+}
+
+/// Can programs of this type ask for their attach cookie? Raw tracepoints learnt it late (6.10).
+fn has_cookie(ty: ProgramType, features: &Features) -> bool {
+    let able = matches!(ty, ProgramType::Kprobe | ProgramType::Tracepoint | ProgramType::PerfEvent);
+    features.attach_cookie && able
+}
+
+/// Makes one program.
+pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>) -> Lowered<Unit> {
+    let name = plan.attach[0].name.clone();
+    let ids = plan.attach.iter().map(|a| a.id).collect();
+    let ty = plan.ty;
+    let frame = Frame::program(&function_name(&name), Ty::Ptr(Space::Ctx), probe);
+    let mut lower = Lower::new(shared, probe, plan, frame);
+    lower.body()?;
+    let wants_cookie = lower.wants_cookie;
+    let funcs = lower.finish();
+    Ok(Unit {
+        module: Module { funcs, scratch: None },
+        name: kernel_name(short_name(&name)),
+        ty,
+        attach: ids,
+        wants_cookie,
+    })
+}
+
+/// The telling part of an attach point's name: what follows the provider.
+fn short_name(name: &str) -> &str {
+    let tail = name.rsplit([':', '/']).next().unwrap_or(name);
+    if tail.is_empty() { name } else { tail }
+}
+
+/// A C identifier for BTF.
+fn function_name(name: &str) -> String {
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
+}
+
+/// Is the memory of an unknown pointer the process's rather than the kernel's?
+pub(super) fn reads_user(probe: &Probe) -> bool {
+    probe.ctx == Ctx::PtRegs && probe.attach.iter().any(|a| matches!(a.kind, Attach::Uprobe { .. }))
+}

@@ -1,0 +1,131 @@
+//! What all programs of one script share: maps, record kinds, counters.
+
+use super::{Lowered, Unit, Units};
+use crate::layout;
+use crate::object::{Counter, Fault, Features, MapDef, ObjMapId, Record};
+use rbtrace_lang::hir::{self, MapId};
+use rbtrace_lang::types::{StackMode, StackType};
+use rbtrace_lang::{Diagnostic, Span};
+use std::rc::Rc;
+
+/// Number of the control map.
+pub(super) const CONTROL: ObjMapId = ObjMapId(0);
+
+/// State of the compilation of one script.
+pub(super) struct Shared<'p> {
+    pub(super) program: &'p hir::Program,
+    pub(super) features: &'p Features,
+    maps: Vec<MapDef>,
+    events: Option<ObjMapId>,
+    zeros: Option<(ObjMapId, u32)>,
+    stacks: Vec<(StackType, bool, ObjMapId)>,
+    records: Vec<Record>,
+    counters: Vec<Counter>,
+}
+
+impl<'p> Shared<'p> {
+    pub(super) fn new(program: &'p hir::Program, features: &'p Features) -> Self {
+        let mut maps = vec![layout::control_map(0)];
+        for (n, map) in program.maps.iter().enumerate() {
+            maps.push(layout::script_map(MapId(n as u32), map, features));
+        }
+        Shared {
+            program,
+            features,
+            maps,
+            events: None,
+            zeros: None,
+            stacks: vec![],
+            records: vec![],
+            counters: vec![],
+        }
+    }
+
+    /// The kernel object of a script's map.
+    pub(super) fn map_id(&self, map: MapId) -> ObjMapId {
+        ObjMapId(CONTROL.0 + 1 + map.0)
+    }
+
+    /// The definition of a map.
+    pub(super) fn def(&self, map: ObjMapId) -> &MapDef {
+        &self.maps[map.0 as usize]
+    }
+
+    /// The ring buffer, made on first use.
+    pub(super) fn events(&mut self, span: Span) -> Lowered<ObjMapId> {
+        if !self.features.ringbuf {
+            let message = "This kernel has no BPF ring buffer (5.8 or newer), so nothing can be printed";
+            return Err(Diagnostic::error(span, message));
+        }
+        let id = self.events.unwrap_or_else(|| self.add_map(layout::events_map()));
+        self.events = Some(id);
+        Ok(id)
+    }
+
+    /// A frozen map with at least so many zero bytes.
+    pub(super) fn zeros(&mut self, bytes: u32) -> ObjMapId {
+        let (id, size) = self.zeros.unwrap_or_else(|| (self.add_map(layout::data_map(Rc::from([]))), 0));
+        self.zeros = Some((id, size.max(bytes.next_multiple_of(8))));
+        id
+    }
+
+    /// The map for stacks of this kind; one for each depth, printing modes share it.
+    pub(super) fn stacks(&mut self, ty: StackType, user: bool) -> ObjMapId {
+        let build_id = |t: StackType| user && t.mode == StackMode::BuildId;
+        let same = |s: &&(StackType, bool, ObjMapId)| {
+            s.0.depth == ty.depth && s.1 == user && build_id(s.0) == build_id(ty)
+        };
+        if let Some(&(_, _, id)) = self.stacks.iter().find(same) {
+            return id;
+        }
+        let id = self.add_map(layout::stack_map(ty, user));
+        self.stacks.push((ty, user, id));
+        id
+    }
+
+    /// A map of constant data.
+    pub(super) fn add_map(&mut self, def: MapDef) -> ObjMapId {
+        self.maps.push(def);
+        ObjMapId(self.maps.len() as u32 - 1)
+    }
+
+    /// A kind of record; equal ones share a number.
+    pub(super) fn record(&mut self, record: Record) -> u32 {
+        let same = |r: &Record| {
+            r.span == record.span
+                && r.kind == record.kind
+                && r.fields.len() == record.fields.len()
+                && r.fields.iter().zip(&record.fields).all(|(a, b)| a.offset == b.offset && a.ty == b.ty)
+        };
+        let at = self.records.iter().position(same).unwrap_or_else(|| {
+            self.records.push(record);
+            self.records.len() - 1
+        });
+        at as u32
+    }
+
+    /// The number of the counter for a fault at a place.
+    pub(super) fn counter(&mut self, what: Fault, span: Span) -> u32 {
+        let counter = Counter { what, span };
+        let at = self.counters.iter().position(|c| *c == counter).unwrap_or_else(|| {
+            self.counters.push(counter);
+            self.counters.len() - 1
+        });
+        at as u32
+    }
+
+    /// Closes the lists.
+    pub(super) fn finish(mut self, units: Vec<Unit>) -> Units {
+        self.maps[CONTROL.0 as usize] = layout::control_map(self.counters.len());
+        if let Some((id, size)) = self.zeros {
+            self.maps[id.0 as usize] = layout::data_map(vec![0; size as usize].into());
+        }
+        let names = self.program.attach_points();
+        let count = names.map(|a| a.id.0 as usize + 1).max().unwrap_or(0);
+        let mut probe_names: Vec<Rc<str>> = vec!["".into(); count];
+        for point in self.program.attach_points() {
+            probe_names[point.id.0 as usize] = point.name.clone();
+        }
+        Units { units, maps: self.maps, records: self.records, counters: self.counters, probe_names }
+    }
+}

@@ -1,0 +1,172 @@
+//! Statements.
+
+use super::Lowered;
+use super::frame::{Home, Leave, Lower};
+use super::place::Place;
+use super::store::Fill;
+use super::visit;
+use crate::ir::{Ty, Value, Width};
+use crate::object::{Control, ProgramType};
+use rbtrace_lang::hir::{Expr, LocalId, Stmt, StmtKind};
+
+impl Lower<'_, '_> {
+    /// The program: the predicate, then the body.
+    pub(super) fn body(&mut self) -> Lowered<()> {
+        if let Some(predicate) = &self.probe.predicate {
+            let (run, skip) = (self.f.b.create_block(), self.f.b.create_block());
+            self.branch_on(predicate, run, skip)?;
+            self.f.b.start(skip);
+            self.return_zero();
+            self.f.b.start(run);
+        }
+        let probe = self.probe;
+        self.f.b.set_span(probe.span);
+        for n in 0..probe.locals.len() as u32 {
+            if !self.uses.is_declared(LocalId(n)) {
+                self.declare(LocalId(n), &probe.body)?;
+            }
+        }
+        self.stmts(&probe.body)?;
+        self.f.b.set_span(probe.span);
+        self.return_zero();
+        Ok(())
+    }
+
+    fn return_zero(&mut self) {
+        let zero = self.f.b.iconst(0);
+        self.f.b.ret(zero);
+    }
+
+    /// Statements in order, up to one that leaves.
+    pub(super) fn stmts(&mut self, stmts: &[Stmt]) -> Lowered<()> {
+        for (n, stmt) in stmts.iter().enumerate() {
+            if !self.f.b.is_reachable() {
+                break;
+            }
+            let outer = self.f.b.set_span(stmt.span);
+            match &stmt.kind {
+                StmtKind::Declare(local) => self.declare(*local, &stmts[n + 1..])?,
+                kind => self.stmt(kind, stmt)?,
+            }
+            self.f.b.set_span(outer);
+        }
+        Ok(())
+    }
+
+    fn stmt(&mut self, kind: &StmtKind, stmt: &Stmt) -> Lowered<()> {
+        match kind {
+            StmtKind::Expr(e) => self.effect(e).map(|_| ()),
+            StmtKind::Declare(_) => Ok(()),
+            StmtKind::AssignLocal(local, value) => self.assign_local(*local, value),
+            StmtKind::AssignMap { map, key, value } => self.assign_map(*map, key.as_ref(), value),
+            StmtKind::Aggregate { map, key, agg, value } => {
+                self.aggregate(*map, key.as_ref(), *agg, value.as_ref(), stmt.span)
+            }
+            StmtKind::If { cond, then, otherwise } => self.if_else(cond, then, otherwise),
+            StmtKind::While { cond, body } => self.while_loop(cond, body),
+            StmtKind::ForRange { var, start, end, body } => self.for_range(*var, start, end, body),
+            StmtKind::ForMap { var, map, body } => self.for_map(*var, *map, body, stmt.span),
+            StmtKind::Unroll { count, body } => self.unroll(*count, body),
+            StmtKind::Break => self.leave_round(stmt, true),
+            StmtKind::Continue => self.leave_round(stmt, false),
+            StmtKind::Return(value) => {
+                let value = match value {
+                    Some(value) => self.scalar(value)?,
+                    None => self.f.b.iconst(0),
+                };
+                self.leave(value);
+                Ok(())
+            }
+            StmtKind::Block(body) => self.stmts(body),
+            StmtKind::Emit(emit) => self.emit(emit, stmt.span),
+            StmtKind::Exit(code) => self.exit(code.as_ref(), stmt),
+        }
+    }
+
+    /// Begins a variable's scope with zero, unless the first statement that names it assigns all of it.
+    fn declare(&mut self, local: LocalId, following: &[Stmt]) -> Lowered<()> {
+        let ty = self.probe.locals[local.0 as usize].ty.clone();
+        if let Home::Var(var) = self.home(local) {
+            let zero = self.f.b.ins(crate::ir::Op::Const(0), super::frame::scalar_ty(&ty));
+            self.f.b.def_var(var, zero);
+            return Ok(());
+        }
+        let first = following.iter().find(|s| visit::stmt_mentions(s, local));
+        let assigned = match first.map(|s| &s.kind) {
+            None => return Ok(()),
+            Some(StmtKind::AssignLocal(target, value)) => *target == local && !visit::mentions(value, local),
+            Some(_) => false,
+        };
+        if let (false, Some(place)) = (assigned, self.local_place(local)) {
+            self.zero(&place, ty.size());
+        }
+        Ok(())
+    }
+
+    fn assign_local(&mut self, local: LocalId, value: &Expr) -> Lowered<()> {
+        let ty = self.probe.locals[local.0 as usize].ty.clone();
+        if ty.is_scalar() {
+            let number = self.scalar(value)?;
+            let keeps_pointer = super::frame::scalar_ty(&ty) != Ty::I64;
+            let number = if keeps_pointer { number } else { self.as_number(number) };
+            self.set_local(local, number);
+            return Ok(());
+        }
+        let Some(place) = self.local_place(local) else { return Ok(()) };
+        let fill = if place.padded { Fill::Padded } else { Fill::Loose };
+        if visit::mentions(value, local) {
+            let copy = self.materialize(value)?;
+            return self.copy_as(&copy, &value.ty, &place, &ty, fill);
+        }
+        self.store_as(value, &ty, &place, fill)
+    }
+
+    fn if_else(&mut self, cond: &Expr, then: &[Stmt], otherwise: &[Stmt]) -> Lowered<()> {
+        let (yes, end) = (self.f.b.create_block(), self.f.b.create_block());
+        let no = if otherwise.is_empty() { end } else { self.f.b.create_block() };
+        self.branch_on(cond, yes, no)?;
+        self.f.b.start(yes);
+        self.stmts(then)?;
+        self.f.b.jump(end, &[]);
+        if no != end {
+            self.f.b.start(no);
+            self.stmts(otherwise)?;
+            self.f.b.jump(end, &[]);
+        }
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// Leaves the program with a value, from whatever callback.
+    pub(super) fn leave(&mut self, value: Value) {
+        match self.f.leave {
+            Leave::Program => self.f.b.ret(value),
+            Leave::Callback { context, on_break } => {
+                let place = Place::ptr(context);
+                let one = self.f.b.iconst(1);
+                self.store_scalar(&place.at(super::callback::STATUS), 8, one);
+                self.store_scalar(&place.at(super::callback::RESULT), 8, value);
+                self.f.b.jump(on_break, &[]);
+            }
+        }
+    }
+
+    /// `exit(code)`: leaves word to user space, wakes it where it sleeps, and leaves the program.
+    fn exit(&mut self, code: Option<&Expr>, stmt: &Stmt) -> Lowered<()> {
+        let code = match code {
+            Some(code) => self.scalar(code)?,
+            None => self.f.b.iconst(0),
+        };
+        let code_word = self.control(Control::EXIT_CODE);
+        self.f.b.store(Width::B8, code_word, 0, code);
+        let exit_word = self.control(Control::EXIT);
+        let one = self.f.b.iconst(1);
+        self.f.b.store(Width::B8, exit_word, 0, one);
+        if self.plan.ty != ProgramType::TestRun {
+            self.wake_reader(stmt.span)?;
+        }
+        let zero = self.f.b.iconst(0);
+        self.leave(zero);
+        Ok(())
+    }
+}

@@ -1,0 +1,314 @@
+//! Questions about the typed program that need a walk over it.
+
+use rbtrace_lang::hir::{Builtin, Emit, Expr, ExprKind, LocalId, MapId, Place, Probe, Stmt, StmtKind};
+use rbtrace_lang::types::Type;
+use std::collections::BTreeSet;
+
+/// One node of the tree.
+#[derive(Clone, Copy)]
+pub(super) enum Node<'a> {
+    Stmt(&'a StmtKind),
+    Expr(&'a Expr),
+    Place(&'a Place),
+}
+
+/// Visits statements and all below them, each node before its parts.
+pub(super) fn walk_stmts<'a>(stmts: &'a [Stmt], visit: &mut dyn FnMut(Node<'a>)) {
+    for stmt in stmts {
+        walk_stmt(&stmt.kind, visit);
+    }
+}
+
+fn walk_stmt<'a>(stmt: &'a StmtKind, visit: &mut dyn FnMut(Node<'a>)) {
+    visit(Node::Stmt(stmt));
+    match stmt {
+        StmtKind::Expr(e) | StmtKind::AssignLocal(_, e) => walk(e, visit),
+        StmtKind::AssignMap { key, value, .. } => {
+            key.iter().chain([value]).for_each(|e| walk(e, visit));
+        }
+        StmtKind::Aggregate { key, value, .. } => key.iter().chain(value).for_each(|e| walk(e, visit)),
+        StmtKind::If { cond, then, otherwise } => {
+            walk(cond, visit);
+            walk_stmts(then, visit);
+            walk_stmts(otherwise, visit);
+        }
+        StmtKind::While { cond, body } => {
+            walk(cond, visit);
+            walk_stmts(body, visit);
+        }
+        StmtKind::ForRange { start, end, body, .. } => {
+            walk(start, visit);
+            walk(end, visit);
+            walk_stmts(body, visit);
+        }
+        StmtKind::ForMap { body, .. } | StmtKind::Unroll { body, .. } | StmtKind::Block(body) => {
+            walk_stmts(body, visit);
+        }
+        StmtKind::Return(e) | StmtKind::Exit(e) => e.iter().for_each(|e| walk(e, visit)),
+        StmtKind::Emit(Emit { args, .. }) => args.iter().for_each(|e| walk(e, visit)),
+        StmtKind::Declare(_) | StmtKind::Break | StmtKind::Continue => {}
+    }
+}
+
+/// Visits an expression and all below it.
+pub(super) fn walk<'a>(e: &'a Expr, visit: &mut dyn FnMut(Node<'a>)) {
+    visit(Node::Expr(e));
+    match &e.kind {
+        ExprKind::IncDec { place, .. } | ExprKind::AddrOf(place) => {
+            visit(Node::Place(place));
+            if let Place::Map { key: Some(key), .. } = place {
+                walk(key, visit);
+            }
+        }
+        ExprKind::Block(stmts, value) => {
+            walk_stmts(stmts, visit);
+            walk(value, visit);
+        }
+        ExprKind::Tuple(items) | ExprKind::Emit(Emit { args: items, .. }) => {
+            items.iter().for_each(|e| walk(e, visit));
+        }
+        kind => parts(kind).into_iter().flatten().for_each(|e| walk(e, visit)),
+    }
+}
+
+/// The direct parts of an expression that has up to three.
+fn parts(kind: &ExprKind) -> [Option<&Expr>; 3] {
+    match kind {
+        ExprKind::MapGet { key, .. } | ExprKind::Delete { key, .. } => [key.as_deref(), None, None],
+        ExprKind::HasKey { key, .. } => [Some(key), None, None],
+        ExprKind::Unary(_, a)
+        | ExprKind::Convert(a)
+        | ExprKind::Reinterpret(a)
+        | ExprKind::Widen(a)
+        | ExprKind::TupleField(a, _)
+        | ExprKind::Deref(a)
+        | ExprKind::Field { base: a, .. }
+        | ExprKind::StackLen(a)
+        | ExprKind::MacAddr(a)
+        | ExprKind::Ksym(a)
+        | ExprKind::Usym(a)
+        | ExprKind::Strftime(a)
+        | ExprKind::CgroupPath(a)
+        | ExprKind::Strerror(a)
+        | ExprKind::StrLen(a)
+        | ExprKind::Bswap(a)
+        | ExprKind::Signal(a)
+        | ExprKind::Override(a) => [Some(a), None, None],
+        ExprKind::Binary(_, a, b)
+        | ExprKind::CompareMemory { left: a, right: b, .. }
+        | ExprKind::Strncmp(a, b, _)
+        | ExprKind::Logical { left: a, right: b, .. }
+        | ExprKind::Index { base: a, index: b }
+        | ExprKind::PtrAdd { ptr: a, index: b, .. }
+        | ExprKind::PtrDiff { left: a, right: b, .. }
+        | ExprKind::StrContains(a, b) => [Some(a), Some(b), None],
+        ExprKind::Ternary(a, b, c) => [Some(a), Some(b), Some(c)],
+        ExprKind::StrFrom { ptr, len } | ExprKind::BufFrom { ptr, len } => [Some(ptr), len.as_deref(), None],
+        ExprKind::Ntop { family, addr } => [family.as_deref(), Some(addr), None],
+        _ => [None, None, None],
+    }
+}
+
+/// Is this builtin used anywhere in a body?
+pub(super) fn uses_builtin(probe: &Probe, which: Builtin) -> bool {
+    let mut found = false;
+    walk_probe(probe, &mut |node| {
+        found |= matches!(node, Node::Expr(Expr { kind: ExprKind::Builtin(b), .. }) if *b == which);
+    });
+    found
+}
+
+fn walk_probe<'a>(probe: &'a Probe, visit: &mut dyn FnMut(Node<'a>)) {
+    probe.predicate.iter().for_each(|e| walk(e, visit));
+    walk_stmts(&probe.body, visit);
+}
+
+/// What is done with the locals of a body.
+#[derive(Debug, Default)]
+pub(super) struct LocalUses {
+    address_taken: BTreeSet<LocalId>,
+    declared: BTreeSet<LocalId>,
+    not_padded: BTreeSet<LocalId>,
+}
+
+impl LocalUses {
+    /// Does a pointer to it exist?
+    pub(super) fn address_taken(&self, local: LocalId) -> bool {
+        self.address_taken.contains(&local)
+    }
+
+    /// Does a statement begin its scope?
+    pub(super) fn is_declared(&self, local: LocalId) -> bool {
+        self.declared.contains(&local)
+    }
+
+    /// Is it only ever assigned texts with zeros behind them?
+    pub(super) fn always_padded(&self, local: LocalId) -> bool {
+        !self.not_padded.contains(&local)
+    }
+}
+
+/// Looks at all locals of a body.
+pub(super) fn local_uses(probe: &Probe) -> LocalUses {
+    let mut uses = LocalUses::default();
+    for (n, local) in probe.locals.iter().enumerate() {
+        if !matches!(local.ty, Type::Str(_)) {
+            uses.not_padded.insert(LocalId(n as u32));
+        }
+    }
+    walk_probe(probe, &mut |node| match node {
+        Node::Stmt(StmtKind::Declare(local)) => {
+            uses.declared.insert(*local);
+        }
+        Node::Stmt(StmtKind::AssignLocal(local, value)) if !pads(value) => {
+            uses.not_padded.insert(*local);
+        }
+        Node::Stmt(StmtKind::ForRange { var, .. } | StmtKind::ForMap { var, .. }) => {
+            uses.declared.insert(*var);
+            uses.not_padded.insert(*var);
+        }
+        Node::Expr(Expr { kind: ExprKind::AddrOf(Place::Local(local)), .. }) => {
+            uses.address_taken.insert(*local);
+            uses.not_padded.insert(*local);
+        }
+        _ => {}
+    });
+    uses
+}
+
+/// Is a text written with zeros behind it wherever it goes?
+fn pads(e: &Expr) -> bool {
+    match &e.kind {
+        ExprKind::Text(_) | ExprKind::Builtin(Builtin::Comm) => true,
+        ExprKind::Widen(inner) => pads(inner),
+        ExprKind::Ternary(_, a, b) => pads(a) && pads(b),
+        _ => false,
+    }
+}
+
+/// Does an expression read this map?
+pub(super) fn reads_map(e: &Expr, map: MapId) -> bool {
+    let mut found = false;
+    walk(e, &mut |node| {
+        found |= matches!(node, Node::Expr(Expr { kind: ExprKind::MapGet { map: m, .. }, .. }) if *m == map);
+    });
+    found
+}
+
+/// Does an expression name this local?
+pub(super) fn mentions(e: &Expr, local: LocalId) -> bool {
+    let mut found = false;
+    walk(e, &mut |node| found |= local_of(node) == Some(local));
+    found
+}
+
+/// Does a statement name this local, its own declaration apart?
+pub(super) fn stmt_mentions(stmt: &Stmt, local: LocalId) -> bool {
+    let mut found = false;
+    walk_stmt(&stmt.kind, &mut |node| found |= local_of(node) == Some(local));
+    found
+}
+
+fn local_of(node: Node) -> Option<LocalId> {
+    match node {
+        Node::Stmt(StmtKind::AssignLocal(local, _)) => Some(*local),
+        Node::Expr(Expr { kind: ExprKind::Local(local), .. }) | Node::Place(Place::Local(local)) => {
+            Some(*local)
+        }
+        _ => None,
+    }
+}
+
+/// Does evaluating this change anything, or run code that may?
+pub(super) fn has_effects(e: &Expr) -> bool {
+    let mut found = false;
+    walk(e, &mut |node| {
+        found |= match node {
+            Node::Stmt(_) => true,
+            Node::Expr(e) => matches!(
+                e.kind,
+                ExprKind::IncDec { .. }
+                    | ExprKind::Delete { .. }
+                    | ExprKind::Block(..)
+                    | ExprKind::Emit(_)
+                    | ExprKind::Signal(_)
+                    | ExprKind::Override(_)
+            ),
+            Node::Place(_) => false,
+        }
+    });
+    found
+}
+
+/// What a loop's body needs of the function around it.
+#[derive(Debug, Default)]
+pub(super) struct Captures {
+    /// Locals of the surrounding scopes that it names.
+    pub(super) locals: BTreeSet<LocalId>,
+    /// Those of them that it assigns.
+    pub(super) assigned: BTreeSet<LocalId>,
+    /// It reads the program's context.
+    pub(super) context: bool,
+    /// It leaves the program.
+    pub(super) leaves: bool,
+    /// There are loops within.
+    pub(super) loops: bool,
+}
+
+/// Looks at the parts of a loop that run in its callback. `inner`: the loop's own variable.
+pub(super) fn captures(cond: Option<&Expr>, body: &[Stmt], inner: Option<LocalId>) -> Captures {
+    let mut found = Captures::default();
+    let mut own: BTreeSet<LocalId> = inner.into_iter().collect();
+    let mut visit = |node: Node| {
+        found.locals.extend(local_of(node));
+        match node {
+            Node::Stmt(StmtKind::AssignLocal(local, _)) | Node::Place(Place::Local(local)) => {
+                found.assigned.insert(*local);
+            }
+            Node::Stmt(StmtKind::Declare(local)) => {
+                own.insert(*local);
+            }
+            Node::Stmt(StmtKind::ForRange { var, .. } | StmtKind::ForMap { var, .. }) => {
+                own.insert(*var);
+                found.loops = true;
+            }
+            Node::Stmt(StmtKind::While { .. }) => found.loops = true,
+            Node::Stmt(StmtKind::Return(_) | StmtKind::Exit(_)) => found.leaves = true,
+            Node::Expr(e) => found.context |= needs_context(&e.kind),
+            _ => {}
+        }
+    };
+    cond.into_iter().for_each(|e| walk(e, &mut visit));
+    walk_stmts(body, &mut visit);
+    found.locals.retain(|local| !own.contains(local));
+    found.assigned.retain(|local| !own.contains(local));
+    found
+}
+
+fn needs_context(kind: &ExprKind) -> bool {
+    matches!(
+        kind,
+        ExprKind::Context
+            | ExprKind::DataLoc(_)
+            | ExprKind::Arg(_)
+            | ExprKind::Retval
+            | ExprKind::Register { .. }
+            | ExprKind::KStack(_)
+            | ExprKind::UStack(_)
+            | ExprKind::StackLen(_)
+            | ExprKind::Override(_)
+            | ExprKind::Builtin(Builtin::Probe | Builtin::Func | Builtin::Ip)
+    )
+}
+
+/// Is the variable used other than field by field?
+pub(super) fn used_whole(body: &[Stmt], var: LocalId) -> bool {
+    let (mut all, mut fields) = (0, 0);
+    walk_stmts(body, &mut |node| {
+        all += usize::from(local_of(node) == Some(var));
+        if let Node::Expr(Expr { kind: ExprKind::TupleField(base, _), .. }) = node {
+            fields += usize::from(matches!(base.kind, ExprKind::Local(l) if l == var));
+        }
+    });
+    all != fields
+}
