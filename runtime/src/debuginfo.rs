@@ -26,8 +26,11 @@ pub fn kernel() -> Result<DebugInfo, Error> {
     let wanted = kernel_build_id();
     first_fitting(&kernel_paths(&release, wanted.as_deref()), wanted.as_deref()).map_err(|looked| {
         Error::missing_with_hint(
-            format!("no debug information for the kernel {release} (looked at {looked})"),
-            format!("{}, or name a vmlinux by {VMLINUX_VARIABLE}", kernel_package(&release)),
+            format!("no debug information for the kernel {release}"),
+            format!(
+                "{}, or name a vmlinux by {VMLINUX_VARIABLE}; looked at {looked}",
+                kernel_package(&release)
+            ),
         )
     })
 }
@@ -47,8 +50,8 @@ pub fn module(name: &str) -> Result<DebugInfo, Error> {
     let release = kernel_release();
     let wanted = module_build_id(name);
     first_fitting(&module_paths(name, &release, wanted.as_deref()), wanted.as_deref()).map_err(|looked| {
-        let message = format!("no debug information for the module {name} (looked at {looked})");
-        Error::missing_with_hint(message, kernel_package(&release))
+        let message = format!("no debug information for the module {name}");
+        Error::missing_with_hint(message, format!("{}; looked at {looked}", kernel_package(&release)))
     })
 }
 
@@ -135,9 +138,8 @@ fn module_file(name: &str, base: &str) -> Option<String> {
         stem.replace('-', "_") == name.replace('-', "_")
     };
     let list = fs::read_to_string(format!("{base}/modules.dep")).ok()?;
-    let files = list.lines().filter_map(|l| l.split_once(':').map(|(file, _)| file));
-    let found = files.into_iter().find(|f| same(f)).map(str::to_string);
-    found
+    let mut files = list.lines().filter_map(|l| l.split_once(':').map(|(file, _)| file));
+    files.find(|f| same(f)).map(str::to_string)
 }
 
 /// `/usr/lib/debug/.build-id/ab/cdef….debug`

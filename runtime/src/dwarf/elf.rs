@@ -35,6 +35,8 @@ pub struct Section {
     pub size: u64,
     /// Does it hold instructions?
     pub executable: bool,
+    /// Is it thrown away once the kernel or the module has started (`.init.text`)?
+    pub discarded: bool,
 }
 
 /// A named place of an ELF file.
@@ -154,12 +156,13 @@ impl Elf {
             let start = raw.value.wrapping_add(base);
             let end = start.saturating_add(raw.size.max(1));
             let first = wanted.partition_point(|&a| a < start);
-            for at in first..wanted.partition_point(|&a| a < end).max(first) {
+            let count = wanted[first..].partition_point(|&a| a < end);
+            for best in &mut best[first..first + count] {
                 // The nearest start wins, then what other files can see.
                 let candidate = (start, raw.info >> 4 != 0, index);
-                let better = best[at].is_none_or(|b| (candidate.0, candidate.1) > (b.0, b.1));
+                let better = best.is_none_or(|b| (candidate.0, candidate.1) > (b.0, b.1));
                 if better && raw.info & 15 <= STT_FUNC {
-                    best[at] = Some(candidate);
+                    *best = Some(candidate);
                 }
             }
         }
@@ -279,7 +282,9 @@ fn layout(file: &object::File<'static>) -> Vec<Section> {
             next = address.saturating_add(section.size().min(1 << 32)).saturating_add(16);
         }
         let executable = flags & SHF_EXECINSTR.0 != 0;
-        sections.push(Section { index: section.index(), address, size: section.size(), executable });
+        let discarded = section.name().is_ok_and(|n| n.starts_with(".init.") || n.starts_with(".exit."));
+        let (index, size) = (section.index(), section.size());
+        sections.push(Section { index, address, size, executable, discarded });
     }
     sections
 }

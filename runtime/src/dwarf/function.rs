@@ -55,6 +55,8 @@ pub struct Inlined {
     pub ranges: Vec<Range>,
     /// Where the copy is entered, if debug information says so.
     pub entry_address: Option<u64>,
+    /// Which of the line table's rows for that address is the first one of the copy, from 0.
+    pub entry_view: u64,
     /// Where it is called.
     pub call: CallSite,
     /// The copy into which it is inlined, as an index; `None`: the function itself.
@@ -88,6 +90,22 @@ impl Function {
         let holds = |i: &Inlined| i.ranges.iter().any(|r| r.contains(address));
         let held = self.inlined.iter().enumerate().filter(|(_, i)| holds(i));
         held.max_by_key(|(_, i)| i.depth).map(|(index, _)| index)
+    }
+
+    /// Index of the innermost inlined copy to which a row of the line table belongs: `view` counts the
+    /// rows of the same address before it. A copy may begin between two rows of one address; rows
+    /// before that belong to what ends there.
+    pub fn innermost_of_row(&self, address: u64, view: u64) -> Option<usize> {
+        let here = self.innermost_at(address);
+        let mut at = here;
+        while let Some(index) = at {
+            let inlined = &self.inlined[index];
+            if inlined.entry_address == Some(address) && inlined.entry_view > view {
+                return self.innermost_at(address.wrapping_sub(1));
+            }
+            at = inlined.parent;
+        }
+        here
     }
 
     /// Does an address belong to it?
@@ -207,7 +225,8 @@ fn read_inlined(
     let ranges = info.read(die_ranges(&info.dwarf, &unit.inner, &die))?;
     let entry_address = entry_address(info, unit, &die, &ranges)?;
     let name = name_of(info, unit, &die, 0)?;
-    Ok(Inlined { name, ranges, entry_address, call, parent, depth, entry: offset.0 })
+    let entry_view = number(gimli::DW_AT_GNU_entry_view).unwrap_or(0);
+    Ok(Inlined { name, ranges, entry_address, entry_view, call, parent, depth, entry: offset.0 })
 }
 
 /// `DW_AT_entry_pc`: an address, or an offset from the lowest one (DWARF 5, section 2.18).

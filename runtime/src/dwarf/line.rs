@@ -51,7 +51,8 @@ impl Lines {
         }
     }
 
-    fn run(
+    /// Runs a line program.
+    pub(super) fn run(
         dwarf: &gimli::Dwarf<Reader>,
         program: gimli::IncompleteLineProgram<Reader>,
         directory: Option<Reader>,
@@ -163,19 +164,20 @@ pub(super) fn file_path(
     let mut path = get(entry.path_name())?.to_string_lossy().into_owned();
     let index = entry.directory_index();
     // Directory 0 is the compilation directory itself.
-    if !path.starts_with('/') && index != 0 {
-        if let Some(directory) = header.directory(index).and_then(&get) {
-            path = format!("{}/{path}", directory.to_string_lossy());
-        }
+    if !path.starts_with('/')
+        && index != 0
+        && let Some(directory) = header.directory(index).and_then(&get)
+    {
+        path = format!("{}/{path}", directory.to_string_lossy());
     }
     let base = match compiled_in {
         Some(directory) => Some(*directory),
         None => header.directory(0).and_then(&get),
     };
-    if !path.starts_with('/') {
-        if let Some(directory) = base {
-            path = format!("{}/{path}", directory.to_string_lossy());
-        }
+    if !path.starts_with('/')
+        && let Some(directory) = base
+    {
+        path = format!("{}/{path}", directory.to_string_lossy());
     }
     Some(path)
 }

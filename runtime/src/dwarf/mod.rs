@@ -6,17 +6,21 @@
 
 mod elf;
 mod error;
+mod flow;
 mod function;
 mod index;
 mod line;
 mod mapped;
 mod relocate;
+mod scan;
+mod source;
 mod unit;
 
 pub use elf::{Elf, Section, Symbol};
 pub use error::Error;
 pub use function::{CallSite, Function, Inlined, Range};
 pub use line::{Lines, Row};
+pub use source::{LineQuery, Place};
 pub use unit::Unit;
 
 #[cfg(test)]
@@ -143,7 +147,7 @@ impl DebugInfo {
             return Ok(unit.clone());
         }
         let header = self.read(self.dwarf.unit_header(gimli::DebugInfoOffset(offset)))?;
-        let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?, offset));
+        let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?));
         self.units.borrow_mut().insert(offset, unit.clone());
         Ok(unit)
     }

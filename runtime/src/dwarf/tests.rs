@@ -140,6 +140,89 @@ fn a_file_without_debug_info_says_so() {
     assert!(error.contains("/proc/version"), "{error}");
 }
 
+/// The number of the fixture's line that holds this text.
+fn line_of(text: &str) -> u32 {
+    let lines = include_str!("fixture.c").lines();
+    lines.into_iter().position(|l| l.contains(text)).expect("the fixture has the line") as u32 + 1
+}
+
+fn places(info: &DebugInfo, function: Option<&str>, line: u32) -> Vec<Place> {
+    info.source_line(function, LineQuery { file: "dwarf/fixture.c", line, column: None }).unwrap()
+}
+
+#[test]
+fn a_line_is_found_in_each_inlined_copy() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &[]) else { return };
+    let info = DebugInfo::open(&path).unwrap();
+    let line = line_of("sum += p->data");
+    let found = places(&info, Some("process"), line);
+    let process = info.elf().symbols_named("process")[0];
+    let function = info.function_at(process.address).unwrap().unwrap();
+    let mut copies = std::collections::BTreeSet::new();
+    for place in &found {
+        let frames = info.frames(place.address).unwrap();
+        assert_eq!((frames[0].line, frames[0].function.as_deref()), (line, Some("checksum")));
+        assert_eq!(place.address - place.offset, process.address);
+        assert_eq!(place.symbol, "process");
+        copies.insert(function.innermost_at(place.address));
+    }
+    assert_eq!(copies.len(), 3, "checksum is inlined three times: {found:?}");
+    let everywhere = places(&info, None, line);
+    assert_eq!(everywhere, found);
+}
+
+/// A statement without an instruction of its own counts too: the end of a copy is where it stands.
+#[test]
+fn a_statement_that_was_moved_is_found_in_each_copy() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &[]) else { return };
+    let info = DebugInfo::open(&path).unwrap();
+    let found = places(&info, Some("process"), line_of("return sum ^ p->kind"));
+    assert!(found.len() >= 3, "{found:?}");
+    let returns = places(&info, Some("process"), line_of("return first + checksum"));
+    assert!(!returns.is_empty());
+}
+
+#[test]
+fn a_column_narrows_the_places() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &[]) else { return };
+    let info = DebugInfo::open(&path).unwrap();
+    let line = line_of("sum += p->data");
+    let column = info.frames(places(&info, Some("process"), line)[0].address).unwrap()[0].column;
+    let query = |column| LineQuery { file: "fixture.c", line, column: Some(column) };
+    assert!(!info.source_line(Some("process"), query(column)).unwrap().is_empty());
+    let error = info.source_line(Some("process"), query(77)).unwrap_err().to_string();
+    assert_eq!(error, format!("there is no code on fixture.c:{line}:77 in process"));
+}
+
+#[test]
+fn a_line_that_is_not_found_says_what_is_near() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &[]) else { return };
+    let info = DebugInfo::open(&path).unwrap();
+    let ask = |function, file, line| {
+        let error = info.source_line(function, LineQuery { file, line, column: None }).unwrap_err();
+        let Error::Missing { message, hint } = error else { panic!("{error:?}") };
+        (message, hint.unwrap_or_default())
+    };
+    let (message, hint) = ask(None, "fixture.c", 3);
+    assert_eq!(message, "there is no code on fixture.c:3");
+    assert_eq!(hint, format!("the nearest lines with code: fixture.c:{}", line_of("int checksum")));
+    let (message, hint) = ask(None, "fixtrue.c", 3);
+    assert_eq!(
+        (message.as_str(), hint.as_str()),
+        ("there is no source file fixtrue.c", "did you mean fixture.c?")
+    );
+    let (message, hint) = ask(None, "elsewhere/fixture.c", 3);
+    assert_eq!(message, "there is no source file elsewhere/fixture.c");
+    assert!(hint.starts_with("files of this name: ") && hint.ends_with("dwarf/fixture.c"), "{hint}");
+    let (message, hint) = ask(Some("proces"), "fixture.c", 3);
+    assert!(message.starts_with("there is no function proces with source lines in "), "{message}");
+    assert!(hint.starts_with("did you mean process"), "{hint}");
+}
+
 /// Every byte of the headers and a sample of all others, changed one at a time; and cut files.
 #[test]
 fn damage_gives_errors_and_no_panic() {

@@ -10,17 +10,15 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct Unit {
     pub(super) inner: gimli::Unit<Reader>,
-    /// Offset of its header in `.debug_info`.
-    pub(super) offset: usize,
     ranges: OnceCell<Vec<FunctionRange>>,
     functions: RefCell<HashMap<usize, Rc<Function>>>,
     lines: OnceCell<Lines>,
 }
 
 impl Unit {
-    pub(super) fn new(inner: gimli::Unit<Reader>, offset: usize) -> Unit {
+    pub(super) fn new(inner: gimli::Unit<Reader>) -> Unit {
         let (ranges, functions, lines) = (OnceCell::new(), RefCell::default(), OnceCell::new());
-        Unit { inner, offset, ranges, functions, lines }
+        Unit { inner, ranges, functions, lines }
     }
 
     /// The source file's name as the compiler was given it.

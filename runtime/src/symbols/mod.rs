@@ -2,3 +2,6 @@
 
 pub mod code;
 pub mod kcore;
+mod source;
+
+pub use source::source_line;
