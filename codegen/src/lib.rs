@@ -4,6 +4,7 @@
 
 pub mod arch;
 pub mod backend;
+pub mod btf;
 pub mod builder;
 pub mod compile;
 pub mod disasm;
@@ -16,5 +17,6 @@ pub mod object;
 pub mod passes;
 pub mod regalloc;
 pub mod text;
+pub mod verify;
 
 pub use compile::compile;

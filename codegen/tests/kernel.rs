@@ -3,7 +3,7 @@
 mod common;
 
 use common::{features, kernel, random, run_ir};
-use rbtrace_codegen::{backend, disasm, text};
+use rbtrace_codegen::{backend, btf, disasm, text};
 
 /// May this test load programs?
 fn permitted() -> bool {
@@ -41,4 +41,46 @@ fn counts_in_a_per_cpu_array() {
     let values = kernel::element(&maps[0], 8 * 64);
     let sum: u64 = values.chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())).sum();
     assert_eq!(sum, 5);
+}
+
+/// A callback that adds its index to a sum in its caller's slot, run by `bpf_loop`.
+const LOOP: &str = "
+func main(v0: *ctx) {
+slot s0: 8 align 8
+slot s1: 8 align 8 stack
+b0:
+  v1: *stack = slot s0
+  v2: *stack = slot s1
+  v3: i64 = const 0
+  store.b8 v1[0], v3
+  store.b8 v2[0], v1
+  v4: i64 = const 10
+  v5: *func = func f1
+  v6: i64 = call 181(v4, v5, v2, v3)
+  v7: i64 = load.b8 v1[0]
+  ret v7
+}
+func add(v0: i64, v1: *callback) {
+b0:
+  v2: *stack = load.b8 v1[0]
+  v3: i64 = load.b8 v2[0]
+  v4: i64 = add v3, v0
+  store.b8 v2[0], v4
+  v5: i64 = const 0
+  ret v5
+}
+";
+
+#[test]
+fn callbacks_load_with_btf() {
+    if !permitted() {
+        return;
+    }
+    let mut module = text::parse(LOOP).unwrap();
+    let code = backend::finish(&mut module, &features(true)).unwrap();
+    let source = rbtrace_lang::Source::new("stdin", "BEGIN { }");
+    let (btf, infos) = btf::build(&[("begin_1", &code)], &[source]);
+    let info = kernel::Info { btf: &btf, funcs: &infos[0].0, lines: &infos[0].1 };
+    let prog = kernel::load(&code, &[], Some(info)).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(kernel::run(&prog, &[0]), Ok(45));
 }

@@ -14,10 +14,20 @@ use crate::object::Features;
 
 /// Improves a module that lowering made.
 pub fn optimize(module: &mut Module, _features: &Features) -> Result<(), BackendError> {
+    check(module, "lowering")?;
     for f in &mut module.funcs {
         cfg::remove_unreachable(f);
     }
     functions::remove_unused(module);
+    Ok(())
+}
+
+/// Checks the IR after the pass `name`, in builds with debug assertions.
+fn check(module: &Module, name: &str) -> Result<(), BackendError> {
+    if cfg!(debug_assertions) {
+        let wrong = |e| BackendError::new(module.funcs[0].span, format!("internal: after {name}: {e}"));
+        crate::verify::verify(module).map_err(wrong)?;
+    }
     Ok(())
 }
 
@@ -29,5 +39,5 @@ pub fn legalize(module: &mut Module, features: &Features) -> Result<(), BackendE
         expand_compare::run(f);
         cfg::remove_unreachable(f);
     }
-    Ok(())
+    check(module, "legalization")
 }
