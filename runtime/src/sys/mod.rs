@@ -8,6 +8,7 @@ pub mod map;
 pub mod mapped;
 pub mod perf;
 pub mod poll;
+pub mod probe;
 pub mod process;
 pub mod ring;
 pub mod time;

@@ -1,0 +1,144 @@
+//! Trying what the kernel can do, without leaving anything behind.
+
+use super::bpf::{self, MapSpec, ProgSpec};
+use libbpf_sys as lb;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// The verifier's refusal fits here; a longer one only loses its beginning.
+const LOG: usize = 4096;
+
+/// Loads a program that does nothing but call a helper. Its arguments are wrong: the verifier says so
+/// where it knows the helper, and that it does not know it otherwise. `EPERM` is an error.
+pub fn helper(prog_type: u32, helper: u32) -> io::Result<bool> {
+    let insns = [call(helper), mov_k(0, 0), EXIT];
+    let mut log = vec![0u8; LOG];
+    match load(prog_type, 0, 0, &insns, Some(&mut log)) {
+        Ok(()) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(libc::EPERM) => Err(e),
+        Err(_) => {
+            let log = String::from_utf8_lossy(&log);
+            // 5.x: "unknown func", 6.12: "program of this type cannot use helper"
+            Ok(!["invalid func", "unknown func", "cannot use helper"].iter().any(|t| log.contains(t)))
+        }
+    }
+}
+
+/// Does the kernel take this program?
+pub fn program(prog_type: u32, attach_type: u32, btf_id: u32, insns: &[u64]) -> bool {
+    load(prog_type, attach_type, btf_id, insns, None).is_ok()
+}
+
+/// Does the kernel make a map of this type, of one entry without key?
+pub fn map(map_type: u32, max_entries: u32) -> bool {
+    let spec =
+        MapSpec { name: "probe", map_type, key_size: 0, value_size: 0, max_entries, flags: 0, btf: None };
+    bpf::map_create(&spec).is_ok()
+}
+
+/// What a link to many functions at once meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multi {
+    /// `BPF_TRACE_KPROBE_MULTI`
+    Kprobe,
+    /// `BPF_TRACE_KPROBE_SESSION`
+    KprobeSession,
+    /// `BPF_TRACE_UPROBE_MULTI`
+    Uprobe,
+}
+
+/// Can programs be linked to many functions at once? Asks for a function (a file) that cannot be.
+pub fn multi(kind: Multi) -> bool {
+    let attach = match kind {
+        Multi::Kprobe => lb::BPF_TRACE_KPROBE_MULTI,
+        Multi::KprobeSession => lb::BPF_TRACE_KPROBE_SESSION,
+        Multi::Uprobe => lb::BPF_TRACE_UPROBE_MULTI,
+    };
+    let spec = spec(lb::BPF_PROG_TYPE_KPROBE, attach, 0, &NOTHING);
+    let Ok(prog) = bpf::prog_load(&spec, None) else { return false };
+    let errno = match kind {
+        Multi::Uprobe => link_to_root(std::os::fd::AsFd::as_fd(&prog)),
+        _ => link_to_nothing(std::os::fd::AsFd::as_fd(&prog), attach),
+    };
+    match kind {
+        // The root folder is no file that could be probed.
+        Multi::Uprobe => errno == libc::EBADF,
+        // No such function; a kernel without fprobe says EOPNOTSUPP.
+        _ => errno == libc::ESRCH || errno == libc::ENOENT,
+    }
+}
+
+/// The errno of linking to a function that does not exist.
+fn link_to_nothing(prog: BorrowedFd, attach: lb::bpf_attach_type) -> i32 {
+    let mut names = [c"!".as_ptr()];
+    let mut opts = options();
+    opts.__bindgen_anon_1.kprobe_multi = lb::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_2 {
+        cnt: 1,
+        syms: names.as_mut_ptr(),
+        ..Default::default()
+    };
+    // SAFETY: `names` is an array of `cnt` texts that outlives the call.
+    -unsafe { lb::bpf_link_create(prog.as_raw_fd(), 0, attach, &raw const opts) }
+}
+
+/// The errno of linking to offset 0 of `/`.
+fn link_to_root(prog: BorrowedFd) -> i32 {
+    let offset: std::ffi::c_ulong = 0;
+    let mut opts = options();
+    opts.__bindgen_anon_1.uprobe_multi = lb::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_3 {
+        cnt: 1,
+        path: c"/".as_ptr(),
+        offsets: ptr::from_ref(&offset),
+        ..Default::default()
+    };
+    // SAFETY: the path is NUL-terminated; `offsets` is an array of `cnt` numbers; both outlive the call.
+    -unsafe { lb::bpf_link_create(prog.as_raw_fd(), -1, lb::BPF_TRACE_UPROBE_MULTI, &raw const opts) }
+}
+
+fn options() -> lb::bpf_link_create_opts {
+    lb::bpf_link_create_opts { sz: size_of::<lb::bpf_link_create_opts>() as _, ..Default::default() }
+}
+
+fn spec(prog_type: u32, attach_type: u32, attach_btf_id: u32, insns: &[u64]) -> ProgSpec<'_> {
+    ProgSpec {
+        name: "probe",
+        prog_type,
+        attach_type,
+        attach_btf_id,
+        license: "GPL",
+        insns,
+        btf: None,
+        func_info: &[],
+        line_info: &[],
+    }
+}
+
+fn load(prog_type: u32, attach: u32, btf_id: u32, insns: &[u64], log: Option<&mut [u8]>) -> io::Result<()> {
+    bpf::prog_load(&spec(prog_type, attach, btf_id, insns), log).map(drop)
+}
+
+/// `struct bpf_insn` as one word.
+pub const fn insn(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> u64 {
+    code as u64
+        | (dst as u64) << 8
+        | (src as u64) << 12
+        | (off as u16 as u64) << 16
+        | (imm as u32 as u64) << 32
+}
+
+/// `exit`
+pub const EXIT: u64 = insn(0x95, 0, 0, 0, 0);
+
+/// `r0 = 0; exit`
+pub const NOTHING: [u64; 2] = [mov_k(0, 0), EXIT];
+
+/// `dst = imm`
+pub const fn mov_k(dst: u8, imm: i32) -> u64 {
+    insn(0xb7, dst, 0, 0, imm)
+}
+
+/// A call of a helper.
+pub const fn call(helper: u32) -> u64 {
+    insn(0x85, 0, 0, 0, helper as i32)
+}
