@@ -6,6 +6,7 @@
 //! asked through [`system::System`].
 
 pub mod ast;
+pub mod attach;
 pub mod diag;
 pub mod expand;
 pub mod fixture;

@@ -9,11 +9,13 @@ pub mod config;
 pub mod constants;
 pub mod functions;
 pub mod library;
+pub mod probes;
 
 pub use builtins::{BUILTINS, Builtin};
 pub use config::{CONFIG, ConfigVar};
 pub use functions::{Function, Kind, Mode, Param, functions};
 pub use library::LIBRARY;
+pub use probes::{PROBES, ProbeKind, probe_kind};
 
 /// The function of this name.
 pub fn function(name: &str) -> Option<&'static Function> {

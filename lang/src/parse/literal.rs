@@ -4,6 +4,14 @@ use super::{Builder, Rule};
 use pest::iterators::Pair;
 use std::rc::Rc;
 
+/// The value of an integer as scripts write it: `10`, `0x1f`, `1e6`, `5ms`.
+pub(crate) fn number(text: &str) -> Result<u64, String> {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("invalid integer: {text}"));
+    }
+    integer(text, false).map_err(|f| f.message.trim_start_matches("syntax: ").into())
+}
+
 /// Why a literal is none; byte offsets are relative to it.
 #[derive(Debug, PartialEq)]
 struct Fault {

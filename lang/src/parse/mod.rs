@@ -20,6 +20,7 @@ use crate::ast::{AttachSpec, ExprKind};
 use crate::ast::{CDef, CDefKind, ConfigEntry, Expr, Macro, MacroParam, MapDecl, Name, Probe, Script};
 use crate::{Diagnostic, Source, Span};
 use layout::{Item, ItemKind};
+pub(crate) use literal::number;
 use pest::Parser as _;
 use pest::iterators::Pair;
 use preprocess::Directive;

@@ -1,0 +1,23 @@
+//! `begin` and `end`.
+
+use super::{Place, Provider, Request};
+use crate::Diagnostic;
+use crate::hir::Attach;
+
+/// `begin`, `end`: no arguments.
+pub(super) struct BeginEnd;
+
+impl Provider for BeginEnd {
+    fn names(&self) -> &'static [&'static str] {
+        &["begin", "end"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+        request.no_source_line()?;
+        if !request.args().is_empty() {
+            return Err(request.count_error("0"));
+        }
+        let attach = if request.kind.name == "begin" { Attach::Begin } else { Attach::End };
+        Ok(vec![Place { name: request.kind.name.into(), attach }])
+    }
+}

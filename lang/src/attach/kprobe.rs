@@ -1,0 +1,131 @@
+//! `kprobe` and `kretprobe`: functions, instructions and source lines of the kernel.
+
+use super::{Place, Provider, Request, has_wildcard, split_offset};
+use crate::Diagnostic;
+use crate::hir::Attach;
+use crate::parse::number;
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// `kprobe`, `kretprobe`.
+pub(super) struct Kprobe;
+
+impl Provider for Kprobe {
+    fn names(&self) -> &'static [&'static str] {
+        &["kprobe", "kretprobe"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+        if let Some(line) = &request.parts.line {
+            return source_line(request, line);
+        }
+        let (module, func) = match request.args() {
+            [func] => (None, func),
+            [module, func] => (Some(module.as_str()), func),
+            _ => return Err(request.count_error("1 or 2")),
+        };
+        if func.is_empty() {
+            return Err(request.error("kprobes should be attached to a function or an address"));
+        }
+        if let (None, Ok(address)) = (module, number(func)) {
+            return at_address(request, address);
+        }
+        let (func, offset) = split_offset(func).map_err(|m| request.error(m))?;
+        match offset {
+            Some(offset) => at_offset(request, module, func, offset).map(|p| vec![p]),
+            None => functions(request, module, func),
+        }
+    }
+}
+
+fn is_return(request: &Request) -> bool {
+    request.kind.name == "kretprobe"
+}
+
+/// An address is handed to the kernel as it is, so only with `--unsafe`.
+fn at_address(request: &Request, address: u64) -> Result<Vec<Place>, Diagnostic> {
+    if !request.options.allow_unsafe {
+        return Err(Diagnostic::error(request.span, "Probing by address requires --unsafe"));
+    }
+    let attach = Attach::Kprobe { func: "".into(), module: None, offset: address, ret: is_return(request) };
+    Ok(vec![Place { name: format!("{}:{address}", request.kind.name), attach }])
+}
+
+fn functions(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Diagnostic> {
+    let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
+    let found = request.system.kernel_functions(module, func).map_err(|e| request.missing(&what, e))?;
+    // Without a module the kernel attaches by name: functions of one name count once.
+    let mut seen = HashSet::new();
+    let found = found.into_iter().filter(|(_, f)| module.is_some() || seen.insert(f.clone()));
+    let places = found.map(|(m, f)| {
+        let module = module.is_some().then_some(m);
+        place(request, module, f, 0)
+    });
+    Ok(places.collect())
+}
+
+/// The place of a function and offset that are known to exist.
+fn place(request: &Request, module: Option<Rc<str>>, func: Rc<str>, offset: u64) -> Place {
+    let prefix = module.as_ref().map_or(String::new(), |m| format!("{m}:"));
+    let suffix = if offset == 0 { String::new() } else { format!("+{offset}") };
+    let name = format!("{}:{prefix}{func}{suffix}", request.kind.name);
+    // The kernel does not know its own code as a module.
+    let module = module.filter(|m| &**m != "vmlinux");
+    Place { name, attach: Attach::Kprobe { func, module, offset, ret: is_return(request) } }
+}
+
+fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -> Result<Place, Diagnostic> {
+    if is_return(request) {
+        return Err(request
+            .error("Offset not allowed")
+            .hint("return probes fire where the function returns"));
+    }
+    if has_wildcard(func) || module.is_some_and(has_wildcard) {
+        return Err(request.error("Cannot use wildcards with an offset"));
+    }
+    let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
+    request.system.kernel_functions(module, func).map_err(|e| request.missing(&what, e))?;
+    request.system.check_kprobe_offset(module, func, offset).map_err(|e| request.refused(e))?;
+    Ok(place(request, module.map(Into::into), func.into(), offset))
+}
+
+/// `FILE:LINE[:COL]`, or after `kprobe@` also `MODULE:FILE:LINE[:COL]`.
+fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnostic> {
+    if is_return(request) {
+        return Err(request.error("Source code location not allowed"));
+    }
+    let (mut module, func) = match request.args() {
+        [] => (None, None),
+        [func] => (None, Some(func.as_str())),
+        [module, func] => (Some(module.as_str()), Some(func.as_str())),
+        _ => return Err(request.count_error("1 or 2")),
+    };
+    if func.is_some_and(|f| f.is_empty() || has_wildcard(f)) || module.is_some_and(has_wildcard) {
+        return Err(request.error("Cannot use wildcards with source code location"));
+    }
+    let place_of = match line {
+        [m, file, rest @ ..] if func.is_none() && !rest.is_empty() && number(file).is_err() => {
+            module = Some(m);
+            (file, rest)
+        }
+        [file, rest @ ..] => (file, rest),
+        [] => return Err(request.error("Invalid source code location")),
+    };
+    let (file, (line, column)) = (place_of.0, line_and_column(request, place_of.1)?);
+    let found = request.system.source_line(module, func, file, line, column);
+    let found = found.map_err(|e| request.missing(&format!("{file}:{line}"), e))?;
+    let places = found.into_iter().map(|(func, offset)| place(request, module.map(Into::into), func, offset));
+    Ok(places.collect())
+}
+
+fn line_and_column(request: &Request, parts: &[String]) -> Result<(u32, Option<u32>), Diagnostic> {
+    let parse = |what: &str, text: &str| {
+        let n = number(text).map_err(|e| request.error(format!("Invalid {what} number: {e}")))?;
+        u32::try_from(n).map_err(|_| request.error(format!("Invalid {what} number: {text}")))
+    };
+    match parts {
+        [line] => Ok((parse("line", line)?, None)),
+        [line, column] => Ok((parse("line", line)?, Some(parse("column", column)?))),
+        _ => Err(request.error("Invalid source code location, expected format: FILE:LINE[:COLUMN]")),
+    }
+}

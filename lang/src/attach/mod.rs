@@ -1,0 +1,198 @@
+//! Attach points: from `kprobe:vfs_*` to the places that it means.
+//!
+//! One file for each kind of probe, each with one [`Provider`]. What kinds there are and how they are
+//! written stands in stdlib's table; what exists is asked of the [`System`].
+
+mod begin_end;
+mod kprobe;
+mod lex;
+mod perf_event;
+mod rawtracepoint;
+mod self_signal;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod tracepoint;
+mod uprobe;
+
+use crate::ast::AttachSpec;
+use crate::hir::{Attach, AttachPoint, Ctx, ProbeId};
+use crate::system::SystemError;
+use crate::{Diagnostic, Options, Span, System};
+use lex::Parts;
+use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
+
+/// How messages begin that say that something does not exist.
+const MISSING: &str = "No matches for ";
+
+/// The places that one attach point means, each with a number taken from `next_id`.
+///
+/// Positional parameters in it are replaced by those of `options`. That nothing matches is an error
+/// here; [`is_missing`] tells it from others, so that the config variable `missing_probes` can be
+/// obeyed.
+pub fn resolve(
+    spec: &AttachSpec,
+    system: &dyn System,
+    options: &Options,
+    next_id: &mut u32,
+) -> Result<Vec<AttachPoint>, Diagnostic> {
+    let parts = lex::split(&spec.text, options).map_err(|m| Diagnostic::error(spec.span, m))?;
+    let kind = probe_kind(&parts.provider).ok_or_else(|| unknown(&parts.provider, spec.span))?;
+    let provider = PROVIDERS.iter().find(|p| p.names().contains(&kind.name));
+    let Some(provider) = provider else {
+        return Err(Diagnostic::error(spec.span, format!("{} probes are not supported yet", kind.name)));
+    };
+    let request = Request { kind, parts: &parts, span: spec.span, system, options };
+    let places = provider.resolve(&request)?;
+    let points = places.into_iter().map(|place| {
+        let id = ProbeId(*next_id);
+        *next_id += 1;
+        // A label replaces the name.
+        let name = spec.label.as_ref().map_or_else(|| place.name.into(), |l| l.text.clone());
+        AttachPoint { id, name, kind: place.attach, span: spec.span }
+    });
+    Ok(points.collect())
+}
+
+/// Whether an error of [`resolve`] says that there is no such probe, rather than that it is wrong.
+pub fn is_missing(error: &Diagnostic) -> bool {
+    error.message.starts_with(MISSING)
+}
+
+/// What the context argument of a program is.
+pub fn ctx_of(kind: &Attach) -> Ctx {
+    match kind {
+        Attach::Begin | Attach::End | Attach::SelfSignal(_) => Ctx::None,
+        Attach::Kprobe { .. } | Attach::Uprobe { .. } => Ctx::PtRegs,
+        Attach::Tracepoint { .. } => Ctx::Tracepoint,
+        Attach::RawTracepoint { .. } => Ctx::RawTracepoint,
+        Attach::Interval(_) | Attach::Profile(_) | Attach::PerfEvent { .. } => Ctx::PerfEvent,
+    }
+}
+
+/// Resolves attach points of some kinds.
+trait Provider: Sync {
+    /// The kinds, as stdlib's table names them.
+    fn names(&self) -> &'static [&'static str];
+
+    /// The places; never empty.
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic>;
+}
+
+const PROVIDERS: &[&dyn Provider] = &[
+    &begin_end::BeginEnd,
+    &kprobe::Kprobe,
+    &perf_event::PerfEvent,
+    &rawtracepoint::RawTracepoint,
+    &self_signal::SelfSignal,
+    &timer::Timer,
+    &tracepoint::Tracepoint,
+    &uprobe::Uprobe,
+];
+
+/// One attach point to resolve.
+struct Request<'a> {
+    kind: &'static ProbeKind,
+    parts: &'a Parts,
+    span: Span,
+    system: &'a dyn System,
+    options: &'a Options,
+}
+
+/// One place that was found.
+struct Place {
+    /// As the `probe` builtin prints it.
+    name: String,
+    attach: Attach,
+}
+
+impl<'a> Request<'a> {
+    /// The parts after the first colon.
+    fn args(&self) -> &'a [String] {
+        &self.parts.args
+    }
+
+    fn error(&self, message: impl Into<String>) -> Diagnostic {
+        let mut diag = Diagnostic::error(self.span, message);
+        if !self.kind.forms.is_empty() {
+            diag = diag.hint(format!("forms: {}", self.kind.forms.join(", ")));
+        }
+        diag
+    }
+
+    /// Wrong number of parts; `wanted` as `1 or 2`.
+    fn count_error(&self, wanted: &str) -> Diagnostic {
+        let found = self.args().len();
+        self.error(format!("{} probe type requires {wanted} arguments, found {found}", self.kind.name))
+    }
+
+    /// Nothing of this name exists.
+    fn missing(&self, what: &str, why: SystemError) -> Diagnostic {
+        let message = format!("{MISSING}{} {what}.", self.kind.name);
+        let diag = Diagnostic::error(self.span, message).hint(why.message);
+        match why.hint {
+            Some(hint) => diag.hint(hint),
+            None => diag,
+        }
+    }
+
+    /// What the system refuses, in its own words.
+    fn refused(&self, why: SystemError) -> Diagnostic {
+        let diag = Diagnostic::error(self.span, why.message);
+        match why.hint {
+            Some(hint) => diag.hint(hint),
+            None => diag,
+        }
+    }
+
+    /// Source lines are for kernel functions only.
+    fn no_source_line(&self) -> Result<(), Diagnostic> {
+        if self.parts.line.is_some() { Err(self.error("Source code location not allowed")) } else { Ok(()) }
+    }
+}
+
+fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// `FUNC+OFFSET` in its parts; without a `+` the offset is `None`.
+fn split_offset(text: &str) -> Result<(&str, Option<u64>), String> {
+    let mut parts = text.split('+');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(func), None, _) => Ok((func, None)),
+        (Some(_), Some(_), Some(_)) => Err("Cannot take more than one offset".into()),
+        (Some(func), Some(offset), None) if !func.is_empty() && !offset.is_empty() => {
+            let offset = crate::parse::number(offset).map_err(|e| format!("Invalid offset: {e}"))?;
+            Ok((func, Some(offset)))
+        }
+        _ => Err("Invalid offset".into()),
+    }
+}
+
+fn unknown(name: &str, span: Span) -> Diagnostic {
+    let diag = Diagnostic::error(span, format!("Invalid probe type: {name}"));
+    if has_wildcard(name) {
+        return diag.hint("wildcards in the type of a probe are for listing only");
+    }
+    let lower = name.to_ascii_lowercase();
+    let near = PROBES.iter().filter(|p| p.supported).map(|p| (edits(p.name, &lower), p.name)).min();
+    match near {
+        Some((distance, near)) if distance <= 2 => diag.hint(format!("did you mean '{near}'?")),
+        _ => diag,
+    }
+}
+
+/// Levenshtein distance.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(ca != cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

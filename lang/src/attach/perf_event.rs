@@ -1,0 +1,90 @@
+//! `software` and `hardware`: every so many events that the kernel or the processor counts.
+
+use super::{Place, Provider, Request, has_wildcard};
+use crate::Diagnostic;
+use crate::hir::Attach;
+use crate::parse::number;
+
+/// An event: name, short name, `PERF_COUNT_*` of linux/perf_event.h, events between two samples where
+/// the script does not say (the peer's).
+type Event = (&'static str, &'static str, u64, u64);
+
+/// `PERF_TYPE_HARDWARE`
+const HARDWARE: u32 = 0;
+/// `PERF_TYPE_SOFTWARE`
+const SOFTWARE: u32 = 1;
+
+/// `PERF_COUNT_SW_*`
+const SOFTWARE_EVENTS: &[Event] = &[
+    ("alignment-faults", "", 7, 1),
+    ("bpf-output", "", 10, 1),
+    ("context-switches", "cs", 3, 1000),
+    ("cpu-clock", "cpu", 0, 1_000_000),
+    ("cpu-migrations", "", 4, 1),
+    ("dummy", "", 9, 1),
+    ("emulation-faults", "", 8, 1),
+    ("major-faults", "", 6, 1),
+    ("minor-faults", "", 5, 100),
+    ("page-faults", "faults", 2, 100),
+    ("task-clock", "", 1, 1),
+];
+
+/// `PERF_COUNT_HW_*`
+const HARDWARE_EVENTS: &[Event] = &[
+    ("backend-stalls", "", 8, 1_000_000),
+    ("branch-instructions", "branches", 4, 100_000),
+    ("branch-misses", "", 5, 100_000),
+    ("bus-cycles", "", 6, 100_000),
+    ("cache-misses", "", 3, 1_000_000),
+    ("cache-references", "", 2, 1_000_000),
+    ("cpu-cycles", "cycles", 0, 1_000_000),
+    ("frontend-stalls", "", 7, 1_000_000),
+    ("instructions", "", 1, 1_000_000),
+    ("ref-cycles", "", 9, 1_000_000),
+];
+
+/// `software`, `hardware`.
+pub(super) struct PerfEvent;
+
+impl Provider for PerfEvent {
+    fn names(&self) -> &'static [&'static str] {
+        &["hardware", "software"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+        request.no_source_line()?;
+        let kind = request.kind.name;
+        let (event, count) = match request.args() {
+            [event] => (event, None),
+            [event, count] if count == "*" => (event, None),
+            [event, count] => (event, Some(count)),
+            _ => return Err(request.count_error("1 or 2")),
+        };
+        let is_software = kind == "software";
+        let list = if is_software { SOFTWARE_EVENTS } else { HARDWARE_EVENTS };
+        let &(_, _, config, default) = find(request, list, event)?;
+        let count = count.map(|c| number(c)).transpose();
+        let count = count.map_err(|e| request.error(format!("Invalid count for {kind} probe: {e}")))?;
+        let count = count.filter(|c| *c > 0);
+        let perf_type = if is_software { SOFTWARE } else { HARDWARE };
+        let attach = Attach::PerfEvent { perf_type, config, period: count.unwrap_or(default) };
+        let suffix = count.map_or(String::new(), |c| format!(":{c}"));
+        Ok(vec![Place { name: format!("{kind}:{event}{suffix}"), attach }])
+    }
+}
+
+fn find<'e>(request: &Request, list: &'e [Event], event: &str) -> Result<&'e Event, Diagnostic> {
+    let kind = request.kind.name;
+    if event.is_empty() {
+        return Err(request.error(format!("{kind} probe must have a {kind} event name")));
+    }
+    if has_wildcard(event) {
+        return Err(request.error(format!("wildcards are not allowed for {kind} probe type")));
+    }
+    let found = list.iter().find(|(name, short, ..)| *name == event || *short == event);
+    found.ok_or_else(|| {
+        let names: Vec<_> = list.iter().map(|e| e.0).collect();
+        let message = format!("{event} is not a {kind} probe");
+        Diagnostic::error(request.span, message).hint(format!("events: {}", names.join(", ")))
+    })
+}

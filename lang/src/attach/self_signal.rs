@@ -1,0 +1,29 @@
+//! `self:signal:SIGUSR1`: signals that rbtrace itself receives.
+
+use super::{Place, Provider, Request};
+use crate::Diagnostic;
+use crate::hir::Attach;
+
+/// Signals that may be waited for, by name and number (signal(7), x86 and arm).
+const SIGNALS: &[(&str, i32)] = &[("SIGUSR1", 10)];
+
+/// `self`.
+pub(super) struct SelfSignal;
+
+impl Provider for SelfSignal {
+    fn names(&self) -> &'static [&'static str] {
+        &["self"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+        request.no_source_line()?;
+        let [trigger, signal] = request.args() else { return Err(request.count_error("2")) };
+        if trigger != "signal" {
+            return Err(request.error(format!("{trigger} is not a supported trigger")));
+        }
+        let Some((name, number)) = SIGNALS.iter().find(|(name, _)| name == signal) else {
+            return Err(request.error(format!("{signal} is not a supported signal")));
+        };
+        Ok(vec![Place { name: format!("self:signal:{name}"), attach: Attach::SelfSignal(*number) }])
+    }
+}

@@ -1,0 +1,297 @@
+//! Attach points against the made-up system.
+
+use super::{ctx_of, is_missing, resolve};
+use crate::fixture::Fixture;
+use crate::hir::{Attach, Ctx, Period};
+use crate::{Options, Source, parse};
+use expect_test::{Expect, expect};
+
+/// Resolves all attach points of a script: names and what they attach to, or the messages.
+fn shown(text: &str, options: &Options) -> String {
+    let source = Source::new("stdin", &format!("{text} {{}}"));
+    let (script, diags) = parse(&source, 0);
+    assert_eq!(diags, []);
+    let mut next = 1;
+    let mut out = String::new();
+    for spec in &script.probes[0].attach {
+        match resolve(spec, &Fixture::new(), options, &mut next) {
+            Ok(points) => {
+                for p in points {
+                    out += &format!("{} {} {:?}\n", p.id.0, p.name, p.kind);
+                }
+            }
+            Err(e) => out += &e.render(std::slice::from_ref(&source)),
+        }
+    }
+    out
+}
+
+fn check(text: &str, expected: &Expect) {
+    expected.assert_eq(&shown(text, &Options::default()));
+}
+
+/// First lines of the messages only.
+fn check_errors(specs: &[&str], expected: &Expect) {
+    let lines = specs.iter().map(|s| {
+        let text = shown(s, &Options::default());
+        let hints = text.lines().filter(|l| l.starts_with("HINT"));
+        let message = text.lines().next().unwrap_or_default();
+        format!("{}\n", std::iter::once(message).chain(hints).collect::<Vec<_>>().join("\n  "))
+    });
+    expected.assert_eq(&lines.collect::<String>());
+}
+
+#[test]
+fn kernel_functions() {
+    check(
+        "kprobe:vfs_read,k:vfs_*,kr:nft:nf_hook,kprobe:vmlinux:vfs_o*,kprobe:vfs_read+0x8",
+        &expect![[r#"
+            1 kprobe:vfs_read Kprobe { func: "vfs_read", module: None, offset: 0, ret: false }
+            2 kprobe:vfs_open Kprobe { func: "vfs_open", module: None, offset: 0, ret: false }
+            3 kprobe:vfs_read Kprobe { func: "vfs_read", module: None, offset: 0, ret: false }
+            4 kprobe:vfs_write Kprobe { func: "vfs_write", module: None, offset: 0, ret: false }
+            5 kretprobe:nft:nf_hook Kprobe { func: "nf_hook", module: Some("nft"), offset: 0, ret: true }
+            6 kprobe:vmlinux:vfs_open Kprobe { func: "vfs_open", module: None, offset: 0, ret: false }
+            7 kprobe:vfs_read+8 Kprobe { func: "vfs_read", module: None, offset: 8, ret: false }
+        "#]],
+    );
+}
+
+#[test]
+fn source_lines() {
+    check(
+        "kprobe@fs/read_write.c:10,kprobe@vmlinux:read_write.c:10:3,kprobe:vfs_write@read_write.c:10",
+        &expect![[r#"
+            1 kprobe:vfs_read+8 Kprobe { func: "vfs_read", module: None, offset: 8, ret: false }
+            2 kprobe:vfs_write+16 Kprobe { func: "vfs_write", module: None, offset: 16, ret: false }
+            3 kprobe:vmlinux:vfs_read+8 Kprobe { func: "vfs_read", module: None, offset: 8, ret: false }
+            4 kprobe:vmlinux:vfs_write+16 Kprobe { func: "vfs_write", module: None, offset: 16, ret: false }
+            5 kprobe:vfs_write+16 Kprobe { func: "vfs_write", module: None, offset: 16, ret: false }
+        "#]],
+    );
+}
+
+#[test]
+fn the_rest() {
+    check(
+        "BEGIN,end,self:signal:SIGUSR1,t:sched:*,tracepoint:syscalls:sys_enter_openat,rt:kfree_skb,\
+         i:s:1,interval:1s,profile:hz:99,p:ms:10,software:faults,s:cpu-clock:1e6,h:cycles:5000",
+        &expect![[r#"
+            1 begin Begin
+            2 end End
+            3 self:signal:SIGUSR1 SelfSignal(10)
+            4 tracepoint:sched:sched_switch Tracepoint { category: "sched", event: "sched_switch", id: 1, syscall: None }
+            5 tracepoint:sched:sched_wakeup Tracepoint { category: "sched", event: "sched_wakeup", id: 2, syscall: None }
+            6 tracepoint:syscalls:sys_enter_openat Tracepoint { category: "syscalls", event: "sys_enter_openat", id: 3, syscall: Some(257) }
+            7 rawtracepoint:vmlinux:kfree_skb RawTracepoint { event: "kfree_skb", module: Some("vmlinux") }
+            8 interval:s:1 Interval(Nanos(1000000000))
+            9 interval:us:1000000 Interval(Nanos(1000000000))
+            10 profile:hz:99 Profile(Hertz(99))
+            11 profile:ms:10 Profile(Nanos(10000000))
+            12 software:faults PerfEvent { perf_type: 1, config: 2, period: 100 }
+            13 software:cpu-clock:1000000 PerfEvent { perf_type: 1, config: 0, period: 1000000 }
+            14 hardware:cycles:5000 PerfEvent { perf_type: 0, config: 0, period: 5000 }
+        "#]],
+    );
+}
+
+#[test]
+fn programs() {
+    check(
+        "u:/bin/app:main,ur:/bin/app:*,uprobe:/bin/app:work+16,uprobe:/bin/app:0x1010",
+        &expect![[r#"
+        1 uprobe:/bin/app:main Uprobe { path: "/bin/app", symbol: "main", offset: 4096, ret: false, pid: None }
+        2 uretprobe:/bin/app:main Uprobe { path: "/bin/app", symbol: "main", offset: 4096, ret: true, pid: None }
+        3 uretprobe:/bin/app:work Uprobe { path: "/bin/app", symbol: "work", offset: 4352, ret: true, pid: None }
+        4 uprobe:/bin/app:work+16 Uprobe { path: "/bin/app", symbol: "work", offset: 4368, ret: false, pid: None }
+        5 uprobe:/bin/app:4112 Uprobe { path: "/bin/app", symbol: "", offset: 4112, ret: false, pid: None }
+    "#]],
+    );
+    let options = Options { pid: Some(7), ..Options::default() };
+    expect![[r#"
+        1 uprobe:/bin/app:main Uprobe { path: "/bin/app", symbol: "main", offset: 4096, ret: false, pid: Some(7) }
+        stdin:1:15-26: ERROR: No matches for uprobe /proc/7/exe:main.
+        uprobe:*:main,uprobe:main {}
+                      ~~~~~~~~~~~
+        HINT: failed to open '/proc/7/exe': No such file or directory
+    "#]].assert_eq(&shown("uprobe:*:main,uprobe:main", &options));
+}
+
+#[test]
+fn labels_and_parameters() {
+    let options =
+        Options { params: vec!["vfs_read".into(), "5".into()], allow_unsafe: true, ..Options::default() };
+    expect![[r#"
+        1 mine Kprobe { func: "vfs_read", module: None, offset: 0, ret: false }
+        2 interval:s:5 Interval(Nanos(5000000000))
+        3 kprobe:65535 Kprobe { func: "", module: None, offset: 65535, ret: false }
+    "#]]
+    .assert_eq(&shown("mine=kprobe:$1,interval:s:$2,kprobe:0xffff", &options));
+}
+
+#[test]
+fn wrong_kernel_functions() {
+    check_errors(
+        &[
+            "kprobe:nosuch",
+            "kprobe:nft:vfs_read",
+            "kprobe:vfs_read+5",
+            "kprobe:vfs_read+x",
+            "kprobe:vfs_read+1+2",
+            "kprobe:vfs_*+4",
+            "kprobe:a:b:c",
+            "kprobe:",
+            "kprobe:0x1234",
+            "kretprobe:vfs_read+4",
+            "kretprobe@a.c:1",
+            "kprobe@a.c:10",
+            "kprobe@a.c:x",
+            "kprobe@a.c",
+        ],
+        &expect![[r#"
+            stdin:1:1-14: ERROR: No matches for kprobe nosuch.
+              HINT: no kernel function matches 'nosuch'
+            stdin:1:1-20: ERROR: No matches for kprobe nft:vfs_read.
+              HINT: no kernel function matches 'vfs_read'
+            stdin:1:1-18: ERROR: vfs_read+5 is in the middle of an instruction
+              HINT: the nearest are +4 and +8
+            stdin:1:1-18: ERROR: Invalid offset: invalid integer: x
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+            stdin:1:1-20: ERROR: Cannot take more than one offset
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+            stdin:1:1-15: ERROR: Cannot use wildcards with an offset
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+            stdin:1:1-13: ERROR: kprobe probe type requires 1 or 2 arguments, found 3
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+            stdin:1:1-8: ERROR: kprobes should be attached to a function or an address
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+            stdin:1:1-14: ERROR: Probing by address requires --unsafe
+            stdin:1:1-21: ERROR: Offset not allowed
+              HINT: forms: kretprobe[:MODULE]:FUNC, kretprobe:ADDRESS
+              HINT: return probes fire where the function returns
+            stdin:1:1-16: ERROR: Source code location not allowed
+              HINT: forms: kretprobe[:MODULE]:FUNC, kretprobe:ADDRESS
+            stdin:1:1-14: ERROR: No matches for kprobe a.c:10.
+              HINT: no code at a.c:10
+            stdin:1:1-13: ERROR: Invalid line number: invalid integer: x
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+            stdin:1:1-11: ERROR: Invalid source code location, expected format: FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+        "#]],
+    );
+}
+
+#[test]
+fn wrong_others() {
+    check_errors(
+        &[
+            "kprob:f",
+            "foo:bar",
+            "k*:f",
+            "fentry:f",
+            "kfunc:f",
+            "begin:x",
+            "self:signal:SIGFOO",
+            "self:x:y",
+            "interval:s:0",
+            "interval:x:1",
+            "interval:99",
+            "interval:s",
+            "i:s:10000000000000",
+            "profile:hz:x",
+            "software:nosuch",
+            "hardware:*",
+            "tracepoint:sched",
+            "tracepoint:sched:nosuch",
+            "tracepoint:no*:*",
+            "rawtracepoint:nosuch",
+            "uprobe:/bin/nosuch:f",
+            "uprobe:/bin/app:nosuch",
+            "uprobe:/bin/app:cpp:f",
+            "uprobe:f",
+            "uretprobe:/bin/app:main+4",
+            "uprobe:/bin/app@a.c:1",
+            "interval:s:$x",
+        ],
+        &expect![[r#"
+            stdin:1:1-8: ERROR: Invalid probe type: kprob
+              HINT: did you mean 'kprobe'?
+            stdin:1:1-8: ERROR: Invalid probe type: foo
+            stdin:1:1-5: ERROR: Invalid probe type: k*
+              HINT: wildcards in the type of a probe are for listing only
+            stdin:1:1-9: ERROR: fentry probes are not supported yet
+            stdin:1:1-8: ERROR: fentry probes are not supported yet
+            stdin:1:1-8: ERROR: begin probe type requires 0 arguments, found 1
+              HINT: forms: begin
+            stdin:1:1-19: ERROR: SIGFOO is not a supported signal
+              HINT: forms: self:signal:SIGUSR1
+            stdin:1:1-9: ERROR: x is not a supported trigger
+              HINT: forms: self:signal:SIGUSR1
+            stdin:1:1-13: ERROR: interval frequency should be a positive integer
+              HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
+            stdin:1:1-13: ERROR: x is not an accepted unit of time
+              HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
+            stdin:1:1-12: ERROR: Invalid rate of interval probe. Minimum is 1000 or 1us. Found: 99 nanoseconds
+              HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
+              HINT: write interval:hz:99 for a frequency
+            stdin:1:1-11: ERROR: Invalid rate of interval probe: invalid integer: s
+              HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
+            stdin:1:1-19: ERROR: interval period is too long: 10000000000000s
+              HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
+            stdin:1:1-13: ERROR: Invalid rate of profile probe: invalid integer: x
+              HINT: forms: profile:TIME, profile:us:N, profile:ms:N, profile:s:N, profile:hz:N
+            stdin:1:1-16: ERROR: nosuch is not a software probe
+              HINT: events: alignment-faults, bpf-output, context-switches, cpu-clock, cpu-migrations, dummy, emulation-faults, major-faults, minor-faults, page-faults, task-clock
+            stdin:1:1-11: ERROR: wildcards are not allowed for hardware probe type
+              HINT: forms: hardware:EVENT[:COUNT]
+            stdin:1:1-17: ERROR: tracepoint probe type requires 2 arguments, found 1
+              HINT: forms: tracepoint:CATEGORY:EVENT
+            stdin:1:1-24: ERROR: No matches for tracepoint sched:nosuch.
+              HINT: no tracepoint 'sched:nosuch'
+            stdin:1:1-17: ERROR: No matches for tracepoint no*:*.
+              HINT: no tracepoint matches 'no*:*'
+            stdin:1:1-21: ERROR: No matches for rawtracepoint nosuch.
+              HINT: no raw tracepoint matches 'nosuch'
+            stdin:1:1-21: ERROR: No matches for uprobe /bin/nosuch:f.
+              HINT: failed to open '/bin/nosuch': No such file or directory
+            stdin:1:1-23: ERROR: No matches for uprobe /bin/app:nosuch.
+              HINT: no symbol of /bin/app matches 'nosuch'
+            stdin:1:1-22: ERROR: the cpp qualifier is not supported yet
+              HINT: write the symbol's mangled name, or a pattern that matches it
+            stdin:1:1-9: ERROR: uprobe probe type requires 2 or 3 arguments, found 1
+              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
+            stdin:1:1-26: ERROR: Offset not allowed
+              HINT: forms: uretprobe:BINARY:FUNC, uretprobe:BINARY:ADDRESS
+              HINT: return probes fire where the function returns
+            stdin:1:1-22: ERROR: source lines of programs cannot be probed yet
+              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
+            stdin:1:1-14: ERROR: invalid trailing character for positional param: x. Try quoting this entire part if this is intentional e.g. "$x".
+        "#]],
+    );
+}
+
+#[test]
+fn what_does_not_exist_is_told_from_what_is_wrong() {
+    let error = |text: &str| {
+        let (script, _) = parse(&Source::new("stdin", &format!("{text} {{}}")), 0);
+        let spec = &script.probes[0].attach[0];
+        resolve(spec, &Fixture::new(), &Options::default(), &mut 0).unwrap_err()
+    };
+    assert!(is_missing(&error("kprobe:nosuch")));
+    assert!(!is_missing(&error("kprobe:a:b:c")));
+    assert!(!is_missing(&error("kprobe:vfs_read+5")));
+}
+
+#[test]
+fn contexts() {
+    assert_eq!(ctx_of(&Attach::Begin), Ctx::None);
+    assert_eq!(ctx_of(&Attach::Interval(Period::Hertz(1))), Ctx::PerfEvent);
+}
+
+#[test]
+fn every_supported_kind_has_a_provider() {
+    for kind in rbtrace_stdlib::PROBES {
+        let provided = super::PROVIDERS.iter().any(|p| p.names().contains(&kind.name));
+        assert_eq!(provided, kind.supported, "{}", kind.name);
+    }
+}

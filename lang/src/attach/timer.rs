@@ -1,0 +1,74 @@
+//! `interval` and `profile`: again and again after some time.
+
+use super::{Place, Provider, Request, has_wildcard};
+use crate::Diagnostic;
+use crate::hir::{Attach, Period};
+use crate::parse::number;
+
+/// Shortest period, in nanoseconds.
+const SHORTEST: u64 = 1000;
+
+/// `interval` on one CPU, `profile` on all.
+pub(super) struct Timer;
+
+impl Provider for Timer {
+    fn names(&self) -> &'static [&'static str] {
+        &["interval", "profile"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+        request.no_source_line()?;
+        let kind = request.kind.name;
+        let (unit, count, period) = match request.args() {
+            [time] => plain(request, time)?,
+            [unit, count] => with_unit(request, unit, count)?,
+            _ => return Err(request.count_error("1 or 2")),
+        };
+        let attach = if kind == "interval" { Attach::Interval(period) } else { Attach::Profile(period) };
+        Ok(vec![Place { name: format!("{kind}:{unit}:{count}"), attach }])
+    }
+}
+
+type Timing<'a> = (&'a str, u64, Period);
+
+fn count(request: &Request, text: &str) -> Result<u64, Diagnostic> {
+    number(text).map_err(|e| request.error(format!("Invalid rate of {} probe: {e}", request.kind.name)))
+}
+
+/// `interval:1s`, `interval:1000000`: nanoseconds; their names count microseconds, as the peer's do.
+fn plain<'a>(request: &Request, time: &str) -> Result<Timing<'a>, Diagnostic> {
+    if has_wildcard(time) {
+        return Err(request.error(format!("wildcards are not allowed for {} probe type", request.kind.name)));
+    }
+    let nanos = count(request, time)?;
+    if nanos < SHORTEST {
+        let kind = request.kind.name;
+        let message =
+            format!("Invalid rate of {kind} probe. Minimum is {SHORTEST} or 1us. Found: {nanos} nanoseconds");
+        return Err(request.error(message).hint(format!("write {kind}:hz:{nanos} for a frequency")));
+    }
+    Ok(("us", nanos / 1000, Period::Nanos(nanos)))
+}
+
+fn with_unit<'a>(request: &Request, unit: &'a str, text: &str) -> Result<Timing<'a>, Diagnostic> {
+    let kind = request.kind.name;
+    let factor = match unit {
+        "s" => 1_000_000_000,
+        "ms" => 1_000_000,
+        "us" => 1000,
+        "hz" => 0,
+        "" => return Err(request.error(format!("{kind} probe must have unit of time"))),
+        _ => return Err(request.error(format!("{unit} is not an accepted unit of time"))),
+    };
+    let n = count(request, text)?;
+    if n == 0 {
+        return Err(request.error(format!("{kind} frequency should be a positive integer")));
+    }
+    if factor == 0 {
+        return Ok((unit, n, Period::Hertz(n)));
+    }
+    // perf_event_open takes periods of 63 bits.
+    let nanos = n.checked_mul(factor).filter(|p| *p <= i64::MAX as u64);
+    let nanos = nanos.ok_or_else(|| request.error(format!("{kind} period is too long: {n}{unit}")))?;
+    Ok((unit, n, Period::Nanos(nanos)))
+}

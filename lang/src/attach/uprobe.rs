@@ -1,0 +1,98 @@
+//! `uprobe` and `uretprobe`: functions of programs and libraries.
+
+use super::{Place, Provider, Request, has_wildcard, split_offset};
+use crate::Diagnostic;
+use crate::hir::Attach;
+use crate::parse::number;
+use std::rc::Rc;
+
+/// `uprobe`, `uretprobe`.
+pub(super) struct Uprobe;
+
+/// Languages whose names may be written as in their source.
+const LANGUAGES: &[&str] = &["cpp"];
+
+impl Provider for Uprobe {
+    fn names(&self) -> &'static [&'static str] {
+        &["uprobe", "uretprobe"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+        if request.parts.line.is_some() {
+            let what = "source lines of programs cannot be probed yet";
+            return Err(request.error(what));
+        }
+        let (binary, symbol) = target(request)?;
+        if symbol.is_empty() {
+            let message = format!("{} should be attached to a function and/or address", request.kind.name);
+            return Err(request.error(message));
+        }
+        let (func, offset) = split_offset(&symbol).map_err(|m| request.error(m))?;
+        if offset.is_some() && is_return(request) {
+            return Err(request
+                .error("Offset not allowed")
+                .hint("return probes fire where the function returns"));
+        }
+        match number(func) {
+            Ok(address) if offset.is_none() => at_address(request, &binary, address),
+            _ => functions(request, &binary, func, offset.unwrap_or(0)),
+        }
+    }
+}
+
+fn is_return(request: &Request) -> bool {
+    request.kind.name == "uretprobe"
+}
+
+/// The binary and what is asked of it; with `-p` the process's own program where none is named.
+fn target(request: &Request) -> Result<(String, String), Diagnostic> {
+    let (binary, symbol) = match (request.args(), request.options.pid) {
+        ([symbol], Some(pid)) => (format!("/proc/{pid}/exe"), symbol.clone()),
+        ([binary, symbol], _) => (binary.clone(), symbol.clone()),
+        ([_, language, _], _) if LANGUAGES.contains(&language.as_str()) => {
+            let hint = "write the symbol's mangled name, or a pattern that matches it";
+            let message = format!("the {language} qualifier is not supported yet");
+            return Err(Diagnostic::error(request.span, message).hint(hint));
+        }
+        ([_, language, _], _) => {
+            return Err(request.error(format!("unsupported language type: {language}")));
+        }
+        _ => return Err(request.count_error("2 or 3")),
+    };
+    if binary.is_empty() {
+        return Err(request.error(format!("{} should have a target", request.kind.name)));
+    }
+    Ok((binary, symbol))
+}
+
+fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place>, Diagnostic> {
+    if has_wildcard(binary) {
+        return Err(request.error("Cannot use wildcards with absolute address"));
+    }
+    let pid = request.options.pid;
+    let found = request.system.uprobe_address(binary, address, pid);
+    let (path, offset) = found.map_err(|e| request.missing(&format!("{binary}:{address}"), e))?;
+    let name = format!("{}:{path}:{address}", request.kind.name);
+    let attach = Attach::Uprobe { path, symbol: "".into(), offset, ret: is_return(request), pid };
+    Ok(vec![Place { name, attach }])
+}
+
+fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result<Vec<Place>, Diagnostic> {
+    let ret = is_return(request);
+    let found = request.system.uprobes(binary, func, offset, ret, request.options.pid);
+    let found = found.map_err(|e| request.missing(&format!("{binary}:{func}"), e))?;
+    let suffix = if offset == 0 { String::new() } else { format!("+{offset}") };
+    let places = found.into_iter().map(|attach| {
+        let (path, symbol) = names(&attach, binary, func);
+        Place { name: format!("{}:{path}:{symbol}{suffix}", request.kind.name), attach }
+    });
+    Ok(places.collect())
+}
+
+/// What the system found, by name.
+fn names(attach: &Attach, binary: &str, func: &str) -> (Rc<str>, Rc<str>) {
+    match attach {
+        Attach::Uprobe { path, symbol, .. } => (path.clone(), symbol.clone()),
+        _ => (binary.into(), func.into()),
+    }
+}

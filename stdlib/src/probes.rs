@@ -1,0 +1,246 @@
+//! Kinds of probes: names, forms and documentation.
+
+/// A kind of probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeKind {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names.
+    pub short: &'static [&'static str],
+    /// How attach points of this kind are written; capitals stand for what varies, brackets for what
+    /// may be left out.
+    pub forms: &'static [&'static str],
+    /// One line.
+    pub brief: &'static str,
+    /// What else is worth knowing; may be empty.
+    pub doc: &'static str,
+    /// A program that shows it.
+    pub example: &'static str,
+    /// Lowest kernel, where that is newer than 5.10's.
+    pub kernel: Option<&'static str>,
+    /// False: the name is known, but cannot be used yet.
+    pub supported: bool,
+}
+
+const BASE: ProbeKind = ProbeKind {
+    name: "",
+    short: &[],
+    forms: &[],
+    brief: "",
+    doc: "",
+    example: "",
+    kernel: None,
+    supported: true,
+};
+
+/// All kinds, by name.
+pub const PROBES: &[ProbeKind] = &[
+    ProbeKind {
+        name: "begin",
+        forms: &["begin"],
+        brief: "Once, before all other probes are attached.",
+        doc: "May be used any number of times: the blocks run in the order in which they are written.",
+        example: "begin { printf(\"tracing\\n\"); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "bench",
+        forms: &["bench:NAME"],
+        brief: "A block whose running time is measured.",
+        supported: false,
+        ..BASE
+    },
+    ProbeKind {
+        name: "end",
+        forms: &["end"],
+        brief: "Once, after all other probes are detached.",
+        doc: "Maps that still hold something are printed afterwards; clear() those that should not be.",
+        example: "end { clear(@start); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "fentry",
+        short: &["f", "kfunc"],
+        forms: &["fentry[:MODULE]:FUNC"],
+        brief: "Entry of a kernel function, with its arguments by name.",
+        supported: false,
+        ..BASE
+    },
+    ProbeKind {
+        name: "fexit",
+        short: &["fr", "kretfunc"],
+        forms: &["fexit[:MODULE]:FUNC"],
+        brief: "Return of a kernel function, with its arguments by name.",
+        supported: false,
+        ..BASE
+    },
+    ProbeKind {
+        name: "hardware",
+        short: &["h"],
+        forms: &["hardware:EVENT[:COUNT]"],
+        brief: "Every COUNT events of a performance counter of the processor.",
+        doc: "Events: backend-stalls, branch-instructions (branches), branch-misses, bus-cycles, cache-misses, \
+              cache-references, cpu-cycles (cycles), frontend-stalls, instructions, ref-cycles.",
+        example: "hardware:cache-misses:1e6 { @[pid] = count(); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "interval",
+        short: &["i"],
+        forms: &["interval:TIME", "interval:us:N", "interval:ms:N", "interval:s:N", "interval:hz:N"],
+        brief: "Again and again after some time, on one CPU.",
+        doc: "TIME has a unit (10ms, 1s); without one it is nanoseconds.",
+        example: "interval:1s { print(@); clear(@); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "iter",
+        short: &["it"],
+        forms: &["iter:NAME[:PIN]"],
+        brief: "Walks a list of kernel objects.",
+        supported: false,
+        ..BASE
+    },
+    ProbeKind {
+        name: "kprobe",
+        short: &["k"],
+        forms: &[
+            "kprobe[:MODULE]:FUNC",
+            "kprobe[:MODULE]:FUNC+OFFSET",
+            "kprobe:ADDRESS",
+            "kprobe@FILE:LINE[:COLUMN]",
+            "kprobe@MODULE:FILE:LINE[:COLUMN]",
+            "kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]",
+        ],
+        brief: "A place in the kernel's code: a function, an instruction of it, or a source line.",
+        doc: "OFFSET must be the beginning of an instruction. FILE is the end of a path; a line that was inlined is \
+              probed in all its copies. ADDRESS needs --unsafe.",
+        example: "kprobe:vfs_* { @[func] = count(); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "kretprobe",
+        short: &["kr"],
+        forms: &["kretprobe[:MODULE]:FUNC", "kretprobe:ADDRESS"],
+        brief: "Return of a kernel function.",
+        doc: "retval is its result; the arguments are gone by then.",
+        example: "kretprobe:vfs_read { @ = hist(retval); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "profile",
+        short: &["p"],
+        forms: &["profile:TIME", "profile:us:N", "profile:ms:N", "profile:s:N", "profile:hz:N"],
+        brief: "Again and again after some time, on every CPU.",
+        doc: "TIME has a unit (10ms, 1s); without one it is nanoseconds.",
+        example: "profile:hz:99 { @[kstack] = count(); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "rawtracepoint",
+        short: &["rt"],
+        forms: &["rawtracepoint[:MODULE]:EVENT"],
+        brief: "A tracepoint with the arguments that the kernel passes to it.",
+        doc: "Cheaper than tracepoint; the arguments are argN and args.NAME.",
+        example: "rawtracepoint:kfree_skb { @[args.reason] = count(); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "self",
+        forms: &["self:signal:SIGUSR1"],
+        brief: "When rbtrace itself receives a signal.",
+        example: "self:signal:SIGUSR1 { print(@); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "software",
+        short: &["s"],
+        forms: &["software:EVENT[:COUNT]"],
+        brief: "Every COUNT events that the kernel counts.",
+        doc: "Events: alignment-faults, bpf-output, context-switches (cs), cpu-clock (cpu), cpu-migrations, dummy, \
+              emulation-faults, major-faults, minor-faults, page-faults (faults), task-clock.",
+        example: "software:faults:100 { @[comm] = count(); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "test",
+        forms: &["test:NAME"],
+        brief: "A block that must not fail.",
+        supported: false,
+        ..BASE
+    },
+    ProbeKind {
+        name: "tracepoint",
+        short: &["t"],
+        forms: &["tracepoint:CATEGORY:EVENT"],
+        brief: "A place that the kernel's authors made for tracing.",
+        doc: "Its fields are args.NAME; -lv shows them.",
+        example: "tracepoint:syscalls:sys_enter_openat { printf(\"%s %s\\n\", comm, str(args.filename)); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "uprobe",
+        short: &["u"],
+        forms: &["uprobe:BINARY:FUNC", "uprobe:BINARY:FUNC+OFFSET", "uprobe:BINARY:ADDRESS"],
+        brief: "A function of a program or library.",
+        doc: "BINARY is a path, a name that is looked up in PATH, or a library's name (libc). With -p it may be left \
+              out.",
+        example: "uprobe:libc:malloc { @ = hist(arg0); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "uretprobe",
+        short: &["ur"],
+        forms: &["uretprobe:BINARY:FUNC", "uretprobe:BINARY:ADDRESS"],
+        brief: "Return of a function of a program or library.",
+        doc: "retval is its result.",
+        example: "uretprobe:/bin/bash:readline { printf(\"%s\\n\", str(retval)); }",
+        ..BASE
+    },
+    ProbeKind {
+        name: "usdt",
+        short: &["U"],
+        forms: &["usdt:BINARY[:NAMESPACE]:NAME"],
+        brief: "A place that a program's authors made for tracing.",
+        supported: false,
+        ..BASE
+    },
+    ProbeKind {
+        name: "watchpoint",
+        short: &["w"],
+        forms: &["watchpoint:ADDRESS:LENGTH:MODE"],
+        brief: "An access to a place in memory.",
+        supported: false,
+        ..BASE
+    },
+];
+
+/// The kind with this name or short name. Case matters only where two names differ by it (`u`, `U`).
+pub fn probe_kind(name: &str) -> Option<&'static ProbeKind> {
+    let find = |name: &str| PROBES.iter().find(|p| p.name == name || p.short.contains(&name));
+    find(name).or_else(|| find(&name.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_sorted() {
+        assert!(PROBES.windows(2).all(|w| w[0].name < w[1].name));
+        let mut all: Vec<_> = PROBES.iter().flat_map(|p| p.short.iter().chain([&p.name])).collect();
+        let before = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), before);
+    }
+
+    #[test]
+    fn short_names() {
+        let name = |n| probe_kind(n).map(|p| p.name);
+        assert_eq!(name("k"), Some("kprobe"));
+        assert_eq!(name("BEGIN"), Some("begin"));
+        assert_eq!((name("u"), name("U")), (Some("uprobe"), Some("usdt")));
+        assert_eq!(name("kprob"), None);
+    }
+}
