@@ -7,6 +7,7 @@
 
 pub mod ast;
 pub mod attach;
+pub mod check;
 pub mod diag;
 pub mod expand;
 pub mod fixture;
@@ -18,6 +19,7 @@ pub mod span;
 pub mod system;
 pub mod types;
 
+pub use check::check;
 pub use diag::{Diagnostic, Severity};
 pub use expand::expand;
 pub use parse::parse;

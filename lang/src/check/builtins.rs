@@ -1,0 +1,153 @@
+//! Builtins: words that are values.
+
+use super::literal::{boolean, constant, int_literal, text};
+use super::probes::Kind;
+use super::{Checker, Typed};
+use crate::Span;
+use crate::hir::{Builtin, Ctx, Expr, ExprKind};
+use crate::types::{AddrSpace, StackType, StructKind, Type, U32, U64};
+use rbtrace_stdlib as stdlib;
+
+/// The last argument that is passed in a register on x86-64 (arm64 passes two more).
+pub(crate) const LAST_ARG: usize = 5;
+
+/// Size of a thread's name: `TASK_COMM_LEN`, include/linux/sched.h.
+const COMM_LEN: u32 = 16;
+
+impl Checker<'_> {
+    /// A builtin by name. Outer `None`: there is no such builtin.
+    pub(crate) fn builtin(&mut self, name: &str, span: Span) -> Option<Typed> {
+        if let Some(n) = arg_number(name) {
+            return Some(self.arg(n, name, span));
+        }
+        let entry = stdlib::builtin(name)?;
+        if !entry.probes.is_empty() && !entry.probes.contains(&self.view.kind.name()) && name != "args" {
+            return Some(self.not_here(name, entry.probes, span));
+        }
+        let of = |builtin, ty| Some(Expr { kind: ExprKind::Builtin(builtin), ty, span });
+        Some(match name {
+            "pid" => of(Builtin::Pid, U32),
+            "tid" => of(Builtin::Tid, U32),
+            "uid" => of(Builtin::Uid, U32),
+            "gid" => of(Builtin::Gid, U32),
+            "username" => of(Builtin::Uid, Type::Username),
+            "comm" => of(Builtin::Comm, Type::Str(COMM_LEN)),
+            "cpu" => of(Builtin::Cpu, U32),
+            "nsecs" => of(Builtin::NsecsBoot, U64),
+            "elapsed" => of(Builtin::Elapsed, U64),
+            "cgroup" => of(Builtin::Cgroup, U64),
+            "rand" => of(Builtin::Rand, U32),
+            "ncpus" => Some(constant(u64::from(self.system.ncpus()), U64, span)),
+            "jiffies" => of(Builtin::Jiffies, U64),
+            "numaid" => of(Builtin::Numaid, U32),
+            "curtask" => self.curtask(span),
+            "func" => {
+                let user = matches!(self.view.kind, Kind::Uprobe | Kind::Uretprobe);
+                of(Builtin::Func, if user { Type::Usym } else { Type::Ksym })
+            }
+            "probe" => Some(match self.view.text.clone() {
+                Some(name) => text(name.as_bytes(), span),
+                None => Expr { kind: ExprKind::Builtin(Builtin::Probe), ty: Type::ProbeName, span },
+            }),
+            "probetype" => Some(text(self.probe_type().as_bytes(), span)),
+            "retval" => Some(Expr { kind: ExprKind::Retval, ty: U64, span }),
+            "args" => self.args_whole(span),
+            "ctx" => self.context(span),
+            "cpid" => self.cpid(span),
+            "has_cpid" => Some(boolean(self.options.has_child, span)),
+            "kstack" | "ustack" => Some(self.stack(name, self.default_stack(), span)),
+            _ => self.error(span, format!("builtin '{name}' is not supported yet")),
+        })
+    }
+
+    fn not_here(&mut self, name: &str, probes: &[&str], span: Span) -> Typed {
+        let list: Vec<String> = probes.iter().map(|p| format!("'{p}'")).collect();
+        let list = match list.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => list.concat(),
+        };
+        let hint = match (name, self.view.kind) {
+            ("retval", Kind::Tracepoint) => Some("try to use args.ret instead".to_string()),
+            (_, Kind::Kretprobe | Kind::Uretprobe) => {
+                Some("store it in a map at the function's entry, with tid as the key".into())
+            }
+            _ => None,
+        };
+        self.error_hint(span, format!("The {name} builtin can only be used with {list} probes"), hint)
+    }
+
+    fn arg(&mut self, n: usize, name: &str, span: Span) -> Typed {
+        let probes = stdlib::builtin("argN").map_or(&[][..], |b| b.probes);
+        if !probes.contains(&self.view.kind.name()) {
+            return self.not_here(name, probes, span);
+        }
+        if n > LAST_ARG {
+            return self.error_hint(
+                span,
+                format!("{name} is not passed in a register"),
+                Some(format!(
+                    "arg0 to arg{LAST_ARG} can be read; further arguments lie on the stack: reg(\"sp\")"
+                )),
+            );
+        }
+        Some(Expr { kind: ExprKind::Arg(n as u8), ty: U64, span })
+    }
+
+    fn curtask(&mut self, span: Span) -> Typed {
+        let task = match self.system.struct_type(StructKind::Struct, "task_struct") {
+            Ok(s) => Type::Struct(s),
+            // Without types the address is still of use.
+            Err(_) => Type::Void,
+        };
+        let ty = Type::ptr(task, AddrSpace::Kernel);
+        Some(Expr { kind: ExprKind::Builtin(Builtin::Curtask), ty, span })
+    }
+
+    fn probe_type(&self) -> &'static str {
+        match self.view.kind {
+            Kind::Begin | Kind::End => "special",
+            kind => kind.name(),
+        }
+    }
+
+    /// `ctx`: a pointer to the program's context.
+    fn context(&mut self, span: Span) -> Typed {
+        let name = match self.view.ctx {
+            Ctx::PtRegs => "pt_regs",
+            Ctx::PerfEvent => "bpf_perf_event_data",
+            Ctx::RawTracepoint => "bpf_raw_tracepoint_args",
+            Ctx::Tracepoint => return self.record_context(span),
+            Ctx::None => return self.error(span, "there is no context in this kind of probe"),
+        };
+        let to = self.system.struct_type(StructKind::Struct, name).map_or(Type::Void, Type::Struct);
+        Some(Expr { kind: ExprKind::Context, ty: Type::ptr(to, AddrSpace::Ctx), span })
+    }
+
+    fn record_context(&mut self, span: Span) -> Typed {
+        let to = match &self.view.args {
+            super::probes::Args::Record(s) => Type::Struct(s.clone()),
+            _ => Type::Void,
+        };
+        Some(Expr { kind: ExprKind::Context, ty: Type::ptr(to, AddrSpace::Ctx), span })
+    }
+
+    fn cpid(&mut self, span: Span) -> Typed {
+        if self.options.has_child {
+            return Some(Expr { kind: ExprKind::Builtin(Builtin::Cpid), ty: U32, span });
+        }
+        self.warn(span, "cpid is 0: no command was given with -c");
+        Some(int_literal(0, span))
+    }
+
+    /// What `kstack` and `ustack` are that say nothing else.
+    pub(crate) fn default_stack(&self) -> StackType {
+        StackType { mode: self.settings.stack_mode, depth: super::call::MAX_DEPTH }
+    }
+}
+
+/// `arg3` → 3.
+fn arg_number(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix("arg")?;
+    let plain = !digits.is_empty() && digits.len() < 4 && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok())?
+}

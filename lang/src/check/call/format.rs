@@ -1,0 +1,117 @@
+//! `printf` and what else takes a format.
+
+use crate::Span;
+use crate::ast;
+use crate::check::{Checker, Typed};
+use crate::format::{Conv, ConvKind, Piece, parse_format};
+use crate::hir::{EmitKind, Expr};
+use crate::types::{Agg, Type};
+use std::rc::Rc;
+
+impl Checker<'_> {
+    pub(crate) fn formatted(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
+        let (pieces, values) = self.format_args(name, args, span)?;
+        let kind = match name {
+            "printf" => EmitKind::Printf(pieces),
+            "errorf" => EmitKind::Errorf(pieces, false),
+            "warnf" => EmitKind::Errorf(pieces, true),
+            "system" => EmitKind::System(pieces),
+            _ => EmitKind::Cat(pieces),
+        };
+        super::emit(kind, values, span)
+    }
+
+    /// The format's pieces and the values that go with its conversions.
+    pub(crate) fn format_args(
+        &mut self,
+        name: &str,
+        args: &[ast::Expr],
+        span: Span,
+    ) -> Option<(Rc<[Piece]>, Vec<Expr>)> {
+        let (format, rest) = args.split_first()?;
+        let text = self.literal(format, name);
+        // Errors of all arguments are shown, whatever is wrong with the format.
+        let values: Vec<Typed> = rest.iter().map(|e| self.printable(e, &format!("{name}()"))).collect();
+        let pieces = match parse_format(&text?) {
+            Ok(pieces) => pieces,
+            Err(e) => return self.error(format.span, e.message),
+        };
+        let convs: Vec<&Conv> = pieces
+            .iter()
+            .filter_map(|p| match p {
+                Piece::Conv(c) => Some(c),
+                Piece::Text(_) => None,
+            })
+            .collect();
+        if convs.len() != rest.len() {
+            let few = if rest.len() < convs.len() { "not enough" } else { "too many" };
+            return self.error(
+                span,
+                format!(
+                    "{few} arguments for format string ({} supplied, {} expected)",
+                    rest.len(),
+                    convs.len()
+                ),
+            );
+        }
+        let values = values.into_iter().collect::<Option<Vec<_>>>()?;
+        let mut ok = true;
+        for (conv, value) in convs.iter().zip(&values) {
+            ok &= self.check_conversion(conv, value).is_some();
+        }
+        ok.then_some((pieces.into(), values))
+    }
+
+    fn check_conversion(&mut self, conv: &Conv, value: &Expr) -> Option<()> {
+        if takes(conv.kind, &value.ty) {
+            return Some(());
+        }
+        let hint = match (conv.kind, &value.ty) {
+            (ConvKind::Raw | ConvKind::RawHex | ConvKind::RawHexSpaced, _) => "buf(x, n) makes bytes of it",
+            _ => "%s prints it",
+        };
+        self.error_hint(
+            value.span,
+            format!("unsupported format specifier for type '{}': {}", value.ty, letter(conv.kind)),
+            Some(hint.into()),
+        )
+    }
+
+    /// A value that user space can print.
+    pub(crate) fn printable(&mut self, e: &ast::Expr, function: &str) -> Typed {
+        let typed = self.value(e)?;
+        if let Type::Agg(Agg::Hist { .. } | Agg::LHist { .. }) = typed.ty {
+            return self.error(e.span, format!("{} type passed to {function} is not printable", typed.ty));
+        }
+        self.complete_deep(&typed.ty, e.span)?;
+        Some(typed)
+    }
+}
+
+/// Which values a conversion prints.
+fn takes(kind: ConvKind, ty: &Type) -> bool {
+    match kind {
+        ConvKind::Str => true,
+        ConvKind::Raw | ConvKind::RawHex | ConvKind::RawHexSpaced => {
+            matches!(ty, Type::Buf(_) | Type::Str(_) | Type::Array { .. } | Type::Mac)
+        }
+        ConvKind::Char => ty.is_integer(),
+        _ => ty.is_integer() || matches!(ty, Type::Ptr { .. } | Type::Ksym | Type::Usym | Type::Strerror),
+    }
+}
+
+fn letter(kind: ConvKind) -> &'static str {
+    match kind {
+        ConvKind::Signed => "d",
+        ConvKind::Unsigned => "u",
+        ConvKind::Hex => "x",
+        ConvKind::HexUpper => "X",
+        ConvKind::Octal => "o",
+        ConvKind::Pointer => "p",
+        ConvKind::Char => "c",
+        ConvKind::Str => "s",
+        ConvKind::Raw => "r",
+        ConvKind::RawHex => "rx",
+        ConvKind::RawHexSpaced => "rh",
+    }
+}

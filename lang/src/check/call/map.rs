@@ -1,0 +1,117 @@
+//! Functions on maps.
+
+use super::emit;
+use crate::Span;
+use crate::ast::{self, ExprKind as Ast};
+use crate::check::literal::{constant, int_literal};
+use crate::check::{Checker, Typed};
+use crate::hir::{EmitKind, Expr, ExprKind, MapId};
+use crate::types::{I64, Type};
+
+const NEEDS_KEYS: &str = "expects a map with explicit keys (non-scalar map)";
+
+impl Checker<'_> {
+    /// `clear(@m)`, `zero(@m)`
+    pub(crate) fn whole_map(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
+        let Some(map) = self.named_map(&args[0]) else { return self.no_map(name, &args[0]) };
+        self.value_type(map, args[0].span)?;
+        emit(if name == "clear" { EmitKind::Clear(map) } else { EmitKind::Zero(map) }, vec![], span)
+    }
+
+    fn no_map(&mut self, name: &str, e: &ast::Expr) -> Typed {
+        let hint = match &e.kind {
+            Ast::MapIndex { map, .. } => Some(format!("{name}() works on the whole map: {name}(@{map})")),
+            _ => None,
+        };
+        self.error_hint(e.span, format!("{name}() expects a map argument"), hint)
+    }
+
+    /// `delete(@m)`, `delete(@m, key)`, `delete(@m[key])`
+    pub(crate) fn delete(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (map, key) = match (&args[0].kind, args.get(1)) {
+            (Ast::MapIndex { map, key }, None) => {
+                let map = self.map_id(map, args[0].span);
+                (map, Some(self.map_key(map, key, args[0].span)))
+            }
+            (Ast::Map(_), Some(key)) => {
+                let map = self.named_map(&args[0])?;
+                self.needs_keys(map, "delete() with two arguments", span)?;
+                (map, Some(self.map_key(map, key, span)))
+            }
+            (Ast::Map(_), None) => (self.scalar_map(&args[0], span)?, None),
+            _ => return self.no_map("delete", &args[0]),
+        };
+        self.value_type(map, args[0].span)?;
+        let key = match key {
+            Some(key) => Some(Box::new(key?)),
+            None => None,
+        };
+        Some(Expr { kind: ExprKind::Delete { map, key }, ty: Type::Bool, span })
+    }
+
+    fn scalar_map(&mut self, e: &ast::Expr, span: Span) -> Option<MapId> {
+        let map = self.named_map(e)?;
+        if self.is_keyed(map) == Some(true) {
+            return self.error_hint(
+                span,
+                "call to delete() with a single argument expects a map without explicit keys (scalar map)",
+                Some("delete(@map, key) removes one entry, clear(@map) all".into()),
+            );
+        }
+        Some(map)
+    }
+
+    fn needs_keys(&mut self, map: MapId, call: &str, span: Span) -> Option<()> {
+        if self.is_keyed(map) == Some(false) {
+            return self.error(span, format!("call to {call} {NEEDS_KEYS}"));
+        }
+        Some(())
+    }
+
+    /// `has_key(@m, key)`
+    pub(crate) fn has_key(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (map, key) = match (&args[0].kind, args.get(1)) {
+            (Ast::Map(_), Some(key)) => (self.named_map(&args[0])?, key),
+            (Ast::MapIndex { map, key }, None) => (self.map_id(map, args[0].span), &**key),
+            (Ast::Map(_), None) => return self.error(span, "has_key() requires 2 arguments (1 provided)"),
+            _ => return self.no_map("has_key", &args[0]),
+        };
+        self.needs_keys(map, "has_key()", span)?;
+        let key = self.map_key(map, key, span);
+        self.value_type(map, args[0].span)?;
+        Some(Expr { kind: ExprKind::HasKey { map, key: Box::new(key?) }, ty: Type::Bool, span })
+    }
+
+    /// `len(@m)`, `len(kstack)`, `len("text")`
+    pub(crate) fn len(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        if let Some(map) = self.named_map(&args[0]) {
+            if self.known_value_type(map).is_some_and(|ty| matches!(ty, Type::KStack(_) | Type::UStack(_)))
+                && self.is_keyed(map) == Some(false)
+            {
+                let stack = self.value(&args[0])?;
+                return Some(Expr { kind: ExprKind::StackLen(Box::new(stack)), ty: I64, span });
+            }
+            self.needs_keys(map, "len()", span)?;
+            self.value_type(map, args[0].span)?;
+            return Some(Expr { kind: ExprKind::MapLen(map), ty: I64, span });
+        }
+        let value = self.expr(&args[0])?;
+        match value.ty {
+            Type::KStack(_) | Type::UStack(_) => {
+                Some(Expr { kind: ExprKind::StackLen(Box::new(value)), ty: I64, span })
+            }
+            Type::Array { len, .. } => Some(constant(u64::from(len), I64, span)),
+            Type::Str(_) => {
+                let length = match &value.kind {
+                    ExprKind::Text(t) => return Some(int_literal(t.len() as i128, span)),
+                    _ => ExprKind::StrLen(Box::new(value)),
+                };
+                Some(Expr { kind: length, ty: I64, span })
+            }
+            ref ty => {
+                let message = format!("len() expects a map or stack to be provided, got {ty}");
+                self.error(args[0].span, message)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Bytes: `buf`, `bswap`, the address spaces of pointers.
+
+use crate::Span;
+use crate::ast;
+use crate::check::convert::{convert, to_int};
+use crate::check::literal::{const_value, constant, is_literal};
+use crate::check::memory::in_space;
+use crate::check::{Checker, Typed};
+use crate::hir::{Expr, ExprKind};
+use crate::types::{AddrSpace, Type, U64};
+
+impl Checker<'_> {
+    pub(crate) fn buf(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let data = self.expr(&args[0])?;
+        let fixed = match &data.ty {
+            Type::Array { .. } if data.ty.size() > 0 => Some(data.ty.size()),
+            Type::Str(n) => Some(*n),
+            Type::Ptr { .. } | Type::Int { .. } | Type::Array { .. } => None,
+            ty => {
+                let message = format!("buf() expects an integer, string, or array argument but saw {ty}");
+                return self.error(args[0].span, message);
+            }
+        };
+        let (size, len) = match args.get(1) {
+            Some(len) => self.length(len, "buf")?,
+            None => match fixed {
+                Some(n) => (n, None),
+                None => {
+                    let message = format!("buf() expects a length argument for non-array type {}", data.ty);
+                    return self.error(span, message);
+                }
+            },
+        };
+        let data = match data.ty {
+            Type::Int { .. } => self.as_pointer(data, Type::int(1, false)),
+            _ => data,
+        };
+        // What lies in the program itself cannot be read past its end.
+        let size = fixed.map_or(size, |n| n.min(size));
+        Some(Expr { kind: ExprKind::BufFrom { ptr: Box::new(data), len }, ty: Type::Buf(size), span })
+    }
+
+    /// A length in bytes: the most it can be, and the value where that is only known at run time.
+    pub(crate) fn length(&mut self, e: &ast::Expr, function: &str) -> Option<(u32, Option<Box<Expr>>)> {
+        let typed = self.int_value(e, &format!("{function}()"))?;
+        let most = self.settings.config.max_strlen;
+        let Some(n) = const_value(&typed) else {
+            return Some((most, Some(Box::new(to_int(typed, U64)))));
+        };
+        if n < 0 {
+            return self.error(e.span, format!("{function}() cannot use negative length ({n})"));
+        }
+        if n > i128::from(most) {
+            self.warn(
+                e.span,
+                format!(
+                    "length param ({n}) is too long and will be shortened to {most} bytes (see max_strlen)"
+                ),
+            );
+        }
+        Some(((n.clamp(1, i128::from(most))) as u32, None))
+    }
+
+    pub(crate) fn bswap(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let value = self.int_value(&args[0], "bswap()")?;
+        let size = value.ty.size() as u8;
+        let ty = Type::int(size, false);
+        if let (true, Some(v)) = (is_literal(&value), const_value(&value)) {
+            let swapped = (v as u64).swap_bytes() >> (64 - u32::from(size) * 8);
+            return Some(constant(swapped, ty, span));
+        }
+        let value = to_int(value, ty.clone());
+        Some(Expr { kind: ExprKind::Bswap(Box::new(value)), ty, span })
+    }
+
+    /// `kptr(x)`, `uptr(x)`: the same address in another space.
+    pub(crate) fn pointer_space(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
+        let space = if name == "kptr" { AddrSpace::Kernel } else { AddrSpace::User };
+        let e = self.expr(&args[0])?;
+        let ty = match &e.ty {
+            Type::Ptr { .. } => in_space(&e.ty, space),
+            Type::Int { .. } => Type::ptr(U64, space),
+            ty => {
+                let message = format!("{name}() only supports integer or pointer arguments ({ty} provided)");
+                return self.error(args[0].span, message);
+            }
+        };
+        Some(Expr { span, ..convert(e, ty) })
+    }
+}

@@ -1,0 +1,203 @@
+//! Calls: arity and permissions from the library's table, then one file for each group of functions.
+
+mod aggregation;
+mod format;
+mod map;
+mod memory;
+mod meta;
+mod network;
+mod output;
+mod process;
+mod stack;
+mod symbol;
+mod text;
+mod time;
+
+pub(crate) use stack::MAX_DEPTH;
+
+use super::literal::constant;
+use super::suggest::did_you_mean;
+use super::{Checker, Typed};
+use crate::Span;
+use crate::ast::{self, Name};
+use crate::hir::{Emit, EmitKind, Expr, ExprKind, Stmt, StmtKind};
+use crate::types::Type;
+use rbtrace_stdlib::{self as stdlib, Function};
+use std::rc::Rc;
+
+/// An expression without a value.
+pub(crate) fn nothing(span: Span) -> Expr {
+    constant(0, Type::Void, span)
+}
+
+/// Something sent to user space.
+fn emit(kind: EmitKind, args: Vec<Expr>, span: Span) -> Typed {
+    Some(Expr { kind: ExprKind::Emit(Emit { kind, args }), ty: Type::Void, span })
+}
+
+/// A statement where an expression stands.
+fn statement(kind: StmtKind, span: Span) -> Typed {
+    let stmts = vec![Stmt { kind, span }];
+    Some(Expr { kind: ExprKind::Block(stmts, Box::new(nothing(span))), ty: Type::Void, span })
+}
+
+/// Functions of the reference that are not made yet.
+const NOT_YET: &[&str] = &[
+    "dw_ustack",
+    "kfunc_allowed",
+    "kfunc_exist",
+    "memcmp",
+    "path",
+    "percpu_kaddr",
+    "signal_thread",
+    "skboutput",
+    "socket_cookie",
+    "str_concat",
+    "strcap",
+    "strstr",
+    "syscall_name",
+    "tseries",
+    "unwatch",
+    "usermode",
+    "write_user",
+];
+
+impl Checker<'_> {
+    /// A call by name.
+    pub(crate) fn call(&mut self, name: &Name, args: &[ast::Expr], span: Span) -> Typed {
+        let Some(function) = stdlib::function(&name.text) else {
+            return self.call_of_builtin(name, args, span);
+        };
+        self.check_call(function, args, span)?;
+        let text = &*name.text;
+        match text {
+            "printf" | "errorf" | "warnf" | "system" | "cat" => self.formatted(text, args, span),
+            "print" => self.print(args, span),
+            "time" => self.time(args, span),
+            "join" => self.join(args, span),
+            "exit" => self.exit(args, span),
+            "clear" | "zero" => self.whole_map(text, args, span),
+            "delete" => self.delete(args, span),
+            "has_key" => self.has_key(args, span),
+            "len" => self.len(args, span),
+            "str" => self.str_call(args, span),
+            "buf" => self.buf(args, span),
+            "strncmp" => self.strncmp(args, span),
+            "strcontains" => self.strcontains(args, span),
+            "strlen" => self.strlen(args, span),
+            "bswap" => self.bswap(args, span),
+            "nsecs" => self.nsecs(args, span),
+            "strftime" => self.strftime(args, span),
+            "kstack" | "ustack" => self.stack_call(text, args, span),
+            "ksym" | "usym" => self.sym(text, args, span),
+            "kaddr" => self.kaddr(args, span),
+            "uaddr" => self.uaddr(args, span),
+            "reg" => self.reg(args, span),
+            "kptr" | "uptr" => self.pointer_space(text, args, span),
+            "ntop" => self.ntop(args, span),
+            "pton" => self.pton(args, span),
+            "macaddr" => self.macaddr(args, span),
+            "cgroupid" => self.cgroupid(args, span),
+            "cgroup_path" => self.cgroup_path(args, span),
+            "strerror" => self.strerror(args, span),
+            "signal" => self.signal(args, span),
+            "override" => self.override_return(args, span),
+            "getopt" => self.getopt(args, span),
+            "fail" => self.fail(args, span),
+            "static_assert" => self.static_assert(args, span),
+            _ if text.starts_with("is_") => self.question(text, args, span),
+            _ if self.aggregation(name, args, span).is_some() => {
+                self.error(span, format!("{text}() must be assigned directly to a map"))
+            }
+            _ => self.error(span, format!("function '{text}' is not supported here")),
+        }
+    }
+
+    /// `pid()` is `pid`.
+    fn call_of_builtin(&mut self, name: &Name, args: &[ast::Expr], span: Span) -> Typed {
+        if NOT_YET.contains(&&*name.text) {
+            return self.error(span, format!("function '{}' is not supported yet", name.text));
+        }
+        let namespace = matches!(&*name.text, "pid" | "tid")
+            && matches!(args, [ast::Expr { kind: ast::ExprKind::Ident(word), .. }] if &**word == "init" || &**word == "curr_ns");
+        if !args.is_empty() && !namespace && stdlib::builtin(&name.text).is_some() {
+            let message = format!("{}() requires no arguments ({} provided)", name.text, args.len());
+            return self.error(span, message);
+        }
+        if let Some(typed) = self.builtin(&name.text, span) {
+            return typed;
+        }
+        let known = stdlib::functions().map(|f| f.name).chain(stdlib::BUILTINS.iter().map(|b| b.name));
+        let hint = did_you_mean(&name.text, known);
+        self.error_hint(span, format!("Unknown function: '{}'", name.text), hint)
+    }
+
+    /// What the table says of a function: number of arguments, `--unsafe`, kinds of probes.
+    pub(crate) fn check_call(&mut self, f: &Function, args: &[ast::Expr], span: Span) -> Option<()> {
+        let given = args.len();
+        let least = f.min_args();
+        let most = f.max_args();
+        let message = match most {
+            Some(most) if least == most && given != most => Some(format!("requires {}", arguments(most))),
+            _ if given < least => Some(format!("requires at least {}", arguments(least))),
+            Some(most) if given > most => Some(format!("takes up to {}", arguments(most))),
+            _ => None,
+        };
+        if let Some(message) = message {
+            let hint = Some(f.signature());
+            return self.error_hint(span, format!("{}() {message} ({given} provided)", f.name), hint);
+        }
+        if f.needs_unsafe && !self.options.allow_unsafe {
+            return self.error_hint(
+                span,
+                format!("{}() is an unsafe function being used in safe mode", f.name),
+                Some("--unsafe allows it".into()),
+            );
+        }
+        let here = self.view.kind.name();
+        if !f.probes.is_empty() && !f.probes.contains(&here) {
+            let hint = Some(format!("it can be used with {}", f.probes.join(", ")));
+            return self.error_hint(span, format!("{} can not be used with \"{here}\" probes", f.name), hint);
+        }
+        Some(())
+    }
+
+    /// The bytes of an argument that must be a text literal.
+    pub(crate) fn literal(&mut self, e: &ast::Expr, function: &str) -> Option<Rc<[u8]>> {
+        let typed = match self.param_as_text(e) {
+            Some(typed) => typed?,
+            None => self.value(e)?,
+        };
+        match typed.kind {
+            ExprKind::Text(bytes) => Some(bytes),
+            _ => self.error(e.span, format!("{function}() expects a string literal ({} provided)", typed.ty)),
+        }
+    }
+
+    /// A literal as text; bytes that are no UTF-8 become the replacement character.
+    fn literal_text(&mut self, e: &ast::Expr, function: &str) -> Option<String> {
+        self.literal(e, function).map(|b| String::from_utf8_lossy(&b).into_owned())
+    }
+
+    /// A text argument: `probe` counts as one.
+    fn text_value(&mut self, e: &ast::Expr, function: &str) -> Typed {
+        if let Some(typed) = self.param_as_text(e) {
+            return typed;
+        }
+        let typed = self.value(e)?;
+        match typed.ty {
+            Type::Str(_) => Some(typed),
+            Type::ProbeName => self.probe_as_text_here(),
+            ref ty => self.error(e.span, format!("{function}() expects a text, got {ty}")),
+        }
+    }
+}
+
+/// "no arguments", "one argument", "3 arguments".
+fn arguments(n: usize) -> String {
+    match n {
+        0 => "no arguments".into(),
+        1 => "one argument".into(),
+        n => format!("{n} arguments"),
+    }
+}

@@ -1,0 +1,71 @@
+//! Addresses of networks.
+
+use crate::Span;
+use crate::ast;
+use crate::check::convert::to_int;
+use crate::check::{Checker, Typed};
+use crate::hir::{Expr, ExprKind};
+use crate::types::{I64, Type, U32};
+use std::net::IpAddr;
+
+impl Checker<'_> {
+    /// `ntop(address)`, `ntop(family, address)`
+    pub(crate) fn ntop(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (family, addr) = match args {
+            [family, addr] => {
+                let family = self.int_value(family, "ntop()")?;
+                (Some(Box::new(to_int(family, I64))), addr)
+            }
+            _ => (None, &args[0]),
+        };
+        let typed = self.expr(addr)?;
+        let typed = match &typed.ty {
+            Type::Int { .. } => to_int(typed, U32),
+            Type::Array { .. } | Type::Str(_) if matches!(typed.ty.size(), 4 | 16) => typed,
+            Type::Array { .. } | Type::Str(_) => {
+                return self.error(addr.span, "ntop() argument must be 4 or 16 bytes in size");
+            }
+            ty => {
+                let message = format!("ntop() expects an integer or array argument, got {ty}");
+                return self.error(addr.span, message);
+            }
+        };
+        let kind = ExprKind::Ntop { family, addr: Box::new(typed) };
+        Some(Expr { kind, ty: Type::Inet, span })
+    }
+
+    /// `pton("127.0.0.1")`: the address's bytes.
+    pub(crate) fn pton(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let text = self.literal_text(&args[0], "pton")?;
+        let bytes: Vec<u8> = match text.parse() {
+            Ok(IpAddr::V4(a)) => a.octets().to_vec(),
+            Ok(IpAddr::V6(a)) => a.octets().to_vec(),
+            Err(_) => {
+                let message = format!("pton() expects a valid IPv4/IPv6 address, got {text}");
+                return self.error(args[0].span, message);
+            }
+        };
+        let ty = Type::Array { elem: Box::new(Type::int(1, false)), len: bytes.len() as u32 };
+        Some(Expr { kind: ExprKind::Text(bytes.into()), ty, span })
+    }
+
+    /// `macaddr(bytes)`
+    pub(crate) fn macaddr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let typed = self.expr(&args[0])?;
+        match &typed.ty {
+            Type::Ptr { .. } => {}
+            Type::Array { .. } if typed.ty.size() >= 6 => {}
+            Type::Array { .. } => {
+                return self.error(args[0].span, "macaddr() argument must be at least 6 bytes in size");
+            }
+            Type::Str(_) => {
+                return self.error(args[0].span, "macaddr() does not support literal string arguments");
+            }
+            ty => {
+                let message = format!("macaddr() only supports array or pointer arguments ({ty} provided)");
+                return self.error(args[0].span, message);
+            }
+        }
+        Some(Expr { kind: ExprKind::MacAddr(Box::new(typed)), ty: Type::Mac, span })
+    }
+}

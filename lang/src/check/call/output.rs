@@ -1,0 +1,94 @@
+//! `print`, `join`, `exit`.
+
+use super::{emit, statement};
+use crate::Span;
+use crate::ast::{self, ExprKind as Ast};
+use crate::check::{Checker, Typed};
+use crate::hir::{EmitKind, Expr, ExprKind, StmtKind};
+use crate::types::{Agg, I64, Type};
+
+/// Most texts that `join` prints.
+const MAX_JOIN_ARGS: u32 = 16;
+
+impl Checker<'_> {
+    pub(crate) fn print(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let value = &args[0];
+        if let Ast::Map(_) = &value.kind {
+            return self.print_map(args, span);
+        }
+        if args.len() > 1 {
+            let message = format!("Non-map print() only takes 1 argument, {} found", args.len());
+            return self.error(span, message);
+        }
+        if let Ast::MapIndex { map, key } = &value.kind {
+            return self.print_entry(map, key, value, span);
+        }
+        let typed = self.printable(value, "print()")?;
+        emit(EmitKind::Print, vec![typed], span)
+    }
+
+    fn print_map(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let map = self.named_map(&args[0])?;
+        let ty = self.value_type(map, args[0].span);
+        let mut limits = [0u64; 2];
+        for ((e, what), limit) in args[1..].iter().zip(["top", "div"]).zip(&mut limits) {
+            let value = self.const_int(e, &format!("print()'s {what}"))?;
+            match u64::try_from(value) {
+                Ok(v) => *limit = v,
+                Err(_) => return self.error(e.span, format!("print()'s {what} cannot be negative")),
+            }
+        }
+        self.complete_deep(&ty?, span)?;
+        let [top, div] = limits;
+        let top = u32::try_from(top).unwrap_or(u32::MAX);
+        emit(EmitKind::PrintMap { map, top, div }, vec![], span)
+    }
+
+    /// An entry of a map. What has no scalar (stats, histograms) is read by user space: its key alone goes.
+    fn print_entry(&mut self, map: &str, key: &ast::Expr, whole: &ast::Expr, span: Span) -> Typed {
+        let id = self.map_id(map, whole.span);
+        let key_value = self.map_key(id, key, whole.span);
+        let ty = self.value_type(id, whole.span)?;
+        let key_value = key_value?;
+        if let Type::Agg(Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. }) = ty {
+            return emit(EmitKind::PrintEntry(id), vec![key_value], span);
+        }
+        let ty = match ty {
+            Type::Agg(agg) => agg.scalar()?,
+            ty => ty,
+        };
+        self.complete_deep(&ty, span)?;
+        let get = ExprKind::MapGet { map: id, key: Some(Box::new(key_value.clone())) };
+        let value = Expr { kind: get, ty, span: whole.span };
+        emit(EmitKind::PrintEntry(id), vec![key_value, value], span)
+    }
+
+    pub(crate) fn join(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let sep = match args.get(1) {
+            Some(sep) => self.literal_text(sep, "join")?,
+            None => " ".into(),
+        };
+        let array = self.expr(&args[0])?;
+        let chars = Type::ptr(Type::int(1, true), self.space());
+        let array = match &array.ty {
+            Type::Ptr { .. } => array,
+            Type::Int { .. } => self.as_pointer(array, chars),
+            ty => {
+                let message = format!("join() only supports int or pointer arguments ({ty} provided)");
+                return self.error(args[0].span, message);
+            }
+        };
+        emit(EmitKind::Join { sep: sep.into(), max_args: MAX_JOIN_ARGS }, vec![array], span)
+    }
+
+    pub(crate) fn exit(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let code = match args.first() {
+            Some(code) => {
+                let code = self.int_value(code, "exit()")?;
+                Some(crate::check::convert::to_int(code, I64))
+            }
+            None => None,
+        };
+        statement(StmtKind::Exit(code), span)
+    }
+}

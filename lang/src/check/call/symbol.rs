@@ -1,0 +1,63 @@
+//! Symbols, addresses, registers.
+
+use crate::Span;
+use crate::ast;
+use crate::check::convert::{convert, to_int};
+use crate::check::literal::constant;
+use crate::check::suggest::did_you_mean;
+use crate::check::{Checker, Typed};
+use crate::hir::{Attach, Expr, ExprKind};
+use crate::types::{AddrSpace, Type, U64};
+
+impl Checker<'_> {
+    /// `ksym(x)`, `usym(x)`
+    pub(crate) fn sym(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
+        let e = self.value(&args[0])?;
+        let address = match &e.ty {
+            Type::Int { .. } => to_int(e, U64),
+            Type::Ptr { .. } | Type::Ksym => convert(e, U64),
+            ty => {
+                let message = format!("{name}() expects an integer or pointer argument, got {ty}");
+                return self.error(args[0].span, message);
+            }
+        };
+        let address = Box::new(address);
+        Some(match name {
+            "ksym" => Expr { kind: ExprKind::Ksym(address), ty: Type::Ksym, span },
+            _ => Expr { kind: ExprKind::Usym(address), ty: Type::Usym, span },
+        })
+    }
+
+    pub(crate) fn kaddr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let name = self.literal_text(&args[0], "kaddr")?;
+        let answer = self.system.kaddr(&name);
+        let address = self.ask(span, answer)?;
+        Some(constant(address, U64, span))
+    }
+
+    /// `uaddr("symbol")` of the binary that the probe is in.
+    pub(crate) fn uaddr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let name = self.literal_text(&args[0], "uaddr")?;
+        let path = match self.view.attach.as_ref().map(|a| &a.kind) {
+            Some(Attach::Uprobe { path, .. }) => path.clone(),
+            _ => return self.error(span, "uaddr() can only be used in uprobes"),
+        };
+        let answer = self.system.uaddr(&path, &name);
+        let (address, size) = self.ask(span, answer)?;
+        let size = if matches!(size, 1 | 2 | 4 | 8) { size as u8 } else { 8 };
+        Some(constant(address, Type::ptr(Type::int(size, false), AddrSpace::User), span))
+    }
+
+    pub(crate) fn reg(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let name = self.literal_text(&args[0], "reg")?;
+        let Some((offset, size)) = self.system.register(&name) else {
+            let names = self.system.register_names();
+            let hint = did_you_mean(&name, names.iter().copied())
+                .unwrap_or_else(|| format!("registers are {}", names.join(", ")));
+            let message = format!("'{name}' is not a valid register on this architecture");
+            return self.error_hint(args[0].span, message, Some(hint));
+        };
+        let value = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };
+        Some(to_int(value, U64))
+    }
+}

@@ -1,0 +1,98 @@
+//! Texts.
+
+use crate::Span;
+use crate::ast;
+use crate::check::literal::int_literal;
+use crate::check::{Checker, Typed};
+use crate::hir::{Expr, ExprKind};
+use crate::types::{Type, U64};
+
+const CHAR: Type = Type::Int { size: 1, signed: true };
+
+impl Checker<'_> {
+    /// `str(pointer, [size])`
+    pub(crate) fn str_call(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let length = match args.get(1) {
+            Some(len) => Some(self.length(len, "str")?),
+            None => None,
+        };
+        if let Some(text) = self.param_as_text(&args[0]) {
+            return self.cut(text?, length.map(|(n, _)| n), span);
+        }
+        let e = self.expr(&args[0])?;
+        let ptr = match &e.ty {
+            Type::Ptr { .. } => e,
+            Type::Int { .. } => self.as_pointer(e, CHAR),
+            Type::Str(_) => return self.cut(e, length.map(|(n, _)| n), span),
+            Type::ProbeName => return self.probe_as_text_here(),
+            Type::Array { elem, len } if elem.size() == 1 && *len > 0 => {
+                return self.array_text(e, length, span);
+            }
+            Type::Array { elem, .. } if elem.size() == 1 => e,
+            ty => {
+                let message = format!(
+                    "str() expects a string, integer or a pointer type as first argument ({ty} provided)"
+                );
+                return self.error(args[0].span, message);
+            }
+        };
+        let (size, len) = length.unwrap_or((self.settings.config.max_strlen, None));
+        Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(ptr), len }, ty: Type::Str(size), span })
+    }
+
+    /// A text that is one already: only a literal can be cut here.
+    fn cut(&mut self, e: Expr, size: Option<u32>, span: Span) -> Typed {
+        let (Type::Str(n), Some(size)) = (&e.ty, size) else { return Some(Expr { span, ..e }) };
+        if size >= *n {
+            return Some(Expr { span, ..e });
+        }
+        match e.kind {
+            ExprKind::Text(t) => {
+                let keep = t.len().min(size.saturating_sub(1) as usize);
+                Some(crate::check::literal::text(&t[..keep], span))
+            }
+            _ => self.error_hint(
+                span,
+                format!("str() cannot cut a text of type '{}'", e.ty),
+                Some("printf(\"%.8s\", text) prints its beginning".into()),
+            ),
+        }
+    }
+
+    fn array_text(&mut self, e: Expr, length: Option<(u32, Option<Box<Expr>>)>, span: Span) -> Typed {
+        let size = e.ty.size();
+        match length {
+            Some((n, len)) if n < size || len.is_some() => {
+                let ty = Type::Str(n.min(size));
+                Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(e), len }, ty, span })
+            }
+            _ => Some(Expr { kind: ExprKind::Reinterpret(Box::new(e)), ty: Type::Str(size), span }),
+        }
+    }
+
+    /// `strncmp(a, b, n)`
+    pub(crate) fn strncmp(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (a, b) = (self.text_value(&args[0], "strncmp"), self.text_value(&args[1], "strncmp"));
+        let n = self.const_int(&args[2], "strncmp()'s length")?;
+        let (a, b) = (a?, b?);
+        match u32::try_from(n) {
+            Ok(n) => Some(Expr { kind: ExprKind::Strncmp(Box::new(a), Box::new(b), n), ty: U64, span }),
+            Err(_) => self.error(args[2].span, "Builtin strncmp requires a non-negative literal"),
+        }
+    }
+
+    pub(crate) fn strcontains(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (a, b) = (self.text_value(&args[0], "strcontains"), self.text_value(&args[1], "strcontains"));
+        let kind = ExprKind::StrContains(Box::new(a?), Box::new(b?));
+        Some(Expr { kind, ty: Type::Bool, span })
+    }
+
+    pub(crate) fn strlen(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let text = self.text_value(&args[0], "strlen")?;
+        if let ExprKind::Text(t) = &text.kind {
+            let len = t.iter().position(|&b| b == 0).unwrap_or(t.len());
+            return Some(int_literal(len as i128, span));
+        }
+        Some(Expr { kind: ExprKind::StrLen(Box::new(text)), ty: U64, span })
+    }
+}

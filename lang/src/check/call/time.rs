@@ -1,0 +1,58 @@
+//! Clocks.
+
+use super::emit;
+use crate::Span;
+use crate::ast::{self, ExprKind as Ast};
+use crate::check::convert::to_int;
+use crate::check::literal::const_value;
+use crate::check::{Checker, Typed};
+use crate::hir::{Builtin, EmitKind, Expr, ExprKind};
+use crate::types::{TimeBase, Type, U64};
+
+impl Checker<'_> {
+    /// `time([format])`
+    pub(crate) fn time(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let format = match args.first() {
+            Some(f) => self.literal_text(f, "time")?,
+            None => "%H:%M:%S\n".into(),
+        };
+        emit(EmitKind::Time(format.into()), vec![], span)
+    }
+
+    /// `nsecs([clock])`
+    pub(crate) fn nsecs(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let clock = match args.first() {
+            None => "boot",
+            Some(ast::Expr { kind: Ast::Ident(word), .. }) => word,
+            Some(e) => return self.error(e.span, "nsecs() takes the name of a clock: boot, monotonic, tai"),
+        };
+        let builtin = match clock {
+            "boot" => Builtin::NsecsBoot,
+            "monotonic" => Builtin::NsecsMonotonic,
+            "tai" => Builtin::NsecsTai,
+            other => {
+                let message = format!("Invalid timestamp mode: {other}");
+                return self.error_hint(span, message, Some("clocks are boot, monotonic, tai".into()));
+            }
+        };
+        Some(Expr { kind: ExprKind::Builtin(builtin), ty: U64, span })
+    }
+
+    /// `strftime(format, nanoseconds)`
+    pub(crate) fn strftime(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let format = self.literal_text(&args[0], "strftime");
+        let time = self.int_value(&args[1], "strftime()")?;
+        if const_value(&time).is_some_and(|v| v < 0) {
+            return self.error(args[1].span, "strftime() does not accept negative timestamps");
+        }
+        let base = match &time.kind {
+            ExprKind::Builtin(Builtin::NsecsMonotonic) => {
+                return self.error(args[1].span, "strftime() can not take a monotonic timestamp");
+            }
+            ExprKind::Builtin(Builtin::NsecsTai) => TimeBase::Tai,
+            _ => TimeBase::Boot,
+        };
+        let ty = Type::Timestamp { format: format?.into(), base };
+        Some(Expr { kind: ExprKind::Strftime(Box::new(to_int(time, U64))), ty, span })
+    }
+}

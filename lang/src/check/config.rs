@@ -1,0 +1,102 @@
+//! The `config` block and the environment's settings.
+
+use crate::hir::{Config, MissingProbes};
+use crate::types::StackMode;
+use crate::{Diagnostic, Options, Span, ast};
+use rbtrace_stdlib as stdlib;
+
+/// Settings: those that later stages read, and those that only typing needs.
+pub(crate) struct Settings {
+    pub config: Config,
+    /// How stacks print that do not say.
+    pub stack_mode: StackMode,
+}
+
+/// Reads the script's block, then the environment, which wins.
+pub(crate) fn read(script: &ast::Script, options: &Options, diags: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings { config: Config::default(), stack_mode: StackMode::Bpftrace };
+    for entry in &script.config {
+        let place = (entry.name.span, entry.span);
+        if let Err(d) = set(&mut settings, &entry.name.text, &entry.value, Some(place)) {
+            diags.push(*d);
+        }
+    }
+    for (name, value) in &options.env_config {
+        if let Err(d) = set(&mut settings, name, value, None) {
+            diags.push(*d);
+        }
+    }
+    settings
+}
+
+/// Sets one variable; `place` is that of the name and of the value, `None` for the environment.
+fn set(
+    settings: &mut Settings,
+    name: &str,
+    value: &str,
+    place: Option<(Span, Span)>,
+) -> Result<(), Box<Diagnostic>> {
+    let error = |span: Option<Span>, message: String| {
+        Box::new(Diagnostic { span, ..Diagnostic::error(Span::default(), message) })
+    };
+    let Some(var) = stdlib::config_var(name) else {
+        let mut d = error(place.map(|p| p.0), format!("Unrecognized config variable: {name}"));
+        d.hints.extend(super::suggest::did_you_mean(
+            &stdlib::config::plain_name(name),
+            stdlib::CONFIG.iter().map(|c| c.name),
+        ));
+        return Err(d);
+    };
+    let value = value.trim().trim_matches('"');
+    if !var.accepts(value) {
+        let mut d = error(place.map(|p| p.1), format!("Invalid value for {}: '{value}'", var.name));
+        d.hints.push(format!("{} takes {}", var.name, var.expects()));
+        return Err(d);
+    }
+    apply(settings, var.name, value);
+    Ok(())
+}
+
+/// The value was accepted before.
+fn apply(settings: &mut Settings, name: &str, value: &str) {
+    let c = &mut settings.config;
+    let number = || value.parse().unwrap_or_default();
+    let flag = || stdlib::config::as_bool(value).unwrap_or_default();
+    match name {
+        "cpp_demangle" => c.cpp_demangle = flag(),
+        "lazy_symbolication" => c.lazy_symbolication = flag(),
+        "license" => c.license = value.into(),
+        "log_size" => c.log_size = number(),
+        "max_bpf_progs" => c.max_bpf_progs = number(),
+        "max_cat_bytes" => c.max_cat_bytes = number(),
+        "max_map_keys" => c.max_map_keys = number(),
+        "max_probes" => c.max_probes = number(),
+        "max_strlen" => c.max_strlen = number(),
+        "missing_probes" => {
+            c.missing_probes = match value {
+                "warn" => MissingProbes::Warn,
+                "ignore" => MissingProbes::Ignore,
+                _ => MissingProbes::Error,
+            }
+        }
+        "on_stack_limit" => c.on_stack_limit = number(),
+        "perf_rb_pages" => c.perf_rb_pages = Some(number()),
+        "print_maps_on_exit" => c.print_maps_on_exit = flag(),
+        "show_debug_info" => c.show_debug_info = flag(),
+        "stack_mode" => settings.stack_mode = stack_mode(value).unwrap_or(StackMode::Bpftrace),
+        "str_trunc_trailer" => c.str_trunc_trailer = value.into(),
+        // Accepted for the scripts that set them; nothing here depends on them.
+        _ => {}
+    }
+}
+
+/// The stack mode of this name.
+pub(crate) fn stack_mode(name: &str) -> Option<StackMode> {
+    Some(match name {
+        "bpftrace" => StackMode::Bpftrace,
+        "perf" => StackMode::Perf,
+        "raw" => StackMode::Raw,
+        "build_id" => StackMode::BuildId,
+        _ => return None,
+    })
+}

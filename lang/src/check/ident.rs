@@ -1,0 +1,55 @@
+//! Bare words: builtins, constants, functions without arguments.
+
+use super::literal::int_literal;
+use super::suggest::did_you_mean;
+use super::{Checker, Typed};
+use crate::Span;
+use crate::ast::Name;
+use crate::hir::{Expr, ExprKind};
+use crate::types::{EnumType, Type};
+use rbtrace_stdlib as stdlib;
+use std::rc::Rc;
+
+impl Checker<'_> {
+    /// A word: the script's own constants win, then builtins, the library's constants, the kernel's.
+    pub(crate) fn ident(&mut self, name: &Rc<str>, span: Span) -> Typed {
+        if let Some((value, ty)) = self.user_constant(name) {
+            return Some(enum_constant(value, ty, span));
+        }
+        if let Some(typed) = self.builtin(name, span) {
+            return typed;
+        }
+        if stdlib::function(name).is_some() {
+            return self.call(&Name { text: Rc::clone(name), span }, &[], span);
+        }
+        if let Some(value) = stdlib::constants::constant(name) {
+            return Some(int_literal(i128::from(value), span));
+        }
+        if let Some((value, ty)) = self.system.enum_constant(name) {
+            return Some(enum_constant(value, ty, span));
+        }
+        self.unknown_word(name, span)
+    }
+
+    /// Is this word the builtin (and not a constant of the script)?
+    pub(crate) fn lookup_word_is_builtin(&mut self, name: &str) -> bool {
+        self.user_constant(name).is_none()
+    }
+
+    fn unknown_word(&mut self, name: &str, span: Span) -> Typed {
+        let known = stdlib::BUILTINS
+            .iter()
+            .map(|b| b.name)
+            .chain(stdlib::functions().map(|f| f.name))
+            .chain(stdlib::constants::constant_names());
+        let hint = did_you_mean(name, known);
+        self.error_hint(span, format!("Unknown identifier: '{name}'"), hint)
+    }
+}
+
+fn enum_constant(value: i64, ty: Rc<EnumType>, span: Span) -> Expr {
+    if ty.name.is_empty() {
+        return int_literal(i128::from(value), span);
+    }
+    Expr { kind: ExprKind::Const(value as u64), ty: Type::Enum(ty), span }
+}

@@ -1,0 +1,324 @@
+//! Maps: keys, values, and what is known of their types over the whole script.
+
+use super::shape::{Conflict, Shape};
+use super::{Checker, Typed};
+use crate::ast;
+use crate::hir::{Expr, ExprKind, Map, MapDeclKind, MapId};
+use crate::types::{Agg, Type};
+use crate::{Diagnostic, Span};
+use std::rc::Rc;
+
+/// What is known of a map.
+struct State {
+    /// Name with `@`.
+    name: Rc<str>,
+    /// First use.
+    span: Span,
+    /// Used with a key? And where that was seen first.
+    keyed: Option<(bool, Span)>,
+    key: Option<(Shape, Span)>,
+    value: Option<(Shape, Span)>,
+}
+
+/// A map declaration of the script.
+struct Declared {
+    name: Rc<str>,
+    kind: MapDeclKind,
+    entries: u32,
+    span: Span,
+}
+
+/// All maps of the script.
+pub(crate) struct Maps {
+    /// In the order of their first use.
+    used: Vec<State>,
+    declared: Vec<Declared>,
+    default_entries: u32,
+}
+
+impl Maps {
+    pub(crate) fn new(script: &ast::Script, default_entries: u32, diags: &mut Vec<Diagnostic>) -> Self {
+        let mut declared: Vec<Declared> = vec![];
+        for d in &script.map_decls {
+            match declaration(d) {
+                Ok(new) => match declared.iter().find(|o| o.name == new.name) {
+                    Some(old) => diags.push(
+                        Diagnostic::error(d.name.span, format!("Redefinition of existing map: {}", new.name))
+                            .related(old.span, "first declared here"),
+                    ),
+                    None => declared.push(new),
+                },
+                Err(e) => diags.push(*e),
+            }
+        }
+        Maps { used: vec![], declared, default_entries }
+    }
+
+    /// Starts inference again; the numbers of the maps stay.
+    pub(crate) fn forget_types(&mut self) {
+        for m in &mut self.used {
+            (m.keyed, m.key, m.value) = (None, None, None);
+        }
+    }
+
+    /// Maps that are declared and never used.
+    pub(crate) fn unused(&self) -> Vec<(Rc<str>, Span)> {
+        let used = |d: &&Declared| !self.used.iter().any(|m| m.name == d.name);
+        self.declared.iter().filter(used).map(|d| (Rc::clone(&d.name), d.span)).collect()
+    }
+
+    /// The maps as the code generator gets them.
+    pub(crate) fn finish(&self) -> Vec<Map> {
+        self.used
+            .iter()
+            .map(|m| {
+                let decl = self.declared.iter().find(|d| d.name == m.name);
+                Map {
+                    name: Rc::clone(&m.name),
+                    key: m.key.as_ref().map(|(k, _)| k.to_type()),
+                    value: m.value.as_ref().map_or(crate::types::I64, |(v, _)| v.to_type()),
+                    decl: decl.map(|d| d.kind),
+                    max_entries: decl.map_or(self.default_entries, |d| d.entries),
+                    span: m.span,
+                }
+            })
+            .collect()
+    }
+
+    /// The names of all maps, for near matches.
+    fn names(&self) -> Vec<String> {
+        self.used.iter().filter(|m| m.value.is_some()).map(|m| m.name.to_string()).collect()
+    }
+}
+
+fn declaration(d: &ast::MapDecl) -> Result<Declared, Box<Diagnostic>> {
+    let kind = match &*d.kind.text {
+        "hash" => MapDeclKind::Hash,
+        "lruhash" => MapDeclKind::LruHash,
+        "percpuhash" => MapDeclKind::PerCpuHash,
+        "percpulruhash" => MapDeclKind::LruPerCpuHash,
+        other => {
+            return Err(Box::new(
+                Diagnostic::error(d.kind.span, format!("Invalid bpf map type: {other}"))
+                    .hint("map types are hash, lruhash, percpuhash, percpulruhash"),
+            ));
+        }
+    };
+    let entries = u32::try_from(d.entries).ok().filter(|&n| n > 0).ok_or_else(|| {
+        Box::new(Diagnostic::error(d.span, format!("a map has 1 to {} entries, not {}", u32::MAX, d.entries)))
+    })?;
+    Ok(Declared { name: format!("@{}", d.name.text).into(), kind, entries, span: d.span })
+}
+
+impl Checker<'_> {
+    /// The number of a map.
+    pub(crate) fn map_id(&mut self, name: &str, span: Span) -> MapId {
+        let full = format!("@{name}");
+        if let Some(at) = self.maps.used.iter().position(|m| *m.name == *full) {
+            return MapId(at as u32);
+        }
+        self.maps.used.push(State { name: full.into(), span, keyed: None, key: None, value: None });
+        MapId(self.maps.used.len() as u32 - 1)
+    }
+
+    fn map(&mut self, id: MapId) -> &mut State {
+        &mut self.maps.used[id.0 as usize]
+    }
+
+    /// The name of a map with its `@`.
+    pub(crate) fn map_name(&self, id: MapId) -> Rc<str> {
+        Rc::clone(&self.maps.used[id.0 as usize].name)
+    }
+
+    /// Notes that a map is used with or without a key; an error where it was otherwise before.
+    pub(crate) fn note_keyed(&mut self, id: MapId, keyed: bool, span: Span) -> Option<()> {
+        let Some((before, first)) = self.map(id).keyed else {
+            self.map(id).keyed = Some((keyed, span));
+            return Some(());
+        };
+        if before == keyed {
+            return Some(());
+        }
+        let name = self.map_name(id);
+        let text = |k| {
+            if k { "with an explicit key (non-scalar map)" } else { "without an explicit key (scalar map)" }
+        };
+        self.diags.push(
+            Diagnostic::error(
+                span,
+                format!("{name} used as a map {}, previously used {}", text(keyed), text(before)),
+            )
+            .related(first, format!("used {} here", text(before))),
+        );
+        None
+    }
+
+    /// Is the map used with keys? `None`: not known yet.
+    pub(crate) fn is_keyed(&mut self, id: MapId) -> Option<bool> {
+        self.map(id).keyed.map(|(k, _)| k)
+    }
+
+    /// The key of an entry: joins its type and widens it to the map's.
+    pub(crate) fn map_key(&mut self, id: MapId, key: &ast::Expr, whole: Span) -> Typed {
+        let keyed = self.note_keyed(id, true, whole);
+        let key = self.value(key)?;
+        keyed?;
+        self.check_key_type(&key)?;
+        self.complete_deep(&key.ty, key.span)?;
+        let shape = Shape::of_expr(&key);
+        let state = self.map(id);
+        let Some((old, first)) = state.key.clone() else {
+            state.key = Some((shape.clone(), whole));
+            self.changed = true;
+            return Some(self.coerce(key, &shape.to_type()));
+        };
+        let mut new = old.clone();
+        match new.join(&shape) {
+            Ok(()) => {}
+            Err(Conflict::ProbeText) => return self.probe_as_text(),
+            Err(Conflict::Types) => {
+                let name = self.map_name(id);
+                self.diags.push(
+                    Diagnostic::error(
+                        whole,
+                        format!(
+                            "Argument mismatch for {name}: trying to access with arguments: '{}' when map \
+                             expects arguments: '{}'",
+                            key.ty,
+                            old.to_type()
+                        ),
+                    )
+                    .related(first, format!("'{}' since here", old.to_type())),
+                );
+                return None;
+            }
+        }
+        if new != old {
+            self.map(id).key = Some((new.clone(), first));
+            self.changed = true;
+        }
+        Some(self.coerce(key, &new.to_type()))
+    }
+
+    fn check_key_type(&mut self, key: &Expr) -> Option<()> {
+        match &key.ty {
+            Type::Void => self.error(key.span, "Invalid map key type: none"),
+            Type::Agg(_) | Type::Timestamp { .. } => {
+                self.error(key.span, format!("'{}' cannot be used as a map key.", key.ty))
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// Widens a map's value by what is assigned; gives its type.
+    pub(crate) fn join_value(&mut self, id: MapId, shape: &Shape, ty: &Type, span: Span) -> Option<Type> {
+        let state = self.map(id);
+        let Some((old, first)) = state.value.clone() else {
+            state.value = Some((shape.clone(), span));
+            self.changed = true;
+            return Some(shape.to_type());
+        };
+        let mut new = old.clone();
+        match new.join(shape) {
+            Ok(()) => {}
+            Err(Conflict::ProbeText) => return self.probe_as_text(),
+            Err(Conflict::Types) => return self.value_mismatch(id, ty, &old.to_type(), first, span),
+        }
+        if new != old {
+            self.map(id).value = Some((new.clone(), first));
+            self.changed = true;
+        }
+        Some(new.to_type())
+    }
+
+    fn value_mismatch<T>(
+        &mut self,
+        id: MapId,
+        value: &Type,
+        map: &Type,
+        first: Span,
+        span: Span,
+    ) -> Option<T> {
+        let name = self.map_name(id);
+        self.diags.push(
+            Diagnostic::error(
+                span,
+                format!(
+                    "Type mismatch for {name}: trying to assign value of type '{value}' when map already has a \
+                     type '{map}'"
+                ),
+            )
+            .related(first, format!("{name} is '{map}' since here")),
+        );
+        None
+    }
+
+    /// The type of a map's values so far, aggregations as such.
+    pub(crate) fn value_type(&mut self, id: MapId, span: Span) -> Option<Type> {
+        if let Some((shape, _)) = &self.map(id).value {
+            return Some(shape.to_type());
+        }
+        let name = self.map_name(id);
+        let hint = super::suggest::did_you_mean(&name, self.maps.names());
+        self.unknown = true;
+        if self.phase == super::Phase::Report {
+            return self.error_hint(span, format!("Undefined map: {name}"), hint);
+        }
+        None
+    }
+
+    /// Like [`Self::value_type`], but says nothing of a map that is not assigned.
+    pub(crate) fn known_value_type(&mut self, id: MapId) -> Option<Type> {
+        self.map(id).value.as_ref().map(|(shape, _)| shape.to_type())
+    }
+
+    /// The type of a map's keys so far.
+    pub(crate) fn key_type(&mut self, id: MapId, span: Span) -> Option<Type> {
+        if let Some((shape, _)) = &self.map(id).key {
+            return Some(shape.to_type());
+        }
+        let name = self.map_name(id);
+        self.unknown(span, || format!("Undefined map: {name}"))
+    }
+
+    /// `@m` or `@m[key]` as a value; an aggregation as its scalar.
+    pub(crate) fn read_map(&mut self, name: &str, key: Option<&ast::Expr>, span: Span) -> Typed {
+        let map = self.map_id(name, span);
+        let key = match key {
+            Some(key) => {
+                let key = self.map_key(map, key, span);
+                self.value_type(map, span)?;
+                Some(Box::new(key?))
+            }
+            None => {
+                self.note_keyed(map, false, span)?;
+                None
+            }
+        };
+        let ty = match self.value_type(map, span)? {
+            Type::Agg(agg) => self.scalar_of(agg, map, span)?,
+            ty => ty,
+        };
+        Some(Expr { kind: ExprKind::MapGet { map, key }, ty, span })
+    }
+
+    fn scalar_of(&mut self, agg: Agg, map: MapId, span: Span) -> Option<Type> {
+        if let Some(ty) = agg.scalar() {
+            return Some(ty);
+        }
+        let name = self.map_name(map);
+        self.error_hint(
+            span,
+            format!("Value '{}' cannot be used in an expression", Type::Agg(agg)),
+            Some(format!("print({name}) prints it")),
+        )
+    }
+
+    /// The map that an expression names, as functions on maps take it.
+    pub(crate) fn named_map(&mut self, e: &ast::Expr) -> Option<MapId> {
+        match &e.kind {
+            ast::ExprKind::Map(name) => Some(self.map_id(name, e.span)),
+            _ => None,
+        }
+    }
+}

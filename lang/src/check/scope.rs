@@ -1,0 +1,182 @@
+//! Scratch variables: scopes, declaration, inferred types.
+
+use super::shape::{Conflict, Shape};
+use super::{Checker, Phase};
+use crate::hir::{Expr, ExprKind, Local, LocalId};
+use crate::types::{I64, Type};
+use crate::{Diagnostic, Span};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What is known of a variable.
+#[derive(Clone, Debug)]
+pub(crate) struct Var {
+    /// Its type so far.
+    pub shape: Option<Shape>,
+    /// The type of its declaration: it does not widen.
+    pub declared: Option<Type>,
+}
+
+/// Variables by body and number within the body.
+pub(crate) type Vars = HashMap<(usize, LocalId), Var>;
+
+/// The open scopes of one body, and all of its variables.
+#[derive(Default)]
+pub(crate) struct Scopes {
+    /// Number of the body.
+    body: usize,
+    /// Names and places of all variables so far.
+    locals: Vec<(Rc<str>, Span)>,
+    open: Vec<Vec<LocalId>>,
+    /// Loops around the current statement, `unroll` among them.
+    pub loops: u32,
+    /// > 0 inside of an operand whose value is not used (`sizeof`) or a branch that is never taken.
+    pub dead: u32,
+}
+
+impl Scopes {
+    pub(crate) fn new(body: usize) -> Self {
+        Scopes { body, ..Scopes::default() }
+    }
+
+    pub(crate) fn push(&mut self) {
+        self.open.push(vec![]);
+    }
+
+    pub(crate) fn pop(&mut self) {
+        self.open.pop();
+    }
+
+    fn find(&self, name: &str) -> Option<LocalId> {
+        let of = |id: &&LocalId| &*self.locals[id.0 as usize].0 == name;
+        self.open.iter().rev().find_map(|scope| scope.iter().rev().find(of)).copied()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.open.iter().flatten().map(|id| format!("${}", self.locals[id.0 as usize].0)).collect()
+    }
+
+    fn add(&mut self, name: &Rc<str>, span: Span) -> LocalId {
+        let id = LocalId(self.locals.len() as u32);
+        self.locals.push((Rc::clone(name), span));
+        if let Some(scope) = self.open.last_mut() {
+            scope.push(id);
+        }
+        id
+    }
+}
+
+impl Checker<'_> {
+    /// The state of a variable.
+    pub(crate) fn var(&mut self, id: LocalId) -> &mut Var {
+        self.vars.entry((self.scopes.body, id)).or_insert(Var { shape: None, declared: None })
+    }
+
+    /// The variable of this name that is in scope.
+    pub(crate) fn lookup(&self, name: &str) -> Option<LocalId> {
+        self.scopes.find(name)
+    }
+
+    /// Brings a variable into the innermost scope.
+    pub(crate) fn introduce(&mut self, name: &Rc<str>, span: Span) -> LocalId {
+        self.scopes.add(name, span)
+    }
+
+    /// `let` of a name that is in scope already is an error.
+    pub(crate) fn check_shadowing(&mut self, name: &str, span: Span) -> Option<()> {
+        let Some(id) = self.scopes.find(name) else { return Some(()) };
+        let first = self.scopes.locals[id.0 as usize].1;
+        self.diags.push(
+            Diagnostic::error(
+                span,
+                format!("Variable ${name} was already declared. Variable shadowing is not allowed."),
+            )
+            .related(first, "this is the first declaration or assignment"),
+        );
+        None
+    }
+
+    /// Reads a variable.
+    pub(crate) fn read_var(&mut self, name: &str, span: Span) -> Option<Expr> {
+        let Some(id) = self.lookup(name) else {
+            let hint = super::suggest::did_you_mean(&format!("${name}"), self.scopes.names());
+            return self.error_hint(span, format!("Undefined or undeclared variable: ${name}"), hint);
+        };
+        let ty = self.var_type(id, span)?;
+        Some(Expr { kind: ExprKind::Local(id), ty, span })
+    }
+
+    /// The type of a variable so far. One that is declared and never assigned is the integer 0.
+    pub(crate) fn var_type(&mut self, id: LocalId, span: Span) -> Option<Type> {
+        if let Some(shape) = &self.var(id).shape {
+            return Some(shape.to_type());
+        }
+        if self.phase == Phase::Report {
+            return Some(I64);
+        }
+        self.unknown(span, String::new)
+    }
+
+    /// Widens a variable by what is assigned to it; gives its type.
+    pub(crate) fn join_var(&mut self, id: LocalId, value: &Expr, span: Span) -> Option<Type> {
+        let shape = Shape::of_expr(value);
+        self.join_var_shape(id, &shape, &value.ty, span)
+    }
+
+    /// The same for a shape; `ty` is what the message names.
+    pub(crate) fn join_var_shape(
+        &mut self,
+        id: LocalId,
+        shape: &Shape,
+        ty: &Type,
+        span: Span,
+    ) -> Option<Type> {
+        let var = self.var(id);
+        let Some(old) = var.shape.clone() else {
+            var.shape = Some(shape.clone());
+            self.changed = true;
+            return Some(shape.to_type());
+        };
+        let mut new = old.clone();
+        match new.join(shape) {
+            Ok(()) => {
+                if new != old {
+                    self.var(id).shape = Some(new.clone());
+                    self.changed = true;
+                }
+                Some(new.to_type())
+            }
+            Err(Conflict::ProbeText) => self.probe_as_text(),
+            Err(Conflict::Types) => self.var_mismatch(id, ty, &old.to_type(), span),
+        }
+    }
+
+    /// The error that a value does not go into a variable.
+    pub(crate) fn var_mismatch<T>(&mut self, id: LocalId, value: &Type, var: &Type, span: Span) -> Option<T> {
+        let (name, first) = self.scopes.locals[id.0 as usize].clone();
+        self.diags.push(
+            Diagnostic::error(
+                span,
+                format!(
+                    "Type mismatch for ${name}: trying to assign value of type '{value}' when variable already \
+                     has a type '{var}'"
+                ),
+            )
+            .related(first, format!("${name} is '{var}' since here")),
+        );
+        None
+    }
+
+    /// All variables of the body with their final types.
+    pub(crate) fn finish_locals(&mut self) -> Vec<Local> {
+        let names: Vec<Rc<str>> = self.scopes.locals.iter().map(|(n, _)| Rc::clone(n)).collect();
+        names
+            .into_iter()
+            .enumerate()
+            .map(|(n, name)| Local {
+                name: format!("${name}").into(),
+                ty: self.var(LocalId(n as u32)).shape.as_ref().map_or(I64, Shape::to_type),
+            })
+            .collect()
+    }
+}
