@@ -1,9 +1,11 @@
 //! The whole way from the typed program to the object that the runtime loads.
 
 use crate::backend::{self, Code};
+use crate::btf::{self, Infos};
 use crate::layout;
 use crate::lower::{self, Unit};
 use crate::object::{Features, Object, Program};
+use crate::verify::verify;
 use rbtrace_lang::{Diagnostic, hir};
 
 /// Compiles a program for a kernel with these features.
@@ -13,6 +15,7 @@ pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Ve
     let mut codes = vec![];
     let mut errors = vec![];
     for unit in &mut units.units {
+        debug_assert_eq!(verify(&unit.module), Ok(()), "{}", unit.module);
         match backend::finish(&mut unit.module, features) {
             Ok(code) => codes.push(code),
             Err(error) => errors.push(Diagnostic::error(error.span, sentence(&error.message))),
@@ -27,25 +30,33 @@ pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Ve
         debug_assert_eq!(scratch.0 as usize, maps.len());
         maps.push(layout::scratch_map(scratch_bytes, codes.len() as u32));
     }
-    let programs = units.units.into_iter().zip(codes).map(|(unit, code)| assemble(unit, code)).collect();
+    let named: Vec<(&str, &Code)> = units.units.iter().map(|u| u.name.as_str()).zip(&codes).collect();
+    let (btf, infos) = btf::build(&named, &program.sources);
+    let programs = units
+        .units
+        .into_iter()
+        .zip(codes)
+        .zip(infos)
+        .map(|((unit, code), i)| assemble(unit, code, i))
+        .collect();
     Ok(Object {
         programs,
         maps,
         records: units.records,
         counters: units.counters,
         probe_names: units.probe_names,
-        btf: vec![],
+        btf,
     })
 }
 
-fn assemble(unit: Unit, code: Code) -> Program {
+fn assemble(unit: Unit, code: Code, (func_info, line_info): Infos) -> Program {
     Program {
         name: unit.name,
         ty: unit.ty,
         insns: code.insns,
         relocs: code.relocs,
-        func_info: vec![],
-        line_info: vec![],
+        func_info,
+        line_info,
         spans: code.spans,
         attach: unit.attach,
         wants_cookie: unit.wants_cookie,

@@ -1,6 +1,7 @@
 //! Tidies a function after construction: unreachable blocks and trivial block parameters go.
 
-use crate::ir::{Block, BlockData, Function, Op, Term, Value};
+use crate::ir::{Block, BlockData, Function, Term, Value};
+use crate::passes::util::operands_mut;
 use std::collections::HashMap;
 
 /// Drops blocks that no path from the entry reaches and numbers the others anew, in order.
@@ -95,7 +96,7 @@ fn rename(func: &mut Function, renamed: &HashMap<Value, Value>) {
     let fix = |v: &mut Value| *v = resolve(Some(*v), renamed).unwrap_or(*v);
     for BlockData { insts, term, .. } in &mut func.blocks {
         for inst in insts {
-            operands_mut(&mut inst.op).into_iter().for_each(fix);
+            operands_mut(&mut inst.op, fix);
         }
         match term {
             Term::Branch { a, b, .. } => [a, b].into_iter().for_each(fix),
@@ -115,18 +116,5 @@ fn targets_mut(term: &mut Term) -> Vec<(&mut Block, &mut Vec<Value>)> {
             vec![(&mut then.0, &mut then.1), (&mut otherwise.0, &mut otherwise.1)]
         }
         Term::Return(_) | Term::Unreachable => vec![],
-    }
-}
-
-fn operands_mut(op: &mut Op) -> Vec<&mut Value> {
-    match op {
-        Op::Alu(_, a, b) | Op::Cmp(_, a, b) => vec![a, b],
-        Op::Neg(a) | Op::Sext(_, a) | Op::Zext(_, a) | Op::Bswap(_, a) => vec![a],
-        Op::Load { ptr, .. } => vec![ptr],
-        Op::Store { ptr, value, .. } | Op::Atomic { ptr, value, .. } => vec![ptr, value],
-        Op::Copy { dst, src, .. } => vec![dst, src],
-        Op::Zero { dst, .. } => vec![dst],
-        Op::Call(_, args) | Op::CallLocal(_, args) => args.iter_mut().collect(),
-        Op::Const(_) | Op::SlotAddr(_) | Op::MapRef(_) | Op::MapValue(..) | Op::FuncAddr(_) => vec![],
     }
 }

@@ -26,28 +26,18 @@ impl Lower<'_, '_> {
             }
             None => None,
         };
-        let elem = match key {
-            Some(key) => {
-                let key = self.key(map, key)?;
-                self.lookup_or_insert(map, key)
-            }
-            None => {
-                let key = self.zero_key();
-                self.lookup(map, key)
-            }
-        };
+        if let Some(key) = key {
+            let key = self.key(map, key)?;
+            return self.with_entry(map, key, |lower, elem| {
+                lower.collect(&Place::ptr(elem), agg, value, small, span)
+            });
+        }
+        let key = self.zero_key();
+        let elem = self.lookup(map, key);
         self.if_found(elem, |lower| {
             let place = Place::ptr(elem);
-            match (agg, value) {
-                (Agg::Count, _) => lower.add_to(&place, None)?,
-                (agg, Some(value)) => lower.collect(&place, agg, value, small)?,
-                (agg, None) => {
-                    return lower.unsupported(span, format!("{}() needs a value", agg.name()));
-                }
-            }
-            if key.is_none() {
-                lower.mark_set(map, &place);
-            }
+            lower.collect(&place, agg, value, small, span)?;
+            lower.mark_set(map, &place);
             Ok(())
         })
     }
@@ -64,9 +54,22 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
-    fn collect(&mut self, place: &Place, agg: Agg, value: Value, small: bool) -> Lowered<()> {
+    fn collect(
+        &mut self,
+        place: &Place,
+        agg: Agg,
+        value: Option<Value>,
+        small: bool,
+        span: Span,
+    ) -> Lowered<()> {
+        if agg == Agg::Count {
+            return self.add_to(place, None);
+        }
+        let Some(value) = value else {
+            return self.unsupported(span, format!("{}() needs a value", agg.name()));
+        };
         match agg {
-            Agg::Count => self.add_to(place, None),
+            Agg::Count => Ok(()),
             Agg::Sum { .. } => self.add_to(place, Some(value)),
             Agg::Avg { .. } | Agg::Stats { .. } => {
                 self.add_to(place, Some(value))?;

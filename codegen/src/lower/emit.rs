@@ -148,10 +148,10 @@ impl Lower<'_, '_> {
         };
         let room = self.shared.program.config.max_strlen.max(1);
         let texts = Type::Array { elem: Box::new(Type::Str(room)), len: max_args };
-        let (fields, size) = layout::record(&[U32, texts]);
-        // The last text's spare byte lies within the record's own end.
-        let size = (size + layout::TEXT_SPARE).next_multiple_of(8);
+        // The count is no field of its own: it stands before the texts.
+        let (mut fields, size) = layout::record(&[U32, texts]);
         let (count_at, texts_at) = (fields[0].offset, fields[1].offset);
+        fields.remove(0);
         let number = self.shared.record(Record { kind: emit.kind.clone(), fields, size, span });
         let list = self.source(arg)?;
         self.send(number, size, span, |lower, record| {
@@ -201,11 +201,11 @@ impl Lower<'_, '_> {
     }
 }
 
-/// The values that are sent: of a histogram's entry only the key, as user space reads the map itself.
+/// The values that are sent: where an entry is no single number only its key, as user space reads the map.
 fn sent(emit: &Emit) -> &[Expr] {
     match (&emit.kind, &emit.args[..]) {
         (EmitKind::PrintEntry(_), [key, value])
-            if matches!(value.ty, Type::Agg(Agg::Hist { .. } | Agg::LHist { .. })) =>
+            if matches!(value.ty, Type::Agg(Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. })) =>
         {
             std::slice::from_ref(key)
         }

@@ -140,22 +140,40 @@ impl Lower<'_, '_> {
         Ok(self.slot_addr(slot))
     }
 
-    /// Looks an entry up and makes it with a value of zero where there is none. The result is null only
-    /// when the map is full, which is counted.
-    pub(super) fn lookup_or_insert(&mut self, map: MapId, key: Value) -> Value {
+    /// Runs `then` with the value of an entry, which is made with a value of zero where there is none.
+    /// Nothing runs when the map is full, which is counted.
+    pub(super) fn with_entry(
+        &mut self,
+        map: MapId,
+        key: Value,
+        then: impl FnOnce(&mut Self, Value) -> Lowered<()>,
+    ) -> Lowered<()> {
         let elem = self.lookup(map, key);
-        let (missing, end) = (self.f.b.create_block(), self.f.b.create_block());
+        let (missing, full, found, end) = (
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+            self.f.b.create_block(),
+        );
         let result = self.f.b.declare_var(Ty::Ptr(Space::MapValue));
         self.f.b.def_var(result, elem);
-        self.branch_null(elem, missing, end);
+        self.branch_null(elem, missing, found);
         self.f.b.start(missing);
         let made = self.insert_zero(map, key);
         self.f.b.def_var(result, made);
+        self.branch_null(made, full, found);
+        self.f.b.start(full);
+        self.fault(Fault::MapFull(map));
+        self.f.b.jump(end, &[]);
+        self.f.b.start(found);
+        let elem = self.f.b.use_var(result);
+        then(self, elem)?;
         self.f.b.jump(end, &[]);
         self.f.b.start(end);
-        self.f.b.use_var(result)
+        Ok(())
     }
 
+    /// Makes an entry of zeros and looks it up: another CPU may have been faster, or the map is full.
     fn insert_zero(&mut self, map: MapId, key: Value) -> Value {
         let size = self.script_def(map).value_size;
         let zeros = self.shared.zeros(size);
@@ -163,14 +181,7 @@ impl Lower<'_, '_> {
         let map_ref = self.script_map_ref(map);
         let flags = self.f.b.iconst(BPF_NOEXIST);
         self.call(helpers::MAP_UPDATE_ELEM, &[map_ref, key, zeros, flags]);
-        let elem = self.lookup(map, key);
-        let (full, end) = (self.f.b.create_block(), self.f.b.create_block());
-        self.branch_null(elem, full, end);
-        self.f.b.start(full);
-        self.fault(Fault::MapFull(map));
-        self.f.b.jump(end, &[]);
-        self.f.b.start(end);
-        elem
+        self.lookup(map, key)
     }
 
     /// Adds to a number in a map, at once for all CPUs. The result is the value before; it is asked for
@@ -190,11 +201,10 @@ impl Lower<'_, '_> {
             return Ok(old);
         };
         let key = self.key(map, key)?;
-        let elem = self.lookup_or_insert(map, key);
         let result = self.f.b.declare_var(Ty::I64);
         let zero = self.f.b.iconst(0);
         self.f.b.def_var(result, zero);
-        self.if_found(elem, |lower| {
+        self.with_entry(map, key, |lower, elem| {
             let old = lower.add_in_place(&Place::ptr(elem), &ty, step, wanted)?;
             lower.f.b.def_var(result, old);
             Ok(())

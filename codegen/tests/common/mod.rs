@@ -6,6 +6,7 @@ pub(crate) mod kernel;
 pub(crate) mod random;
 pub(crate) mod run_bpf;
 pub(crate) mod run_ir;
+pub(crate) mod script;
 
 use rbtrace_codegen::object::Features;
 
