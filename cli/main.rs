@@ -1,2 +1,59 @@
-//! rbtrace.
-fn main() {}
+//! `rbtrace`: arguments in, work by the crates, exit status out.
+
+mod args;
+mod help;
+mod host;
+mod info;
+mod program;
+mod repl;
+mod run;
+mod scripts;
+mod stages;
+mod verbs;
+
+use args::{Action, Args};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match Args::from_env() {
+        Ok(args) => args,
+        Err(message) => {
+            eprintln!("ERROR: {message}\n{}", help::usage());
+            return ExitCode::FAILURE;
+        }
+    };
+    match act(&args) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            // Each cause in its own words, outermost first.
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            eprintln!("ERROR: {}", causes.join(": "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(args: &Args) -> anyhow::Result<u8> {
+    match &args.action {
+        Action::Help => {
+            print!("{}", help::full());
+            Ok(0)
+        }
+        Action::Version => {
+            println!("{}", help::version());
+            Ok(0)
+        }
+        Action::Info => {
+            print!("{}", info::text());
+            Ok(0)
+        }
+        Action::List(pattern) => verbs::list(args, pattern.as_deref()),
+        Action::Lines(func) => verbs::lines(func),
+        Action::Check(files) => verbs::check(args, files),
+        Action::Run(source) => run::run(args, source),
+        Action::Prompt => {
+            repl::run(&mut host::Prompt::new(args))?;
+            Ok(0)
+        }
+    }
+}

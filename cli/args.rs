@@ -1,0 +1,343 @@
+//! The command line.
+
+use crate::scripts;
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use rbtrace_runtime::print::{Buffering, Format};
+use std::path::{Path, PathBuf};
+
+/// Largest process id that Linux gives (`PID_MAX_LIMIT`, include/linux/threads.h).
+const PID_MAX: u64 = 4 * 1024 * 1024;
+
+/// Where a script's text comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Source {
+    /// `-e`
+    Text(String),
+    /// A path.
+    File(PathBuf),
+    /// `-`
+    Stdin,
+    /// A bundled script.
+    Bundled(&'static scripts::Script),
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    Help,
+    Version,
+    Info,
+    /// `-l`
+    List(Option<String>),
+    /// `lines FUNC`
+    Lines(String),
+    /// `check FILE…`
+    Check(Vec<Source>),
+    /// Run a script.
+    Run(Source),
+    /// Nothing was named: the prompt.
+    Prompt,
+}
+
+/// Stages that `-d` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Ast,
+    Hir,
+    Ir,
+    Bpf,
+}
+
+/// The command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Args {
+    pub(crate) action: Action,
+    /// `$1`, `$2`, …
+    pub(crate) params: Vec<String>,
+    /// After `--`.
+    pub(crate) named_params: Vec<(String, Option<String>)>,
+    pub(crate) verbose: bool,
+    pub(crate) quiet: bool,
+    pub(crate) warn_reads: bool,
+    pub(crate) no_warnings: bool,
+    pub(crate) allow_unsafe: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) pid: Option<i32>,
+    pub(crate) command: Option<String>,
+    pub(crate) output: Option<PathBuf>,
+    pub(crate) format: Format,
+    pub(crate) buffering: Buffering,
+    pub(crate) stages: Vec<Stage>,
+    /// `--btf FILE`
+    pub(crate) btf: Option<PathBuf>,
+}
+
+fn flag(name: &'static str, short: Option<char>) -> Arg {
+    let arg = Arg::new(name).long(name).action(ArgAction::SetTrue).overrides_with(name);
+    short.into_iter().fold(arg, Arg::short)
+}
+
+fn value(name: &'static str, short: Option<char>) -> Arg {
+    let arg = Arg::new(name).long(name).action(ArgAction::Append).allow_hyphen_values(true);
+    short.into_iter().fold(arg, Arg::short)
+}
+
+fn command() -> Command {
+    Command::new("rbtrace")
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args([
+            flag("help", Some('h')),
+            flag("version", Some('V')),
+            flag("info", None),
+            flag("list", Some('l')),
+            flag("verbose", Some('v')),
+            flag("quiet", Some('q')),
+            flag("warnings", Some('k')),
+            flag("no-warnings", None),
+            flag("unsafe", None),
+            flag("dry-run", None),
+            flag("verify-llvm-ir", None),
+            flag("usdt-file-activation", None),
+            flag("test", None),
+            flag("bench", None),
+        ])
+        .args([
+            value("execute", Some('e')),
+            value("pid", Some('p')),
+            value("cmd", Some('c')),
+            value("output", Some('o')),
+            value("format", Some('f')),
+            value("buffer", Some('B')),
+            value("debug", Some('d')),
+            value("include-dir", Some('I')),
+            value("include", None),
+            value("btf", None),
+            value("mode", None),
+            Arg::new("words").action(ArgAction::Append).num_args(0..),
+        ])
+}
+
+impl Args {
+    /// Reads the process's arguments.
+    pub(crate) fn from_env() -> Result<Args, String> {
+        let words = std::env::args_os().map(|w| w.into_string().map_err(|w| w.to_string_lossy().into_owned()));
+        let words: Vec<String> = words
+            .collect::<Result<_, _>>()
+            .map_err(|w| format!("'{w}' is not valid UTF-8"))?;
+        Args::parse(&words)
+    }
+
+    /// Reads arguments; the first word is the program's name.
+    pub(crate) fn parse(words: &[String]) -> Result<Args, String> {
+        let end = words.iter().position(|w| w == "--").unwrap_or(words.len());
+        let matches = command().try_get_matches_from(&words[..end]).map_err(|e| explain(&e))?;
+        let after = words.get(end + 1..).unwrap_or(&[]);
+        let (named, plain): (Vec<&String>, Vec<&String>) = after.iter().partition(|w| w.starts_with("--"));
+        let mut free: Vec<String> = all(&matches, "words");
+        let action = action(&matches, &mut free)?;
+        free.extend(plain.into_iter().cloned());
+        let args = Args {
+            action,
+            params: free,
+            named_params: named.into_iter().map(|w| named_param(w)).collect(),
+            verbose: matches.get_flag("verbose"),
+            quiet: matches.get_flag("quiet"),
+            warn_reads: matches.get_flag("warnings"),
+            no_warnings: matches.get_flag("no-warnings"),
+            allow_unsafe: matches.get_flag("unsafe"),
+            dry_run: matches.get_flag("dry-run"),
+            pid: last(&matches, "pid").map(|p| pid(&p)).transpose()?,
+            command: last(&matches, "cmd"),
+            output: last(&matches, "output").map(PathBuf::from),
+            format: last(&matches, "format").map_or(Ok(Format::Text), |f| format(&f))?,
+            buffering: last(&matches, "buffer").map_or(Ok(Buffering::Line), |b| buffering(&b))?,
+            stages: all(&matches, "debug").iter().map(|d| stages(d)).collect::<Result<Vec<_>, _>>()?.concat(),
+            btf: last(&matches, "btf").map(PathBuf::from),
+        };
+        args.consistent()
+    }
+
+    fn consistent(self) -> Result<Args, String> {
+        if self.command.is_some() && self.pid.is_some() {
+            return Err("Cannot use both -c and -p.".into());
+        }
+        if self.warn_reads && self.no_warnings {
+            return Err("-k, --warnings conflicts with --no-warnings".into());
+        }
+        Ok(self)
+    }
+}
+
+fn all(matches: &ArgMatches, name: &str) -> Vec<String> {
+    matches.get_many::<String>(name).map(|v| v.cloned().collect()).unwrap_or_default()
+}
+
+fn last(matches: &ArgMatches, name: &str) -> Option<String> {
+    matches.get_many::<String>(name)?.next_back().cloned()
+}
+
+fn explain(error: &clap::Error) -> String {
+    let named = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument => format!("unknown option '{}'", named(ContextKind::InvalidArg)),
+        ErrorKind::InvalidValue | ErrorKind::NoEquals => {
+            format!("option '{}' needs a value", named(ContextKind::InvalidArg))
+        }
+        _ => error.to_string().trim().trim_start_matches("error: ").to_owned(),
+    }
+}
+
+/// What to do; takes from `words` what belongs to it and leaves the script's parameters.
+fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, String> {
+    for (name, action) in [("help", Action::Help), ("version", Action::Version), ("info", Action::Info)] {
+        if matches.get_flag(name) {
+            return Ok(action);
+        }
+    }
+    for name in ["test", "bench"] {
+        if matches.get_flag(name) {
+            return Err(format!("--{name} is not supported"));
+        }
+    }
+    let text = last(matches, "execute");
+    if matches.get_flag("list") {
+        let pattern = if text.is_none() && !words.is_empty() { Some(words.remove(0)) } else { text };
+        return Ok(Action::List(pattern));
+    }
+    let check_only = match last(matches, "mode").as_deref() {
+        None => false,
+        Some("codegen") => true,
+        Some(mode) => return Err(format!("--mode {mode} is not supported; --mode codegen is")),
+    };
+    let source = match text {
+        Some(text) => Source::Text(text),
+        None if words.is_empty() => return Ok(Action::Prompt),
+        None => match verb(words)? {
+            Ok(action) => return Ok(action),
+            Err(source) => source,
+        },
+    };
+    Ok(if check_only { Action::Check(vec![source]) } else { Action::Run(source) })
+}
+
+/// A verb, or the script that the first word names. A file of a verb's name wins.
+fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
+    let first = words.remove(0);
+    if Path::new(&first).exists() {
+        return Ok(Err(Source::File(first.into())));
+    }
+    match first.as_str() {
+        "check" if words.is_empty() => Err("check needs a file".into()),
+        "check" => Ok(Ok(Action::Check(words.drain(..).map(|w| source(&w)).collect()))),
+        "lines" if words.is_empty() => Err("lines needs a function".into()),
+        "lines" => Ok(Ok(Action::Lines(words.remove(0)))),
+        _ => Ok(Err(source(&first))),
+    }
+}
+
+/// A path wins over a bundled name.
+fn source(word: &str) -> Source {
+    match scripts::find(word) {
+        _ if word == "-" => Source::Stdin,
+        Some(script) if !Path::new(word).exists() => Source::Bundled(script),
+        _ => Source::File(word.into()),
+    }
+}
+
+fn named_param(word: &str) -> (String, Option<String>) {
+    let word = word.trim_start_matches("--");
+    match word.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (word.to_owned(), None),
+    }
+}
+
+fn pid(text: &str) -> Result<i32, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return Err(format!("Failed to parse pid: invalid integer: {text}"));
+    }
+    if digits < text.len() {
+        return Err(format!("Failed to parse pid: invalid trailing bytes: {text}"));
+    }
+    match text.parse::<u64>() {
+        Ok(n) if (1..=PID_MAX).contains(&n) => Ok(n as i32),
+        _ => Err(format!("Pid out of range: {text}")),
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        other => Err(format!("Invalid output format \"{other}\"\nHINT: Valid formats: 'text', 'json'")),
+    }
+}
+
+fn buffering(text: &str) -> Result<Buffering, String> {
+    match text {
+        "none" => Ok(Buffering::None),
+        "line" => Ok(Buffering::Line),
+        "full" => Ok(Buffering::Full),
+        _ => Err("-B must be either 'line', 'full', or 'none'.".into()),
+    }
+}
+
+fn stages(text: &str) -> Result<Vec<Stage>, String> {
+    Ok(match text {
+        "ast" | "parse" => vec![Stage::Ast],
+        "hir" | "typed" | "types" => vec![Stage::Hir],
+        "ir" | "codegen" | "codegen-opt" => vec![Stage::Ir],
+        "bpf" | "dis" => vec![Stage::Bpf],
+        "all" => vec![Stage::Ast, Stage::Hir, Stage::Ir, Stage::Bpf],
+        other => return Err(format!("invalid option for -d: {other}\nHINT: Stages: ast, hir, ir, bpf, all")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, String> {
+        let words: Vec<String> = std::iter::once("rbtrace").chain(line.split('|')).map(str::to_owned).collect();
+        Args::parse(&words)
+    }
+
+    #[test]
+    fn options_and_parameters_mix() {
+        let args = parse("-q|-e|BEGIN { }|a|--unsafe|-5|--|--x=1|--flag|b").err();
+        // A parameter that looks like an option must follow `--`.
+        assert_eq!(args.as_deref(), Some("unknown option '-5'"));
+        let args = parse("-q|-e|BEGIN { }|a|--unsafe|--|--x=1|--flag|b").unwrap();
+        assert_eq!(args.action, Action::Run(Source::Text("BEGIN { }".into())));
+        assert_eq!(args.params, ["a", "b"]);
+        assert_eq!(args.named_params, [("x".into(), Some("1".into())), ("flag".into(), None)]);
+        assert!(args.quiet && args.allow_unsafe);
+    }
+
+    #[test]
+    fn short_flags_join() {
+        let args = parse("-lv|kprobe:*").unwrap();
+        assert_eq!(args.action, Action::List(Some("kprobe:*".into())));
+        assert!(args.verbose);
+    }
+
+    #[test]
+    fn process_ids_are_checked() {
+        let error = |line| parse(line).unwrap_err();
+        assert_eq!(error("-p|a1111|-e|x"), "Failed to parse pid: invalid integer: a1111");
+        assert_eq!(error("-p|111a1|-e|x"), "Failed to parse pid: invalid trailing bytes: 111a1");
+        assert_eq!(error("-p|5000000|-e|x"), "Pid out of range: 5000000");
+        assert_eq!(parse("-p|12|-e|x").unwrap().pid, Some(12));
+    }
+
+    #[test]
+    fn verbs_and_scripts() {
+        assert_eq!(parse("lines|vfs_read").unwrap().action, Action::Lines("vfs_read".into()));
+        assert_eq!(parse("-").unwrap().action, Action::Run(Source::Stdin));
+        assert_eq!(parse("nosuch.bt").unwrap().action, Action::Run(Source::File("nosuch.bt".into())));
+        assert_eq!(parse("-d|nosuch|-e|x").unwrap_err().lines().next(), Some("invalid option for -d: nosuch"));
+    }
+}

@@ -1,0 +1,53 @@
+//! What the prompt can do.
+
+use crate::args::Args;
+use crate::repl::Host;
+use crate::{run, verbs};
+use rbtrace_lang::Source;
+
+/// Runs programs for the prompt with the options of the command line.
+pub(crate) struct Prompt<'a> {
+    args: &'a Args,
+}
+
+impl<'a> Prompt<'a> {
+    /// With these options.
+    pub(crate) fn new(args: &'a Args) -> Self {
+        Prompt { args }
+    }
+}
+
+fn told(result: anyhow::Result<u8>) {
+    if let Err(error) = result {
+        eprintln!("ERROR: {error:#}");
+    }
+}
+
+impl Host for Prompt<'_> {
+    fn run(&mut self, text: &str) {
+        told(run::text(self.args, Source::new("stdin", text)));
+    }
+
+    fn list(&mut self, pattern: &str) {
+        told(verbs::list(self.args, (!pattern.is_empty()).then_some(pattern)));
+    }
+
+    fn lines(&mut self, func: &str) {
+        told(verbs::lines(func));
+    }
+
+    fn help(&mut self, name: &str) {
+        if let Some(function) = rbtrace_stdlib::function(name) {
+            println!("{function:#?}");
+        } else if let Some(builtin) = rbtrace_stdlib::builtin(name) {
+            println!("{builtin:#?}");
+        } else {
+            eprintln!("ERROR: nothing is called '{name}'");
+        }
+    }
+
+    fn words(&self) -> Vec<String> {
+        let functions = rbtrace_stdlib::functions().map(|f| f.name.to_owned());
+        functions.chain(rbtrace_stdlib::BUILTINS.iter().map(|b| b.name.to_owned())).collect()
+    }
+}

@@ -1,0 +1,100 @@
+//! Running a script.
+
+use crate::args::{Args, Source};
+use crate::program::{self, Refused, Sources};
+use crate::stages;
+use rbtrace_lang::{self as lang, Diagnostic};
+use rbtrace_runtime::features;
+use rbtrace_runtime::session::{self, RunOptions};
+use rbtrace_runtime::system::LiveSystem;
+
+/// Set by test drivers: this word is written when all is attached.
+const NOTIFY: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
+
+/// Compiles and runs.
+pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
+    if let Source::Bundled(script) = source
+        && args.named_params.iter().any(|(name, _)| name == "help")
+    {
+        print!("{}", script.help());
+        return Ok(0);
+    }
+    text(args, program::read(source)?)
+}
+
+/// Compiles and runs a text.
+pub(crate) fn text(args: &Args, script: lang::Source) -> anyhow::Result<u8> {
+    let sources = Sources::new(script)?;
+    match compile_and_run(args, &sources) {
+        Ok(status) => Ok(status),
+        Err(Refused(messages)) => {
+            eprint!("{messages}");
+            Ok(1)
+        }
+    }
+}
+
+fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
+    if !args.stages.is_empty() {
+        stages::ast(&args.stages, &sources.parse(&mut Vec::new())?);
+    }
+    let system = LiveSystem::new();
+    let program = sources.compile(&system, &program::options(args))?;
+    if !args.no_warnings {
+        eprint!("{}", sources.render(&program.warnings));
+    }
+    let features = features::detect();
+    stages::typed(&args.stages, &program, &features);
+    let object = rbtrace_codegen::compile(&program, &features).map_err(|d| Refused(sources.render(&d)))?;
+    stages::bpf(&args.stages, &object);
+    if !args.stages.is_empty() {
+        return Ok(0);
+    }
+    let options = RunOptions {
+        format: args.format,
+        buffering: args.buffering,
+        output: args.output.clone(),
+        quiet: args.quiet,
+        verbose: args.verbose,
+        no_warnings: args.no_warnings,
+        dry_run: args.dry_run,
+        command: args.command.clone(),
+        pid: args.pid,
+        notify: std::env::var_os(NOTIFY).map(|_| NOTIFY.to_owned()),
+        features: Some(&features),
+        system: Some(&system),
+        names: None,
+    };
+    match session::run(&program, &object, options) {
+        Ok(status) => Ok(status as u8),
+        Err(error) => {
+            eprint!("{}", sources.render(&error.diagnostics));
+            Ok(error.status as u8)
+        }
+    }
+}
+
+/// Compiles without running: for `check`.
+pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> anyhow::Result<bool> {
+    let sources = Sources::new(script)?;
+    let compiled = sources.compile(system, &program::options(args)).and_then(|program| {
+        let object = rbtrace_codegen::compile(&program, &features::detect());
+        object.map(|_| program.warnings).map_err(|d| Refused(sources.render(&d)))
+    });
+    match compiled {
+        Ok(warnings) => {
+            show(args, &sources, &warnings);
+            Ok(true)
+        }
+        Err(Refused(messages)) => {
+            eprint!("{messages}");
+            Ok(false)
+        }
+    }
+}
+
+fn show(args: &Args, sources: &Sources, warnings: &[Diagnostic]) {
+    if !args.no_warnings {
+        eprint!("{}", sources.render(warnings));
+    }
+}

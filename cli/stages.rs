@@ -1,0 +1,46 @@
+//! `-d`: the stages of a compilation as text.
+
+use crate::args::Stage;
+use rbtrace_codegen::disasm;
+use rbtrace_codegen::object::{Features, Object};
+use rbtrace_lang::ast::Script;
+use rbtrace_lang::hir::Program;
+
+/// The heading of a stage.
+fn heading(name: &str) {
+    println!("--- {name}");
+}
+
+/// The syntax tree, macros expanded.
+pub(crate) fn ast(stages: &[Stage], script: &Script) {
+    if stages.contains(&Stage::Ast) {
+        heading("ast");
+        println!("{script}");
+    }
+}
+
+/// The typed program, and its IR.
+pub(crate) fn typed(stages: &[Stage], program: &Program, features: &Features) {
+    if stages.contains(&Stage::Hir) {
+        heading("hir");
+        println!("{program}");
+    }
+    if stages.contains(&Stage::Ir)
+        && let Ok(units) = rbtrace_codegen::lower::lower(program, features)
+    {
+        for unit in &units.units {
+            heading(&format!("ir of {}", unit.name));
+            println!("{}", unit.module);
+        }
+    }
+}
+
+/// The instructions.
+pub(crate) fn bpf(stages: &[Stage], object: &Object) {
+    if stages.contains(&Stage::Bpf) {
+        for program in &object.programs {
+            heading(&format!("bpf of {} ({:?})", program.name, program.ty));
+            print!("{}", disasm::disassemble(&program.insns));
+        }
+    }
+}
