@@ -1,13 +1,15 @@
 //! `--info`: what the kernel can do.
 
-use rbtrace_runtime::features;
+use rbtrace_runtime::features::{self, FeatureSet};
+use rbtrace_runtime::system::LiveSystem;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 /// The report, in the form that the reference has.
 pub(crate) fn text() -> String {
-    let f = features::detect_all();
+    let system = LiveSystem::new();
+    let f = features::detect(FeatureSet::all(), system.types());
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let version = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
     let mut out = format!(

@@ -4,7 +4,8 @@ use crate::args::{Args, Source};
 use crate::program::{self, Refused, Sources};
 use crate::stages;
 use rbtrace_lang::{self as lang, Diagnostic};
-use rbtrace_runtime::features;
+use rbtrace_runtime::features::{self, FeatureSet};
+use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
 use rbtrace_runtime::system::LiveSystem;
 
@@ -19,7 +20,17 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
         print!("{}", script.help());
         return Ok(0);
     }
-    text(args, program::read(source)?)
+    let script = program::read(source)?;
+    if args.stages.is_empty()
+        && let Err(refused) = privileges::check()
+    {
+        eprintln!("ERROR: {}", refused.message);
+        if let Some(hint) = refused.hint {
+            eprintln!("HINT: {hint}");
+        }
+        return Ok(1);
+    }
+    text(args, script)
 }
 
 /// Compiles and runs a text.
@@ -43,7 +54,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
     if !args.no_warnings {
         eprint!("{}", sources.render(&program.warnings));
     }
-    let features = features::detect();
+    let features = features::detect(FeatureSet::all(), system.types());
     stages::typed(&args.stages, &program, &features);
     let object = rbtrace_codegen::compile(&program, &features).map_err(|d| Refused(sources.render(&d)))?;
     stages::bpf(&args.stages, &object);
@@ -78,7 +89,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
 pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> anyhow::Result<bool> {
     let sources = Sources::new(script)?;
     let compiled = sources.compile(system, &program::options(args)).and_then(|program| {
-        let object = rbtrace_codegen::compile(&program, &features::detect());
+        let object = rbtrace_codegen::compile(&program, &features::detect(FeatureSet::all(), system.types()));
         object.map(|_| program.warnings).map_err(|d| Refused(sources.render(&d)))
     });
     match compiled {
