@@ -13,10 +13,12 @@ fn main() -> io::Result<()> {
     };
     paths.retain(|p| p.extension().is_some_and(|e| e == "bt"));
     paths.sort();
-    let mut table = String::from("/// All bundled scripts, by name.\npub(crate) const SCRIPTS: &[Script] = &[\n");
+    let mut table =
+        String::from("/// All bundled scripts, by name.\npub(crate) const SCRIPTS: &[Script] = &[\n");
     for path in &paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        table += &format!("    Script {{ name: {name:?}, text: include_str!({:?}) }},\n", path.to_string_lossy());
+        table +=
+            &format!("    Script {{ name: {name:?}, text: include_str!({:?}) }},\n", path.to_string_lossy());
     }
     table += "];\n";
     fs::write(Path::new(&out).join("scripts.rs"), table)

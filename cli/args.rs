@@ -122,10 +122,10 @@ fn command() -> Command {
 impl Args {
     /// Reads the process's arguments.
     pub(crate) fn from_env() -> Result<Args, String> {
-        let words = std::env::args_os().map(|w| w.into_string().map_err(|w| w.to_string_lossy().into_owned()));
-        let words: Vec<String> = words
-            .collect::<Result<_, _>>()
-            .map_err(|w| format!("'{w}' is not valid UTF-8"))?;
+        let words =
+            std::env::args_os().map(|w| w.into_string().map_err(|w| w.to_string_lossy().into_owned()));
+        let words: Vec<String> =
+            words.collect::<Result<_, _>>().map_err(|w| format!("'{w}' is not valid UTF-8"))?;
         Args::parse(&words)
     }
 
@@ -301,7 +301,8 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Args, String> {
-        let words: Vec<String> = std::iter::once("rbtrace").chain(line.split('|')).map(str::to_owned).collect();
+        let words: Vec<String> =
+            std::iter::once("rbtrace").chain(line.split('|')).map(str::to_owned).collect();
         Args::parse(&words)
     }
 
@@ -338,6 +339,9 @@ mod tests {
         assert_eq!(parse("lines|vfs_read").unwrap().action, Action::Lines("vfs_read".into()));
         assert_eq!(parse("-").unwrap().action, Action::Run(Source::Stdin));
         assert_eq!(parse("nosuch.bt").unwrap().action, Action::Run(Source::File("nosuch.bt".into())));
-        assert_eq!(parse("-d|nosuch|-e|x").unwrap_err().lines().next(), Some("invalid option for -d: nosuch"));
+        assert_eq!(
+            parse("-d|nosuch|-e|x").unwrap_err().lines().next(),
+            Some("invalid option for -d: nosuch")
+        );
     }
 }

@@ -37,7 +37,11 @@ USAGE:
 /// Everything.
 pub(crate) fn full() -> String {
     let scripts: Vec<_> = crate::scripts::SCRIPTS.iter().map(|s| s.name).collect();
-    format!("rbtrace - ask a running Linux kernel what it is doing\n\n{}\n{OPTIONS}{}", usage(), bundled(&scripts))
+    format!(
+        "rbtrace - ask a running Linux kernel what it is doing\n\n{}\n{OPTIONS}{}",
+        usage(),
+        bundled(&scripts)
+    )
 }
 
 fn bundled(names: &[&str]) -> String {

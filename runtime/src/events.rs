@@ -67,9 +67,7 @@ impl<'a> Printer<'a> {
             EmitKind::System(pieces) => self.system(pieces, record, data),
             EmitKind::Cat(pieces) => self.cat(pieces, record, data),
             EmitKind::Join { sep, .. } => {
-                if let Some(field) = record.fields.first() {
-                    async_actions::join(field, data, sep, self.format, &mut self.out);
-                }
+                async_actions::join(&record.fields, data, sep, self.format, &mut self.out);
             }
         }
         self.out.event_done();
