@@ -15,6 +15,8 @@ pub struct Settings {
     pub rbtrace: String,
     /// Folder with `trigger` and the compiled test programs; first on the PATH.
     pub tools: String,
+    /// Folder of the cases (`$CASES`), for the shell files beside them.
+    pub cases: String,
     /// The binary under test is the reference: cases marked `better` are skipped.
     pub reference: bool,
     /// Factor for the cases' limits of time.
@@ -59,10 +61,13 @@ pub fn run(case: &Case, settings: &Settings) -> Outcome {
 
 fn environment(case: &Case, settings: &Settings) -> Vec<(String, String)> {
     let path = std::env::var("PATH").unwrap_or_default();
+    // Attach points such as `uprobe:TOOLS/uprobed:add` need the path itself.
+    let program = case.program.replace("TOOLS/", &format!("{}/", settings.tools));
     let pairs = [
         ("RBTRACE", settings.rbtrace.as_str()),
-        ("PROGRAM", &case.program),
+        ("PROGRAM", &program),
         ("TOOLS", &settings.tools),
+        ("CASES", &settings.cases),
         ("PATH", &format!("{}:{path}", settings.tools)),
         (ATTACHED, "1"),
     ];
@@ -200,6 +205,7 @@ mod tests {
         let settings = Settings {
             rbtrace: "sh".into(),
             tools: "/nonexistent".into(),
+            cases: "/nonexistent".into(),
             reference: false,
             scale: 1,
             exclusive: false,

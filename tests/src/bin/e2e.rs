@@ -11,7 +11,6 @@ use std::time::Instant;
 
 struct Options {
     settings: Settings,
-    cases: String,
     only: Option<Regex>,
     list: bool,
 }
@@ -20,18 +19,19 @@ fn options() -> Result<Options> {
     let settings = Settings {
         rbtrace: "rbtrace".into(),
         tools: "/nonexistent".into(),
+        cases: "tests/cases".into(),
         reference: false,
         scale: 1,
         exclusive: false,
         machine: rbtrace_tests::requires::Machine::default(),
     };
-    let mut o = Options { settings, cases: "tests/cases".into(), only: None, list: false };
+    let mut o = Options { settings, only: None, list: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().with_context(|| format!("{arg} wants a value"));
         match arg.as_str() {
             "--bin" => o.settings.rbtrace = value()?,
-            "--cases" => o.cases = value()?,
+            "--cases" => o.settings.cases = value()?,
             "--tools" => o.settings.tools = value()?,
             "--only" => o.only = Some(Regex::new(&value()?)?),
             "--scale" => o.settings.scale = value()?.parse()?,
@@ -47,7 +47,7 @@ fn options() -> Result<Options> {
 
 fn main() -> Result<()> {
     let o = options()?;
-    let mut cases = case::load(o.cases.as_ref())?;
+    let mut cases = case::load(o.settings.cases.as_ref())?;
     cases.retain(|c| o.only.as_ref().is_none_or(|r| r.is_match(&c.name)));
     if o.list {
         cases.iter().for_each(|c| println!("{}", c.name));
