@@ -18,6 +18,8 @@ net_up() {
   ip -n far link set v1 up
   ip -n far link set lo up
   ip -n far route add default via 10.1.0.1
+  # Proxied answers at once, not after a random delay.
+  near_set neigh/v0/proxy_delay 0
 }
 
 net_down() {
