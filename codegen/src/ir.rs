@@ -184,7 +184,7 @@ pub enum AtomicOp {
 pub struct Helper(pub u32);
 
 /// What an instruction does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// A constant.
     Const(i64),

@@ -1,25 +1,64 @@
 //! The passes, in the order in which they run.
 
 pub mod cfg;
+pub mod dce;
+pub mod eval;
 pub mod expand_compare;
 pub mod expand_division;
 pub mod expand_memory;
+pub mod fold;
 pub mod functions;
+pub mod gvn;
 pub mod scratch;
 pub mod util;
 
 use crate::backend::BackendError;
-use crate::ir::Module;
+use crate::ir::{Function, Module};
 use crate::object::Features;
+
+/// Rounds of improvement: each pass makes work for the others.
+const ROUNDS: usize = 3;
 
 /// Improves a module that lowering made.
 pub fn optimize(module: &mut Module, _features: &Features) -> Result<(), BackendError> {
     check(module, "lowering")?;
-    for f in &mut module.funcs {
-        cfg::remove_unreachable(f);
+    for i in 0..module.funcs.len() {
+        cfg::remove_unreachable(&mut module.funcs[i]);
+        for _ in 0..ROUNDS {
+            improve(module, i)?;
+        }
     }
     functions::remove_unused(module);
     Ok(())
+}
+
+/// Brings a module whose slots are placed into the form that instruction selection takes.
+pub fn legalize(module: &mut Module, features: &Features) -> Result<(), BackendError> {
+    for i in 0..module.funcs.len() {
+        expand_memory::run(&mut module.funcs[i]);
+        improve(module, i)?;
+        expand_division::run(&mut module.funcs[i], features);
+        improve(module, i)?;
+        expand_compare::run(&mut module.funcs[i]);
+        check(module, "expand_compare")?;
+        finish(&mut module.funcs[i]);
+    }
+    check(module, "legalization")
+}
+
+fn improve(module: &mut Module, i: usize) -> Result<(), BackendError> {
+    gvn::run(&mut module.funcs[i]);
+    check(module, "gvn")?;
+    cfg::run(&mut module.funcs[i]);
+    check(module, "cfg")?;
+    dce::run(&mut module.funcs[i]);
+    check(module, "dce")
+}
+
+/// What may follow the expansion of comparisons: no pass that makes new ones.
+fn finish(f: &mut Function) {
+    cfg::run(f);
+    dce::run(f);
 }
 
 /// Checks the IR after the pass `name`, in builds with debug assertions.
@@ -29,15 +68,4 @@ fn check(module: &Module, name: &str) -> Result<(), BackendError> {
         crate::verify::verify(module).map_err(wrong)?;
     }
     Ok(())
-}
-
-/// Brings a module whose slots are placed into the form that instruction selection takes.
-pub fn legalize(module: &mut Module, features: &Features) -> Result<(), BackendError> {
-    for f in &mut module.funcs {
-        expand_memory::run(f);
-        expand_division::run(f, features);
-        expand_compare::run(f);
-        cfg::remove_unreachable(f);
-    }
-    check(module, "legalization")
 }

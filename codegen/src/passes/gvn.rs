@@ -1,0 +1,165 @@
+//! Simplifies every operation and gives equal computations one value, in one walk over the dominator tree.
+
+use super::fold::{Facts, Simpler};
+use super::util::{Dominators, operands_mut, replace, term_operands_mut};
+use crate::ir::*;
+use std::collections::HashMap;
+
+/// Rounds of simplification of one operation.
+const MAX_ROUNDS: usize = 8;
+
+/// Runs the pass; true if branches became jumps, so that blocks may have died.
+pub fn run(f: &mut Function) -> bool {
+    let dominators = Dominators::new(f);
+    let children = dominators.children();
+    let mut pass = Pass {
+        defs: vec![None; f.types.len()],
+        known: HashMap::new(),
+        replaced: HashMap::new(),
+        undo: vec![],
+        changed: false,
+        f,
+    };
+    let mut stack = vec![Step::Enter(Block(0))];
+    while let Some(step) = stack.pop() {
+        match step {
+            Step::Enter(b) => {
+                stack.push(Step::Leave(pass.undo.len()));
+                pass.block(b);
+                stack.extend(children[b.0 as usize].iter().map(|c| Step::Enter(*c)));
+            }
+            Step::Leave(mark) => pass.leave(mark),
+        }
+    }
+    let (replaced, changed) = (pass.replaced, pass.changed);
+    replace(f, &replaced);
+    changed
+}
+
+enum Step {
+    Enter(Block),
+    Leave(usize),
+}
+
+struct Pass<'a> {
+    f: &'a mut Function,
+    defs: Vec<Option<Op>>,
+    /// Computations that dominate the current place.
+    known: HashMap<(Op, Ty), Value>,
+    replaced: HashMap<Value, Value>,
+    undo: Vec<(Op, Ty)>,
+    changed: bool,
+}
+
+impl Pass<'_> {
+    fn leave(&mut self, mark: usize) {
+        for key in self.undo.drain(mark..) {
+            self.known.remove(&key);
+        }
+    }
+
+    fn resolve(&self, v: &mut Value) {
+        while let Some(&w) = self.replaced.get(v) {
+            *v = w;
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts { types: &self.f.types, defs: &self.defs }
+    }
+
+    fn block(&mut self, b: Block) {
+        let insts = std::mem::take(&mut self.f.block_mut(b).insts);
+        let mut out = Vec::with_capacity(insts.len());
+        for inst in insts {
+            self.inst(inst, &mut out);
+        }
+        self.f.block_mut(b).insts = out;
+        let mut term = std::mem::replace(&mut self.f.block_mut(b).term, Term::Unreachable);
+        term_operands_mut(&mut term, |v| self.resolve(v));
+        let term = self.term(term);
+        self.f.block_mut(b).term = term;
+    }
+
+    fn inst(&mut self, mut inst: Inst, out: &mut Vec<Inst>) {
+        operands_mut(&mut inst.op, |v| self.resolve(v));
+        let ty = inst.result.map_or(Ty::I64, |v| self.f.ty(v));
+        for _ in 0..MAX_ROUNDS {
+            match self.facts().simplify(&inst.op, ty) {
+                Simpler::Keep => break,
+                Simpler::Op(op) if op == inst.op => break,
+                Simpler::Op(op) => inst.op = op,
+                Simpler::Value(v) if self.f.ty(v) == ty => {
+                    self.replaced.extend(inst.result.map(|r| (r, v)));
+                    return;
+                }
+                Simpler::Value(_) => break,
+                Simpler::WithConst(op, a, c) => {
+                    let c = self.constant(c, if ty == Ty::I32 { Ty::I32 } else { Ty::I64 }, &inst, out);
+                    inst.op = Op::Alu(op, a, c);
+                }
+            }
+        }
+        let Some(result) = inst.result else {
+            out.push(inst);
+            return;
+        };
+        if self.is_known(&inst.op) {
+            let key = (inst.op.clone(), ty);
+            if let Some(&v) = self.known.get(&key) {
+                self.replaced.insert(result, v);
+                return;
+            }
+            self.known.insert(key.clone(), result);
+            self.undo.push(key);
+        }
+        self.define(result, inst.op.clone());
+        out.push(inst);
+    }
+
+    fn define(&mut self, v: Value, op: Op) {
+        if self.defs.len() < self.f.types.len() {
+            self.defs.resize(self.f.types.len(), None);
+        }
+        self.defs[v.0 as usize] = Some(op);
+    }
+
+    fn constant(&mut self, c: i64, ty: Ty, like: &Inst, out: &mut Vec<Inst>) -> Value {
+        let key = (Op::Const(c), ty);
+        if let Some(&v) = self.known.get(&key) {
+            return v;
+        }
+        let v = self.f.new_value(ty);
+        self.define(v, Op::Const(c));
+        out.push(Inst { op: Op::Const(c), result: Some(v), span: like.span });
+        self.known.insert(key.clone(), v);
+        self.undo.push(key);
+        v
+    }
+
+    /// Does the operation give the same wherever it stands?
+    fn is_known(&self, op: &Op) -> bool {
+        match op {
+            // The context does not change while a program runs.
+            Op::Load { ptr, .. } => self.f.ty(*ptr) == Ty::Ptr(Space::Ctx),
+            op => op.is_pure(),
+        }
+    }
+
+    fn term(&mut self, term: Term) -> Term {
+        let Term::Branch { cond, a, b: right, then, otherwise, unlikely } = term else { return term };
+        let facts = self.facts();
+        let (cond, a, right) = facts.condition(cond, a, right);
+        let known = facts.known_cond(cond, a, right);
+        if let Some(holds) = known {
+            self.changed = true;
+            let (b, args) = if holds { then } else { otherwise };
+            return Term::Jump(b, args);
+        }
+        if then == otherwise {
+            self.changed = true;
+            return Term::Jump(then.0, then.1);
+        }
+        Term::Branch { cond, a, b: right, then, otherwise, unlikely }
+    }
+}
