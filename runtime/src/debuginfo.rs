@@ -35,6 +35,18 @@ pub fn kernel() -> Result<DebugInfo, Error> {
     })
 }
 
+/// Opens the debug information of the running kernel and of no other.
+pub fn running_kernel() -> Result<DebugInfo, Error> {
+    let info = kernel()?;
+    match (kernel_build_id(), info.elf().build_id()) {
+        (Some(wanted), Some(own)) if wanted != own => {
+            let path = info.elf().path().display();
+            Err(Error::missing(format!("{path} is not of the kernel that runs")))
+        }
+        _ => Ok(info),
+    }
+}
+
 /// Is there a file that looks like the running kernel's debug information? Opens nothing.
 pub fn kernel_is_at_hand() -> bool {
     let release = kernel_release();
@@ -61,6 +73,11 @@ pub fn of_elf(elf: &Elf) -> Option<PathBuf> {
     if elf.has_debug_info() {
         return Some(elf.path().to_path_buf());
     }
+    separate_file(elf)
+}
+
+/// The separate debug file of a program or library.
+pub fn separate_file(elf: &Elf) -> Option<PathBuf> {
     let mut paths: Vec<PathBuf> = elf.build_id().and_then(build_id_path).into_iter().collect();
     if let Some((name, _)) = elf.debug_link() {
         paths.extend(debug_link_paths(elf.path(), &String::from_utf8_lossy(name)));

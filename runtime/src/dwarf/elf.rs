@@ -75,14 +75,23 @@ impl Symbol<'_> {
 impl Elf {
     /// Opens and maps a file; reads its headers only.
     pub fn open(path: &Path) -> Result<Elf, Error> {
-        let map = Mapped::open(path)?;
+        Elf::of(Mapped::open(path)?)
+    }
+
+    /// Reads the headers of a file that is in memory only, as the vdso is.
+    pub fn of_bytes(bytes: Vec<u8>, name: &str) -> Result<Elf, Error> {
+        Elf::of(Mapped::of_bytes(bytes, name))
+    }
+
+    fn of(map: Mapped) -> Result<Elf, Error> {
+        let path = map.path().to_path_buf();
         // SAFETY: `file` and the symbol tables are dropped with `map`, and methods hand out what they
         // hold for the lifetime of `&self` only.
         let bytes = unsafe { map.bytes() };
-        let failed = |e: object::Error| Error::Elf { path: path.to_path_buf(), what: e.to_string() };
+        let failed = |e: object::Error| Error::Elf { path: path.clone(), what: e.to_string() };
         let file = object::File::parse(bytes).map_err(failed)?;
         if !file.is_little_endian() {
-            return Err(Error::Elf { path: path.to_path_buf(), what: "it is big-endian".into() });
+            return Err(Error::Elf { path, what: "it is big-endian".into() });
         }
         let sections = layout(&file);
         let symtab = SymbolTable::of(&file, ".symtab", ".strtab");
@@ -113,6 +122,11 @@ impl Elf {
     /// Has it DWARF?
     pub fn has_debug_info(&self) -> bool {
         self.file.section_by_name(".debug_info").is_some_and(|s| s.size() > 0)
+    }
+
+    /// Does it say which unit holds an address (`.debug_aranges`)?
+    pub fn has_address_index(&self) -> bool {
+        self.file.section_by_name(".debug_aranges").is_some_and(|s| s.size() > 0)
     }
 
     /// Has it a full symbol table?

@@ -52,5 +52,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 64; i++)
 		p.data[i] = (unsigned char)(i * argc);
 	printf("%d %d\n", process(&p, argc), apart(argc));
+	if (argc > 1) {
+		fflush(stdout);
+		getchar();
+	}
 	return argv[0] == NULL;
 }

@@ -13,12 +13,34 @@ use std::path::{Path, PathBuf};
 /// buffers are kept on the heap and never changed.
 #[derive(Debug)]
 pub(super) struct Mapped {
-    map: Mmap,
+    map: Bytes,
     path: PathBuf,
     buffers: Vec<Box<[u8]>>,
 }
 
+/// The file's bytes.
+#[derive(Debug)]
+enum Bytes {
+    /// Mapped from a file.
+    Map(Mmap),
+    /// Copied from elsewhere.
+    Copy(Box<[u8]>),
+}
+
 impl Mapped {
+    /// Bytes that are in no file, under a name.
+    pub(super) fn of_bytes(bytes: Vec<u8>, name: &str) -> Mapped {
+        let map = Bytes::Copy(bytes.into_boxed_slice());
+        Mapped { map, path: PathBuf::from(name), buffers: Vec::new() }
+    }
+
+    fn slice(&self) -> &[u8] {
+        match &self.map {
+            Bytes::Map(map) => map,
+            Bytes::Copy(bytes) => bytes,
+        }
+    }
+
     /// Maps a whole file. Pages are read as they are touched.
     pub(super) fn open(path: &Path) -> Result<Mapped, Error> {
         let failed = |source| Error::Io { path: path.to_path_buf(), source };
@@ -29,7 +51,7 @@ impl Mapped {
         let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
         // Readahead would bring megabytes of a file of which a few pages are wanted.
         let _ = map.advise(Advice::Random);
-        Ok(Mapped { map, path: path.to_path_buf(), buffers: Vec::new() })
+        Ok(Mapped { map: Bytes::Map(map), path: path.to_path_buf(), buffers: Vec::new() })
     }
 
     /// The file's path.
@@ -42,8 +64,10 @@ impl Mapped {
     /// # Safety
     /// The result and all that is derived from it must not be used after `self` is dropped.
     pub(super) unsafe fn bytes(&self) -> &'static [u8] {
-        // SAFETY: the mapping stays where it is until it is dropped; the caller answers for the rest.
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr(), self.map.len()) }
+        let slice = self.slice();
+        // SAFETY: mapping and box stay where they are until they are dropped; the caller answers for the
+        // rest.
+        unsafe { std::slice::from_raw_parts(slice.as_ptr(), slice.len()) }
     }
 
     /// Keeps `data` as long as `self`.
@@ -64,13 +88,14 @@ impl Mapped {
 
     /// Gives the pages of a byte range back to the system; they are read again when touched.
     pub(super) fn release(&self, range: Range<usize>) {
+        let Bytes::Map(map) = &self.map else { return };
         let page = 4096;
         let start = range.start.next_multiple_of(page);
-        let end = range.end.min(self.map.len()) / page * page;
+        let end = range.end.min(map.len()) / page * page;
         if start < end {
             // SAFETY: the mapping is private, read-only and backed by a file: dropped pages come back
             // with the same bytes.
-            let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         }
     }
 }

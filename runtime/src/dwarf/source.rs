@@ -83,7 +83,7 @@ impl DebugInfo {
             Some(name) => self.search_function(name, query, &mut search)?,
             None => self.search_all(query, &mut search)?,
         }
-        self.answer(function, query, search)
+        self.answer(function, query, &search)
     }
 
     fn search_function(&self, name: &str, query: LineQuery, search: &mut Search) -> Result<(), Error> {
@@ -144,7 +144,7 @@ impl DebugInfo {
         FlowGraph::new(&function.ranges.iter().filter_map(code).collect::<Vec<_>>())
     }
 
-    fn answer(&self, function: Option<&str>, query: LineQuery, search: Search) -> Result<Vec<Place>, Error> {
+    fn answer(&self, function: Option<&str>, query: LineQuery, search: &Search) -> Result<Vec<Place>, Error> {
         if search.files.len() > 1 {
             let files: Vec<String> = search.files.iter().cloned().collect();
             let message = format!("{} names several source files", query.file);
@@ -159,7 +159,7 @@ impl DebugInfo {
             addresses.retain(stays);
         }
         if addresses.is_empty() {
-            return Err(self.nothing_found(function, query, &search));
+            return Err(self.nothing_found(function, query, search));
         }
         let names = self.elf().names_of(&addresses);
         let place = |a: u64| names.get(&a).map(|(s, o)| Place { symbol: s.clone(), offset: *o, address: a });

@@ -1,0 +1,137 @@
+//! Names of live processes and of the running kernel.
+
+use super::*;
+use crate::dwarf::tests::{Scratch, fixture};
+use crate::kallsyms::Kallsyms;
+use std::process::{Child, Command, Stdio};
+
+/// A child that is ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The fixture, waiting for input; and the address at which a symbol of it was loaded.
+fn start(scratch: &Scratch, flags: &[&str], symbol: &str) -> Option<(Running, u64)> {
+    let path = fixture(scratch, flags)?;
+    let mut command = Command::new(&path);
+    command.arg("wait").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = Running(command.spawn().unwrap());
+    // It prints a line once it runs.
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.0.stdout.as_mut().unwrap()), &mut line)
+        .unwrap();
+    let elf = crate::dwarf::Elf::open(&path).unwrap();
+    let address = elf.symbols_named(symbol)[0].address;
+    let offset = elf.offset_of_address(address).unwrap();
+    let maps = maps::read(child.0.id()).unwrap();
+    let map = maps.iter().find(|m| m.plain_path() == path.to_str().unwrap()).unwrap();
+    Some((child, map.start + (offset - map.offset)))
+}
+
+#[test]
+fn addresses_of_a_program_have_names() {
+    for flags in [&["-pie"][..], &["-no-pie"], &["-static"]] {
+        let scratch = Scratch::new();
+        let Some((child, address)) = start(&scratch, flags, "process") else { return };
+        let pid = child.0.id();
+        let mut names = Symbolizer::new(Options { demangle: true, debug_info: false });
+        let sym = names.user_symbol(pid, address + 2).unwrap();
+        assert_eq!((&*sym.name, sym.offset), ("process", 2), "{flags:?}");
+        assert!(sym.module.unwrap().ends_with("/fixture"));
+        assert_eq!(names.user(pid, address, false), "process");
+        assert_eq!(names.user_frame(pid, address + 2, StackMode::Bpftrace), ["process+2"]);
+        let line = names.user_frame(pid, address + 2, StackMode::Perf).remove(0);
+        assert!(line.starts_with(&format!("{:x} process+2 (/", address + 2)), "{line}");
+        assert_eq!(names.user(pid, 0x10, true), "0x10");
+        assert_eq!(names.user_frame(pid, 0x10, StackMode::Perf), ["10 0x10 ([unknown])"]);
+    }
+}
+
+#[test]
+fn debug_information_adds_lines_and_inlined_calls() {
+    let scratch = Scratch::new();
+    let Some((child, address)) = start(&scratch, &[], "process") else { return };
+    let mut names = Symbolizer::default();
+    let mut inlined = 0;
+    for offset in 1..60 {
+        let lines = names.user_frame(child.0.id(), address + offset, StackMode::Bpftrace);
+        let last = lines.last().unwrap();
+        assert!(last.starts_with(&format!("process+{offset}@/")) && last.contains("fixture.c:"), "{last}");
+        inlined += lines.iter().filter(|l| l.starts_with("[inlined] accept_packet@/")).count();
+    }
+    assert!(inlined > 0);
+}
+
+#[test]
+fn a_process_that_is_gone_keeps_its_names() {
+    let scratch = Scratch::new();
+    let Some((child, address)) = start(&scratch, &[], "process") else { return };
+    let pid = child.0.id();
+    let mut names = Symbolizer::new(Options { demangle: true, debug_info: false });
+    names.preload(pid);
+    drop(child);
+    std::thread::sleep(std::time::Duration::from_millis(250));
+    assert_eq!(names.user(pid, address + 1, true), "process+1");
+    assert_eq!(Symbolizer::default().user(pid, address, true), hex(address), "nothing was known before");
+}
+
+#[test]
+fn the_vdso_has_names() {
+    let pid = std::process::id();
+    let maps = maps::read(pid).unwrap();
+    let Some(vdso) = maps.iter().find(|m| &*m.path == "[vdso]") else { return eprintln!("skipped: no vdso") };
+    let mut names = Symbolizer::default();
+    let mut found = (vdso.start..vdso.end).step_by(16).filter_map(|a| names.user_symbol(pid, a));
+    let sym = found.find(|s| s.name.contains("gettime")).expect("clock_gettime");
+    assert_eq!(sym.module.as_deref(), Some("[vdso]"));
+}
+
+#[test]
+fn code_of_a_run_time_compiler_has_names() {
+    let pid = std::process::id();
+    let page = memmap2::MmapMut::map_anon(4096).unwrap().make_exec().unwrap();
+    let address = page.as_ptr() as u64;
+    let path = format!("/tmp/perf-{pid}.map");
+    std::fs::write(&path, format!("{address:x} 40 jit made\n")).unwrap();
+    let name = Symbolizer::default().user(pid, address + 5, true);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(name, "jit made+5");
+}
+
+#[test]
+fn kernel_addresses_have_names() {
+    let table = match Kallsyms::load() {
+        Ok(table) => table,
+        Err(e) => return eprintln!("skipped: {e}"),
+    };
+    let (address, _) = table.find(None, "vfs_read").unwrap();
+    let mut names = Symbolizer::new(Options { demangle: true, debug_info: false });
+    assert_eq!(names.kernel(address, false), "vfs_read");
+    assert_eq!(names.kernel_frame(address + 7, StackMode::Bpftrace), ["vfs_read+7"]);
+    assert_eq!(names.kernel_frame(address + 7, StackMode::Perf), [format!("{:x} vfs_read+7", address + 7)]);
+    assert_eq!(names.kernel_frame(address + 7, StackMode::Raw), [format!("{:x}", address + 7)]);
+    assert_eq!(names.kernel(0, false), "0");
+    assert_eq!(names.kernel(0x1234, true), "0x1234");
+}
+
+#[test]
+fn frames_take_the_reference_s_form() {
+    let frame = |function: &str, line| SourceFrame {
+        function: Some(function.into()),
+        file: Some("net/ipv4/arp.c".into()),
+        line,
+    };
+    let sources = [frame("arp_hdr", 27), frame("arp_process", 724)];
+    let lines = |mode| frame_lines("arp_process+90", None, &sources, 0xffff, mode);
+    assert_eq!(
+        lines(StackMode::Bpftrace),
+        ["[inlined] arp_hdr@net/ipv4/arp.c:27", "arp_process+90@net/ipv4/arp.c:724"]
+    );
+    assert_eq!(lines(StackMode::Perf), ["ffff arp_hdr (inlined)", "ffff arp_process+90"]);
+    assert_eq!(frame_lines("f+1", None, &[], 1, StackMode::Bpftrace), ["f+1"]);
+}
