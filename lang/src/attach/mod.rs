@@ -20,6 +20,7 @@ use crate::hir::{Attach, AttachPoint, Ctx, ProbeId};
 use crate::system::SystemError;
 use crate::{Diagnostic, Options, Span, System};
 use lex::Parts;
+pub use perf_event::event_names;
 use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
 
 /// How messages begin that say that something does not exist.

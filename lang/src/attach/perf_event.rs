@@ -43,6 +43,18 @@ const HARDWARE_EVENTS: &[Event] = &[
     ("ref-cycles", "", 9, 1_000_000),
 ];
 
+/// Names of the events of `software` or `hardware`, short ones included, sorted.
+pub fn event_names(kind: &str) -> Vec<&'static str> {
+    let events = match kind {
+        "software" => SOFTWARE_EVENTS,
+        "hardware" => HARDWARE_EVENTS,
+        _ => &[],
+    };
+    let mut names: Vec<&str> = events.iter().flat_map(|e| [e.0, e.1]).filter(|n| !n.is_empty()).collect();
+    names.sort_unstable();
+    names
+}
+
 /// `software`, `hardware`.
 pub(super) struct PerfEvent;
 

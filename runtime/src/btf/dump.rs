@@ -18,30 +18,27 @@ impl KernelTypes {
         })
     }
 
-    /// A parameter or member as C declares it: `struct sock * sk`. Pointers are set apart as the
-    /// listing does.
-    pub fn declaration(&self, id: TypeId, name: &str) -> String {
-        self.with(id, |btf, _| Some(declare(btf, id.id, String::new(), 0)))
-            .map(|ty| if name.is_empty() { ty } else { format!("{ty} {name}") })
-            .unwrap_or_default()
-    }
-
-    /// Each parameter of a function as a declaration, without the first `skip`; then the result as
-    /// `retval` unless it is void or `with_ret` is false.
-    pub fn declared_params(&self, id: TypeId, skip: usize, with_ret: bool) -> Option<Vec<String>> {
+    /// Type and name of each parameter of a function, without the first `skip`, and the type of its
+    /// result; types as C writes them (`struct sock *`).
+    pub fn declared_params(&self, id: TypeId, skip: usize) -> Option<DeclaredProto> {
         self.with(id, |btf, _| {
             let (params, ret) = super::convert::find_proto(btf, id.id)?;
-            let line = |(name, ty): (&str, u32)| match (ty, name) {
-                (0, _) => "...".to_string(),
-                (ty, name) => format!("{} {name}", declare(btf, ty, String::new(), 0)),
-            };
-            let mut lines: Vec<String> = params.iter().skip(skip).map(line).collect();
-            if with_ret && ret != 0 {
-                lines.push(format!("{} retval", declare(btf, ret, String::new(), 0)));
-            }
-            Some(lines)
+            let text = |ty| declare(btf, ty, String::new(), 0);
+            // A last parameter of type void is `...`.
+            let named = params.iter().skip(skip).filter(|(_, ty)| *ty != 0);
+            let params = named.map(|(name, ty)| (text(ty), name.to_string())).collect();
+            Some(DeclaredProto { params, ret: (ret != 0).then(|| text(ret)) })
         })
     }
+}
+
+/// A function's parameters and result as C writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredProto {
+    /// Type and name; names may be empty.
+    pub params: Vec<(String, String)>,
+    /// Type of the result; `None` for `void`.
+    pub ret: Option<String>,
 }
 
 fn indent(out: &mut String, depth: usize) {

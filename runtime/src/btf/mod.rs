@@ -12,6 +12,7 @@ mod kernel;
 mod kind;
 
 pub use blob::{Btf, BtfError};
+pub use dump::DeclaredProto;
 pub use kernel::{KernelTypes, TypeId};
 pub use kind::{BtfType, Composite, EnumValues, Kind, KindTag, Member, Params};
 

@@ -198,7 +198,7 @@ mod tests {
 
     const HEAD: &str = "name: x\nID: 77\nformat:\n\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n";
 
-    fn check(lines: &str, syscall: Option<u32>, expected: Expect) {
+    fn check(lines: &str, syscall: Option<u32>, expected: &Expect) {
         let format = parse(&format!("{HEAD}{lines}"), syscall).expect("a format");
         let mut out = String::new();
         for f in format.fields.iter().skip(1) {
@@ -234,7 +234,7 @@ mod tests {
         check(
             &rows.concat(),
             None,
-            expect![[r#"
+            &expect![[r#"
                 pid: int32 at 8
                 level: uint8 at 12
                 on: bool at 13
@@ -266,7 +266,7 @@ mod tests {
         check(
             &rows.concat(),
             None,
-            expect![[r#"
+            &expect![[r#"
                 skbaddr: void * at 8 Kernel
                 skb: struct sk_buff * at 16 Kernel
                 p: void * at 24 Kernel
@@ -293,7 +293,7 @@ mod tests {
         check(
             &rows.concat(),
             Some(257),
-            expect![[r#"
+            &expect![[r#"
                 __syscall_nr: int32 at 8
                 dfd: int32 at 16
                 filename: int8 * at 24 User

@@ -1,0 +1,149 @@
+//! `--info`: what this machine and this build can do.
+
+use crate::features::{self, FeatureSet};
+use crate::sys::probe::{self, EXIT, mov_k};
+use crate::system::LiveSystem;
+use crate::{debuginfo, privileges};
+use libbpf_sys as lb;
+use rbtrace_codegen::object::Features;
+use std::fmt::Write as _;
+
+/// One line: what, and its value.
+type Row = (&'static str, String);
+
+/// The report, for printing. `version` is this build's.
+pub fn report(system: &LiveSystem, version: &str) -> String {
+    let features = features::detect(FeatureSet::all(), system.types());
+    let mut out = String::new();
+    section(&mut out, "System", &machine());
+    section(&mut out, "Build", &[("version", version.to_string()), ("BPF code generator", "own".into())]);
+    section(&mut out, "Kernel helpers", &helpers(&features));
+    section(&mut out, "Kernel features", &kernel(system, &features));
+    section(&mut out, "Probe types", &probe_types(system, &features));
+    section(&mut out, "Limits", &limits());
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn section(out: &mut String, title: &str, rows: &[Row]) {
+    let _ = writeln!(out, "{title}");
+    for (name, value) in rows {
+        let _ = writeln!(out, "  {name}: {value}");
+    }
+    out.push('\n');
+}
+
+fn yes(is: bool) -> String {
+    if is { "yes" } else { "no" }.to_string()
+}
+
+/// A file below /proc/sys/kernel.
+fn sysctl(name: &str) -> String {
+    std::fs::read_to_string(format!("/proc/sys/kernel/{name}"))
+        .map_or("unknown".into(), |t| t.trim().to_string())
+}
+
+fn machine() -> Vec<Row> {
+    let os = format!("{} {} {}", sysctl("ostype"), sysctl("osrelease"), sysctl("version"));
+    vec![
+        ("OS", os),
+        ("Arch", std::env::consts::ARCH.into()),
+        ("CPUs", crate::system::possible_cpus().to_string()),
+        (
+            "may load BPF programs",
+            match privileges::check() {
+                Ok(()) => "yes".into(),
+                Err(e) => format!("no: {}", e.message),
+            },
+        ),
+        ("lockdown", privileges::lockdown().unwrap_or_else(|| "none".into())),
+    ]
+}
+
+fn helpers(f: &Features) -> Vec<Row> {
+    vec![
+        ("probe_read_kernel", yes(f.probe_read_kernel)),
+        ("get_attach_cookie", yes(f.attach_cookie)),
+        ("for_each_map_elem", yes(f.for_each_map_elem)),
+        ("loop", yes(f.bpf_loop)),
+        ("lookup_percpu_elem", yes(f.lookup_percpu_elem)),
+        ("ktime_get_boot_ns", yes(f.ktime_boot)),
+        ("get_tai_ns", yes(f.ktime_tai)),
+        ("get_current_task_btf", yes(f.current_task_btf)),
+        ("jiffies64", yes(f.jiffies64)),
+        ("get_func_ip", yes(f.get_func_ip)),
+        ("send_signal", yes(f.send_signal)),
+        ("override_return", yes(f.override_return)),
+        ("strncmp", yes(f.strncmp)),
+        ("task_storage_get", yes(f.task_storage)),
+    ]
+}
+
+fn kernel(system: &LiveSystem, f: &Features) -> Vec<Row> {
+    vec![
+        ("btf", yes(system.types().available())),
+        ("module btf", yes(!system.types().module_names().is_empty())),
+        ("debug information of the kernel", yes(debuginfo::kernel_is_at_hand())),
+        ("ring buffer", yes(f.ringbuf)),
+        ("atomic exchange and fetch", yes(f.atomics)),
+        ("instruction set v4", yes(f.isa_v4)),
+        ("Instruction limit", instruction_limit()),
+    ]
+}
+
+fn probe_types(system: &LiveSystem, f: &Features) -> Vec<Row> {
+    vec![
+        ("kprobe", yes(system.require_kprobes().is_ok())),
+        (
+            "tracepoint",
+            match system.tracefs() {
+                Ok(_) => "yes".into(),
+                Err(e) => format!("no: {}", e.message),
+            },
+        ),
+        ("rawtracepoint", yes(probe::program(lb::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, &probe::NOTHING))),
+        ("btf tracepoint", yes(f.tp_btf)),
+        ("perf_event", yes(probe::program(lb::BPF_PROG_TYPE_PERF_EVENT, 0, 0, &probe::NOTHING))),
+        ("uprobe", yes(std::path::Path::new("/sys/bus/event_source/devices/uprobe").exists())),
+        ("kprobe_multi", yes(f.kprobe_multi)),
+        ("kprobe_session", yes(f.kprobe_session)),
+        ("uprobe_multi", yes(f.uprobe_multi)),
+    ]
+}
+
+/// Most instructions that the verifier follows: one million since 5.2 for those who may load all
+/// programs, 4096 before. Found by a program of more than 4096.
+fn instruction_limit() -> String {
+    let mut insns = vec![mov_k(0, 0); 5000];
+    insns.push(EXIT);
+    let long = probe::program(lb::BPF_PROG_TYPE_KPROBE, 0, 0, &insns);
+    if long { "1000000" } else { "4096" }.to_string()
+}
+
+fn limits() -> Vec<Row> {
+    vec![
+        ("frames of a stack (kernel.perf_event_max_stack)", sysctl("perf_event_max_stack")),
+        ("samples per second (kernel.perf_event_max_sample_rate)", sysctl("perf_event_max_sample_rate")),
+        ("kernel.perf_event_paranoid", sysctl("perf_event_paranoid")),
+        ("kernel.kptr_restrict", sysctl("kptr_restrict")),
+        ("kernel.unprivileged_bpf_disabled", sysctl("unprivileged_bpf_disabled")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_has_its_sections_and_lines() {
+        let report = report(&LiveSystem::new(), "v1.2.3");
+        for text in
+            ["System\n  OS: Linux ", "\nBuild\n  version: v1.2.3\n", "\nKernel helpers\n", "\n  btf: "]
+        {
+            assert!(report.contains(text), "{text:?} in\n{report}");
+        }
+        assert!(!report.contains("unknown"), "{report}");
+        assert!(report.ends_with('\n') && !report.ends_with("\n\n"));
+    }
+}
