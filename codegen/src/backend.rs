@@ -1,6 +1,6 @@
 //! From IR to encoded BPF.
 
-use crate::emit::{layout, select};
+use crate::emit::{layout, select, tidy};
 use crate::ir::Module;
 use crate::object::{Features, Reloc};
 use crate::regalloc::frame::{self, Frames};
@@ -83,7 +83,7 @@ fn allocate(
         let mut m = select::select(f, frame, features)?;
         regalloc::liveness::remove_dead(&mut m);
         regalloc::allocate(&mut m, f.span)?;
-        layout::duplicate_exits(&mut m);
+        tidy::run(&mut m);
         out.push(m);
     }
     Ok(out)

@@ -8,9 +8,6 @@ use crate::ir::{Cond, Module};
 use crate::object::{Features, Reloc, RelocTarget};
 use rbtrace_lang::Span;
 
-/// Longest block that is repeated in place of a jump to it, if it leaves the function.
-const DUPLICATED_EXIT: usize = 2;
-
 /// Where a jump of the laid-out code goes.
 #[derive(Clone, Copy, Debug)]
 enum Fix {
@@ -41,20 +38,6 @@ pub fn assemble(module: &Module, funcs: &[MFunc], features: &Features) -> Result
         code.insns[at] = insn.word();
     }
     Ok(code)
-}
-
-/// Repeats short blocks that leave the function at the end of blocks that jump to them.
-pub fn duplicate_exits(f: &mut MFunc) {
-    for b in 0..f.blocks.len() {
-        let MTerm::Jump(t) = f.blocks[b].term else { continue };
-        let exit = &f.blocks[t];
-        if exit.term == MTerm::Exit && exit.insts.len() <= DUPLICATED_EXIT && t != b {
-            let (insts, span) = (exit.insts.clone(), exit.term_span);
-            let block = &mut f.blocks[b];
-            block.insts.extend(insts);
-            (block.term, block.term_span) = (MTerm::Exit, span);
-        }
-    }
 }
 
 /// Blocks in the order of the code: likely ones first, each after what usually leads to it.

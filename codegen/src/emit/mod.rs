@@ -5,3 +5,4 @@ pub mod frequency;
 pub mod layout;
 pub mod mach;
 pub mod select;
+pub mod tidy;

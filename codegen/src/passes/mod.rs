@@ -2,13 +2,16 @@
 
 pub mod cfg;
 pub mod dce;
+pub mod dead_stores;
 pub mod eval;
 pub mod expand_compare;
 pub mod expand_division;
 pub mod expand_memory;
 pub mod fold;
+pub mod forward;
 pub mod functions;
 pub mod gvn;
+pub mod pointers;
 pub mod scratch;
 pub mod util;
 
@@ -51,6 +54,9 @@ fn improve(module: &mut Module, i: usize) -> Result<(), BackendError> {
     check(module, "gvn")?;
     cfg::run(&mut module.funcs[i]);
     check(module, "cfg")?;
+    forward::run(&mut module.funcs[i]);
+    check(module, "forward")?;
+    dead_stores::run(&mut module.funcs[i]);
     dce::run(&mut module.funcs[i]);
     check(module, "dce")
 }
