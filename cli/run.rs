@@ -68,6 +68,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
         quiet: args.quiet,
         verbose: args.verbose,
         no_warnings: args.no_warnings,
+        warn_reads: args.warn_reads,
         dry_run: args.dry_run,
         command: args.command.clone(),
         pid: args.pid,

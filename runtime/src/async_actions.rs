@@ -33,12 +33,12 @@ pub fn cat(path: &str, most: u32, form: Format, out: &mut Output) -> io::Result<
     Ok(())
 }
 
-/// Prints the texts of an array, `sep` between them. Fields: how many texts there are, then the array.
+/// Prints the texts of an array, `sep` between them. The `u32` before the array says how many there are.
 pub fn join(fields: &[RecordField], record: &[u8], sep: &str, form: Format, out: &mut Output) {
-    let [count, texts] = fields else { return };
+    let Some(texts) = fields.first() else { return };
     let Type::Array { elem, .. } = &texts.ty else { return };
     let size = (elem.size() as usize).max(1);
-    let count = u32_at(record, count.offset as usize) as usize;
+    let count = u32_at(record, (texts.offset as usize).saturating_sub(4)) as usize;
     let data = record.get(texts.offset as usize..).unwrap_or(&[]);
     let texts: Vec<&[u8]> = data.chunks_exact(size).take(count).map(|t| text_bytes(t, size).0).collect();
     let mut text = texts.join(sep.as_bytes());

@@ -97,15 +97,22 @@ impl<'a> Printer<'a> {
             eprintln!("{}", self.place(severity, &text, record.span));
             return;
         }
-        let (name, line, col) = self.line_col(record.span);
+        self.json_message(if warning { "warnf" } else { "errorf" }, &text, "", record.span);
+    }
+
+    /// A helper that failed, as the reference's JSON has it.
+    pub fn helper_error(&mut self, helper: &str, span: Span) {
+        let more = format!(", \"helper\": \"{helper}\", \"retcode\": -{}", libc::EFAULT);
+        self.json_message("helper_error", "Bad address", &more, span);
+    }
+
+    /// One JSON line: type, message, `more` and the place.
+    fn json_message(&mut self, kind: &str, text: &str, more: &str, span: Span) {
+        let (name, line, col) = self.line_col(span);
         let out = &mut self.out.buf;
-        out.extend_from_slice(if warning {
-            b"{\"type\": \"warnf\", \"msg\": "
-        } else {
-            b"{\"type\": \"errorf\", \"msg\": "
-        });
+        out.extend_from_slice(format!("{{\"type\": \"{kind}\", \"msg\": ").as_bytes());
         json::string(text.as_bytes(), out);
-        out.extend_from_slice(b", \"filename\": ");
+        out.extend_from_slice(format!("{more}, \"filename\": ").as_bytes());
         json::string(name.as_bytes(), out);
         out.extend_from_slice(format!(", \"line\": {line}, \"col\": {col}}}\n").as_bytes());
     }

@@ -45,6 +45,8 @@ pub struct RunOptions<'a> {
     pub verbose: bool,
     /// Warnings are not shown.
     pub no_warnings: bool,
+    /// Failed reads are told of as they happen, not only their number at the end.
+    pub warn_reads: bool,
     /// Loads all and attaches nothing.
     pub dry_run: bool,
     /// Run this command and end with it.
@@ -109,7 +111,8 @@ struct Session<'a> {
     child: Option<child::Running>,
     watched: Option<OwnedFd>,
     signals: Signals,
-    lost: u64,
+    /// What has been told of each counter.
+    told: Vec<u64>,
     attached: usize,
     options: Behaviour,
 }
@@ -122,6 +125,7 @@ struct Behaviour {
     pid: Option<i32>,
     notify: Option<String>,
     kprobe_multi: bool,
+    warn_reads: bool,
 }
 
 /// Runs a compiled script to its end; returns its exit status.

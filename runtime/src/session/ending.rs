@@ -22,6 +22,9 @@ impl Session<'_> {
             self.printer.all_maps();
         }
         self.printer.out.flush();
+        if self.options.warn_reads {
+            self.report_reads();
+        }
         self.report_lost();
         self.report_counters();
         let status = self.control.get(Control::EXIT_CODE) as i32;

@@ -38,6 +38,9 @@ impl Session<'_> {
             if over? {
                 return Ok(());
             }
+            if self.options.warn_reads {
+                self.report_reads();
+            }
             if told.elapsed() >= LOST_EVERY {
                 told = Instant::now();
                 self.report_lost();

@@ -6,17 +6,28 @@ use rbtrace_codegen::object::{Control, Counter, Fault};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::Program;
 
-impl Session<'_> {
-    fn counts(&self) -> impl Iterator<Item = (&Counter, u64)> {
+impl<'a> Session<'a> {
+    fn counts(&self) -> Vec<(&'a Counter, u64)> {
         let words = (0u32..).map(|i| self.control.get(Control::COUNTERS + i));
-        self.object.counters.iter().zip(words)
+        self.object.counters.iter().zip(words).collect()
+    }
+
+    /// How often each counter of a kind has grown since it was last told of.
+    fn news(&mut self, wanted: impl Fn(&Fault) -> bool) -> Vec<(&'a Counter, u64)> {
+        let counts = self.counts();
+        let mut news = Vec::new();
+        for ((counter, count), told) in counts.into_iter().zip(&mut self.told) {
+            if wanted(&counter.what) && count > *told {
+                news.push((counter, count - *told));
+                *told = count;
+            }
+        }
+        news
     }
 
     /// Tells how many events were lost since the last time.
     pub(super) fn report_lost(&mut self) {
-        let lost: u64 = self.counts().filter(|(c, _)| c.what == Fault::EventLost).map(|(_, n)| n).sum();
-        let new = lost.saturating_sub(self.lost);
-        self.lost = lost;
+        let new: u64 = self.news(|f| *f == Fault::EventLost).iter().map(|(_, n)| n).sum();
         if new == 0 {
             return;
         }
@@ -32,12 +43,30 @@ impl Session<'_> {
         }
     }
 
+    /// Tells of reads that have failed since the last time (`-k`).
+    pub(super) fn report_reads(&mut self) {
+        for (counter, _) in self.news(|f| matches!(f, Fault::ReadFailed | Fault::ReadUserFailed)) {
+            let kernel = counter.what == Fault::ReadFailed;
+            let helper = if kernel { "probe_read_kernel" } else { "probe_read_user" };
+            match self.printer.format {
+                Format::Text => {
+                    let text = format!(
+                        "Bad address\nAdditional Info - helper: {helper}, retcode: -{}",
+                        libc::EFAULT
+                    );
+                    eprint!("{}", Diagnostic::warning(counter.span, text).render(&self.program.sources));
+                }
+                Format::Json => self.printer.helper_error(helper, counter.span),
+            }
+        }
+    }
+
     /// Tells what each place of the script could not do, and how often.
     pub(super) fn report_counters(&self) {
         if self.options.no_warnings {
             return;
         }
-        for (counter, count) in self.counts().filter(|(_, n)| *n > 0) {
+        for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
             eprint!("{}", describe(self.program, counter, count).render(&self.program.sources));
         }
     }

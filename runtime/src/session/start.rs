@@ -46,7 +46,7 @@ impl<'a> Session<'a> {
             child,
             watched,
             signals,
-            lost: 0,
+            told: vec![0; object.counters.len()],
             attached: 0,
             options: Behaviour {
                 quiet: options.quiet,
@@ -55,6 +55,7 @@ impl<'a> Session<'a> {
                 pid: options.pid,
                 notify: options.notify.clone(),
                 kprobe_multi: options.features.is_some_and(|f| f.kprobe_multi),
+                warn_reads: options.warn_reads,
             },
             printer: printer(program, object, &maps, options, out),
             maps,
