@@ -102,18 +102,17 @@ impl Builder {
     /// Whether it says `packed`; other attributes change the layout in ways that we do not know.
     fn attribute(&mut self, pair: &Pair<Rule>) -> bool {
         let mut packed = false;
-        let words = pair.as_str().split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        for word in words.filter(|w| !w.is_empty() && *w != "__attribute__") {
-            match word.trim_matches('_') {
-                "packed" => packed = true,
-                "preserve_access_index" | "unused" | "deprecated" => {}
-                "aligned" => {
-                    self.error(self.span(pair), "__attribute__((aligned)) is not supported");
-                    break;
-                }
+        let text =
+            pair.as_str().trim_start_matches("__attribute__").replace(['(', ')', ' ', '\n', '\t'], " ");
+        for attribute in text.split(',') {
+            let words: Vec<_> = attribute.split_whitespace().map(|w| w.trim_matches('_')).collect();
+            match words.as_slice() {
+                ["packed"] => packed = true,
+                // An alignment of 1 raises none.
+                [] | ["aligned", "1"] | ["preserve_access_index" | "unused" | "deprecated"] => {}
                 _ => {
-                    self.error(self.span(pair), format!("__attribute__(({word})) is not supported"));
-                    break;
+                    let message = format!("__attribute__(({})) is not supported", words.join(" "));
+                    self.error(self.span(pair), message);
                 }
             }
         }

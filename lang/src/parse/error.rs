@@ -67,6 +67,7 @@ const CLOSERS: &[(Rule, &str)] = &[
     (Rule::lparen, "expected '('"),
     (Rule::assign, "expected '='"),
     (Rule::type_ref, "expected type name"),
+    (Rule::let_type, "expected type name"),
     (Rule::c_type, "expected type name"),
     (Rule::var, "expected a variable ($name)"),
     (Rule::map_name, "expected a map (@name)"),

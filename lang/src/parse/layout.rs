@@ -5,7 +5,8 @@
 //! declaration. The grammar then sees one item at a time, and an error in one hides no other.
 
 use super::preprocess::Preprocessor;
-use crate::{Diagnostic, Span};
+use super::scan::{Extent, Scan};
+use crate::Diagnostic;
 
 /// Deepest nest of brackets that is parsed. Deeper ones would exhaust a thread's stack.
 pub(super) const MAX_NESTING: usize = 128;
@@ -85,20 +86,6 @@ pub(super) fn is_shallow(text: &str) -> bool {
     true
 }
 
-struct Scan<'a> {
-    src: &'a [u8],
-    clean: Vec<u8>,
-    pos: usize,
-    file: u16,
-    directives: Preprocessor,
-    diags: Vec<Diagnostic>,
-    /// How many there were before the current item.
-    item_errors: usize,
-}
-
-/// An item's end, and whether it is worth parsing.
-type Extent = Result<usize, ()>;
-
 impl Scan<'_> {
     fn items(&mut self) -> Vec<Item> {
         if self.src.starts_with(b"#!") {
@@ -172,14 +159,6 @@ impl Scan<'_> {
         self.next_solid(end).is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'{' || b == b'/')
     }
 
-    fn next_solid(&self, from: usize) -> Option<u8> {
-        self.src[from..].iter().copied().find(|b| !b.is_ascii_whitespace())
-    }
-
-    fn word_end(&self, from: usize) -> usize {
-        from + self.src[from..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count()
-    }
-
     /// Moves past the item that begins here.
     fn extent(&mut self, kind: ItemKind) -> Extent {
         match kind {
@@ -229,16 +208,13 @@ impl Scan<'_> {
         Ok(self.pos)
     }
 
-    /// `struct x { … } name;`
+    /// `struct x { … } __attribute__((…)) name;`
     fn c_item(&mut self) -> Extent {
         while self.pos < self.src.len() {
             match self.src[self.pos] {
                 b'{' => {
                     self.balanced()?;
-                    let typedef_or_attribute = self.c_tail();
-                    if !typedef_or_attribute {
-                        return Ok(self.pos);
-                    }
+                    return self.c_tail();
                 }
                 b';' => {
                     self.pos += 1;
@@ -250,22 +226,30 @@ impl Scan<'_> {
         Ok(self.pos)
     }
 
-    /// After the closing brace: an optional semicolon ends the item, and so does what is no part of it.
-    fn c_tail(&mut self) -> bool {
-        let end = self.pos;
+    /// After the closing brace: attributes, a name that a semicolon follows (`typedef struct { … }
+    /// name;`), an optional semicolon. What is none of these begins the next item.
+    fn c_tail(&mut self) -> Extent {
+        let mut end = self.pos;
         self.skip_blanks();
-        let rest = &self.src[self.pos..];
-        if rest.first() == Some(&b';') {
+        while self.src[self.pos..].starts_with(b"__attribute__") {
+            self.pos += b"__attribute__".len();
+            self.skip_blanks();
+            if self.src.get(self.pos) == Some(&b'(') {
+                self.balanced()?;
+            }
+            end = self.pos;
+            self.skip_blanks();
+        }
+        let stars = self.src[self.pos..].iter().take_while(|b| **b == b'*').count();
+        let name_end = self.word_end(self.pos + stars);
+        if self.next_solid(name_end) == Some(b';') {
+            self.pos = name_end;
+            self.skip_blanks();
             self.pos += 1;
-            return false;
+        } else {
+            self.pos = end;
         }
-        // `typedef struct { … } name;`: a word and then a semicolon.
-        let name_end = self.word_end(self.pos + rest.iter().take_while(|b| **b == b'*').count());
-        if rest.starts_with(b"__attribute__") || self.next_solid(name_end) == Some(b';') {
-            return true;
-        }
-        self.pos = end;
-        false
+        Ok(self.pos)
     }
 
     fn optional_semicolon(&mut self) {
@@ -316,24 +300,6 @@ impl Scan<'_> {
         }
     }
 
-    /// Steps over a quoted part; false where it has no end in its line.
-    fn quoted(&mut self) -> bool {
-        self.pos += 1;
-        while let Some(&b) = self.src.get(self.pos) {
-            match b {
-                b'\n' => return false,
-                b'\\' => self.pos += 2,
-                b'"' => {
-                    self.pos += 1;
-                    return true;
-                }
-                _ => self.pos += 1,
-            }
-        }
-        self.pos = self.src.len();
-        false
-    }
-
     /// `/ … /` up to the block: the slash that a brace follows ends it.
     fn predicate(&mut self) -> Extent {
         let mut depth = 0usize;
@@ -356,191 +322,5 @@ impl Scan<'_> {
             self.step()?;
         }
         Ok(self.pos)
-    }
-
-    /// From an opening brace to behind its closing one.
-    fn balanced(&mut self) -> Extent {
-        let mut open: Vec<usize> = vec![];
-        let mut deepest = None;
-        while let Some(&b) = self.src.get(self.pos) {
-            match b {
-                b'{' | b'(' | b'[' => open.push(self.pos),
-                b')' | b']'
-                    // A closer without its opener is left to the grammar, which knows what it expected.
-                    if open.last().is_some_and(|&o| self.src[o] != b'{') => {
-                        open.pop();
-                    }
-                b'}' => while open.pop().is_some_and(|o| self.src[o] != b'{') {},
-                _ => {}
-            }
-            if open.len() > MAX_NESTING && deepest.is_none() {
-                deepest = Some(self.pos);
-            }
-            if open.is_empty() {
-                self.pos += 1;
-                return match deepest {
-                    Some(at) => self.too_deep(at),
-                    None => Ok(self.pos),
-                };
-            }
-            self.step()?;
-        }
-        self.unclosed(&open)
-    }
-
-    fn too_deep(&mut self, at: usize) -> Extent {
-        let message = format!("syntax: brackets are nested more than {MAX_NESTING} deep");
-        let span = self.span(at, at + 1);
-        self.diags.push(
-            Diagnostic::error(span, message)
-                .hint("close what is open, or give the inner parts to variables of their own"),
-        );
-        Err(())
-    }
-
-    fn unclosed(&mut self, open: &[usize]) -> Extent {
-        // A string without an end has swallowed the brace.
-        if self.diags.len() > self.item_errors {
-            return Err(());
-        }
-        let brace = open.iter().rev().find(|&&o| self.src[o] == b'{').copied().unwrap_or(0);
-        let line = self.src[..brace].iter().filter(|b| **b == b'\n').count() + 1;
-        let end = self.src.len();
-        let at = self.span(end, end);
-        let from = self.span(brace, brace + 1);
-        let message = format!("syntax: expected '}}': the block opened at line {line} is never closed");
-        self.diags.push(Diagnostic::error(at, message).related(from, "the block begins here"));
-        Err(())
-    }
-
-    /// One token of an item: a comment (blanked), a string, a directive or one byte.
-    fn step(&mut self) -> Result<(), ()> {
-        match self.src[self.pos] {
-            b'/' => {
-                if !self.comment()? {
-                    self.pos += 1;
-                }
-            }
-            b'"' => self.string(),
-            b'#' if self.at_line_start() => self.directive(),
-            _ => self.pos += 1,
-        }
-        Ok(())
-    }
-
-    fn string(&mut self) {
-        let start = self.pos;
-        if !self.quoted() {
-            self.error(start, self.pos, "syntax: unterminated string");
-        }
-    }
-
-    /// Blanks and comments between items.
-    fn skip_blanks(&mut self) {
-        while let Some(&b) = self.src.get(self.pos) {
-            match b {
-                b if b.is_ascii_whitespace() => self.pos += 1,
-                b'/' => match self.comment() {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(()) => self.pos = self.src.len(),
-                },
-                b'#' if self.at_line_start() => self.directive(),
-                _ => return,
-            }
-        }
-    }
-
-    /// Blanks a comment, if one begins here.
-    fn comment(&mut self) -> Result<bool, ()> {
-        let start = self.pos;
-        match self.src.get(start + 1) {
-            Some(b'/') => {
-                self.blank_line();
-                Ok(true)
-            }
-            Some(b'*') => {
-                let Some(len) = self.src[start + 2..].windows(2).position(|w| w == b"*/") else {
-                    self.error(start, start + 2, "syntax: unterminated comment");
-                    self.pos = self.src.len();
-                    return Err(());
-                };
-                self.blank(start, start + 2 + len + 2);
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn at_line_start(&self) -> bool {
-        let before = self.clean[..self.pos].iter().rev().find(|b| !matches!(b, b' ' | b'\t'));
-        before.is_none_or(|b| *b == b'\n')
-    }
-
-    /// A preprocessor line, continued after a backslash, with the lines that it switches off.
-    fn directive(&mut self) {
-        loop {
-            let start = self.pos;
-            let end = self.line_end(true);
-            let line = String::from_utf8_lossy(&self.src[start..end]).into_owned();
-            self.blank(start, end);
-            self.directives.line(&line, self.span(start, end), &mut self.diags);
-            if self.directives.active() {
-                return;
-            }
-            if !self.blank_to_directive() {
-                return;
-            }
-        }
-    }
-
-    /// Blanks lines until one that is a directive; false at the end of the text.
-    fn blank_to_directive(&mut self) -> bool {
-        while self.pos < self.src.len() {
-            if self.src[self.pos] == b'\n' {
-                self.pos += 1;
-            }
-            let indent = self.src[self.pos..].iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-            if self.src.get(self.pos + indent) == Some(&b'#') {
-                self.pos += indent;
-                return true;
-            }
-            self.blank_line();
-        }
-        false
-    }
-
-    fn line_end(&self, continued: bool) -> usize {
-        let mut at = self.pos;
-        while at < self.src.len() {
-            if self.src[at] == b'\n' && !(continued && at > 0 && self.src[at - 1] == b'\\') {
-                break;
-            }
-            at += 1;
-        }
-        at
-    }
-
-    fn blank_line(&mut self) {
-        let end = self.line_end(false);
-        self.blank(self.pos, end);
-    }
-
-    fn blank(&mut self, start: usize, end: usize) {
-        for b in &mut self.clean[start..end] {
-            if *b != b'\n' {
-                *b = b' ';
-            }
-        }
-        self.pos = end;
-    }
-
-    fn span(&self, start: usize, end: usize) -> Span {
-        Span { file: self.file, ..Span::new(start, end) }
-    }
-
-    fn error(&mut self, start: usize, end: usize, message: &str) {
-        let span = self.span(start, end);
-        self.diags.push(Diagnostic::error(span, message));
     }
 }

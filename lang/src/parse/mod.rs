@@ -11,6 +11,7 @@ mod expr;
 mod layout;
 mod literal;
 mod preprocess;
+mod scan;
 mod stmt;
 #[cfg(test)]
 mod tests;
@@ -225,7 +226,14 @@ impl Builder {
         Some(match p.as_rule() {
             Rule::var => MacroParam::Var(name),
             Rule::map_name => MacroParam::Map(name),
-            _ => MacroParam::Expr(name),
+            _ => {
+                if rbtrace_stdlib::builtin(&name.text).is_some() {
+                    let message =
+                        format!("syntax: builtin '{}' can't be used as a macro argument", name.text);
+                    self.error(name.span, message);
+                }
+                MacroParam::Expr(name)
+            }
         })
     }
 

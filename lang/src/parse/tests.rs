@@ -58,3 +58,218 @@ fn deep_nests_have_an_answer() {
     assert_eq!(diags.len(), 1);
     assert_eq!(diags[0].message, "syntax: brackets are nested more than 128 deep");
 }
+
+#[test]
+fn expressions_with_errors() {
+    check_errors(
+        "k:a { @x[1 = 2; }\nk:b { f(1,; }\nk:c { 1 = 3; }\nk:d { $x.foo = 3; }\nk:e { print(1, 2 }\nk:f { $a . }\n\
+         k:g { 5++; &6; }\nk:h { (1 + ) }\nk:i { $0; f(39e2, \"\\q\") }\nk:j { @[] = 1 }",
+        &expect![[r#"
+            stdin:1:12-13: ERROR: syntax: expected ']'
+            k:a { @x[1 = 2; }
+                       ~
+            stdin:2:11-12: ERROR: syntax: expected an expression
+            k:b { f(1,; }
+                      ~
+            stdin:3:7-8: ERROR: syntax: invalid assignment target
+            k:c { 1 = 3; }
+                  ~
+            stdin:4:7-17: ERROR: syntax: Tuples and records are immutable once created. Consider creating a new value and assigning it instead.
+            k:d { $x.foo = 3; }
+                  ~~~~~~~~~~
+            stdin:5:18-19: ERROR: syntax: expected ')'
+            k:e { print(1, 2 }
+                             ~
+            stdin:6:12-13: ERROR: syntax: expected identifier
+            k:f { $a . }
+                       ~
+            stdin:7:8-10: ERROR: syntax: increment/decrement requires a variable or map
+            k:g { 5++; &6; }
+                   ~~
+            stdin:7:13-14: ERROR: syntax: address-of operator (&) can only be used on a map or variable
+            k:g { 5++; &6; }
+                        ~
+            stdin:8:12-13: ERROR: syntax: expected an expression
+            k:h { (1 + ) }
+                       ~
+            stdin:9:7-9: ERROR: syntax: param $0 is out of integer range [1, 4294967295]
+            k:i { $0; f(39e2, "\q") }
+                  ~~
+            stdin:9:13-17: ERROR: syntax: coefficient part of scientific literal must be 1-9: 39e2
+            k:i { $0; f(39e2, "\q") }
+                        ~~~~
+            stdin:9:20-22: ERROR: syntax: invalid escape character '\q'
+            k:i { $0; f(39e2, "\q") }
+                               ~~
+            stdin:10:9-10: ERROR: syntax: expected an expression
+            k:j { @[] = 1 }
+                    ~
+        "#]],
+    );
+}
+
+#[test]
+fn statements_with_errors() {
+    check_errors(
+        "k:a { if (1) print(3) }\nk:b { for (x : 1..2) { } }\nk:c { for ($x : 1) { } }\nk:d { let x = 1; }\n\
+         k:e { while { } }\nk:f { $x = if (1) { 2 }; }\nk:g { ) }\nk:h { import \"x\"; }\nk:i { let $x: = 1; }",
+        &expect![[r#"
+            stdin:1:14-19: ERROR: syntax: expected '{'
+            k:a { if (1) print(3) }
+                         ~~~~~
+            stdin:2:12-13: ERROR: syntax: expected a variable ($name)
+            k:b { for (x : 1..2) { } }
+                       ~
+            stdin:3:17-18: ERROR: syntax: expected map or range in for loop
+            k:c { for ($x : 1) { } }
+                            ~
+            stdin:4:11-12: ERROR: syntax: expected a variable ($name)
+            k:d { let x = 1; }
+                      ~
+            stdin:5:17-18: ERROR: syntax: expected '{'
+            k:e { while { } }
+                            ~
+            stdin:6:12-24: ERROR: syntax: an 'if' that is used as a value needs a value in each branch and an 'else'
+            k:f { $x = if (1) { 2 }; }
+                       ~~~~~~~~~~~~
+            stdin:7:7-8: ERROR: syntax: expected an expression
+            k:g { ) }
+                  ~
+            stdin:8:7-17: ERROR: import in a block is not supported
+            k:h { import "x"; }
+                  ~~~~~~~~~~
+            stdin:9:15-16: ERROR: syntax: expected type name
+            k:i { let $x: = 1; }
+                          ~
+        "#]],
+    );
+}
+
+#[test]
+fn items_with_errors() {
+    check_errors(
+        "struct s { int x; int }\nconfig = { a=b c=d }\nlet $a = 2;\nmacro f { }\nmacro g(pid) { }\nfn h(): void { }\n\
+         } begin { }\nstruct late { int x; };\nkprobe:f print(1);",
+        &expect![[r#"
+            stdin:1:23-24: ERROR: syntax: expected a name
+            struct s { int x; int }
+                                  ~
+            stdin:2:16-17: ERROR: syntax: expected ';'
+            config = { a=b c=d }
+                           ~
+            stdin:3:5-7: ERROR: syntax: expected a map (@name)
+            let $a = 2;
+                ~~
+            stdin:4:9-10: ERROR: syntax: expected '('
+            macro f { }
+                    ~
+            stdin:5:9-12: ERROR: syntax: builtin 'pid' can't be used as a macro argument
+            macro g(pid) { }
+                    ~~~
+            stdin:6:1-3: ERROR: functions (fn) are not supported yet
+            fn h(): void { }
+            ~~
+            HINT: use a macro
+            stdin:7:1-2: ERROR: syntax: unexpected '}': no block is open here
+            } begin { }
+            ~
+            stdin:8:1-7: ERROR: syntax: C definitions must appear before probes and functions
+            struct late { int x; };
+            ~~~~~~
+            stdin:9:10-15: ERROR: syntax: expected '{'
+            kprobe:f print(1);
+                     ~~~~~
+        "#]],
+    );
+}
+
+#[test]
+fn directives_with_errors() {
+    check_errors(
+        "#define\n#include stdio\n#endif\n#nosuch\n#if F(x)\n#else\n#else\n#endif\n#ifdef X",
+        &expect![[r#"
+            stdin:1:1-8: ERROR: syntax: expected a name after #define
+            #define
+            ~~~~~~~
+            stdin:2:1-15: ERROR: syntax: expected <FILE> or "FILE" after #include
+            #include stdio
+            ~~~~~~~~~~~~~~
+            stdin:3:1-7: ERROR: syntax: #endif without #if
+            #endif
+            ~~~~~~
+            stdin:4:1-8: ERROR: syntax: unknown directive '#nosuch'
+            #nosuch
+            ~~~~~~~
+            stdin:5:1-9: ERROR: cannot decide '#if F(x)'
+            #if F(x)
+            ~~~~~~~~
+            HINT: only numbers, #define names, defined(NAME) and operators can be tested
+            stdin:7:1-6: ERROR: syntax: #else after #else
+            #else
+            ~~~~~
+            stdin:9:1-9: ERROR: syntax: #if without #endif
+            #ifdef X
+            ~~~~~~~~
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_never_closed() {
+    check_errors(
+        "begin {\n  if (1) {\n  f();\n}\nend { 1 + }\n",
+        &expect![[r#"
+        stdin:5:11-12: ERROR: syntax: expected an expression
+        end { 1 + }
+                  ~
+        stdin:6:1-1: ERROR: syntax: expected '}': the block opened at line 1 is never closed
+
+        ~
+        stdin:1:7-8: NOTE: the block begins here
+        begin {
+              ~
+    "#]],
+    );
+    check_errors(
+        "begin { print(\"abc }\n",
+        &expect![[r#"
+        stdin:1:15-21: ERROR: syntax: unterminated string
+        begin { print("abc }
+                      ~~~~~~
+    "#]],
+    );
+    check_errors(
+        "begin { /* abc }",
+        &expect![[r#"
+        stdin:1:9-11: ERROR: syntax: unterminated comment
+        begin { /* abc }
+                ~~
+    "#]],
+    );
+    check_errors(
+        "begin { print((1); }",
+        &expect![[r#"
+        stdin:1:18-19: ERROR: syntax: expected ')'
+        begin { print((1); }
+                         ~
+    "#]],
+    );
+    check_errors(
+        "begin",
+        &expect![[r#"
+        stdin:1:6-6: ERROR: syntax: expected '{'
+        begin
+             ~
+    "#]],
+    );
+}
+
+#[test]
+fn too_much() {
+    check_errors(&format!("begin {{ $x = {}1 }}", "1 + ".repeat(20)), &expect![[r#""#]]);
+    let (_, diags) = parse(&Source::new("stdin", &format!("begin {{ $x = {}1 }}", "1 + ".repeat(600))), 0);
+    assert_eq!(diags[0].message, "syntax: expression with more than 500 operators");
+    let (_, diags) =
+        parse(&Source::new("stdin", &format!("begin {{ $x = {}1 }}", "1 ? 2 : ".repeat(20_000))), 0);
+    assert_eq!(diags.len(), 1);
+}
