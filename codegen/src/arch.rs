@@ -12,6 +12,11 @@ pub struct Arch {
     pub args: &'static [u32],
     /// Arguments of a system call in order.
     pub syscall_args: &'static [u32],
+    /// The number of the system call that is being made.
+    pub syscall_nr: u32,
+    /// Offset in `struct task_struct` of `thread_info.status`, and its bit `TS_COMPAT`: the system call
+    /// came from a 32-bit program (`arch/x86/include/asm/thread_info.h`, since Linux 5.11).
+    pub compat_status: (u32, i64),
     /// A function's result.
     pub ret: u32,
     /// Instruction pointer.
@@ -47,6 +52,8 @@ pub const X86_64: Arch = Arch {
     ],
     args: &[112, 104, 96, 88, 72, 64],
     syscall_args: &[112, 104, 96, 56, 72, 64],
+    syscall_nr: 120,
+    compat_status: (16, 2),
     ret: 80,
     ip: 128,
     sp: 152,

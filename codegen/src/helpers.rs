@@ -52,6 +52,8 @@ pub const RINGBUF_RESERVE: Helper = Helper(131);
 pub const RINGBUF_SUBMIT: Helper = Helper(132);
 /// `void bpf_ringbuf_discard(data, flags)`
 pub const RINGBUF_DISCARD: Helper = Helper(133);
+/// `struct task_struct *bpf_get_current_task_btf()`: a typed pointer, followed directly.
+pub const GET_CURRENT_TASK_BTF: Helper = Helper(158);
 /// `long bpf_for_each_map_elem(map, callback, ctx, flags)`: number of entries seen.
 pub const FOR_EACH_MAP_ELEM: Helper = Helper(164);
 /// `u64 bpf_get_func_ip(ctx)`

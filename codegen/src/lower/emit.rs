@@ -91,11 +91,14 @@ impl Lower<'_, '_> {
     }
 
     fn write_header(&mut self, record: Value, kind: u32) {
-        let probe = self.only_attach_point().unwrap_or(u32::MAX);
-        for (offset, word) in [(0, kind), (4, probe)] {
-            let value = self.f.b.iconst(i64::from(word as i32));
-            self.f.b.store(Width::B4, record, offset, value);
-        }
+        let kind = self.f.b.iconst(i64::from(kind));
+        self.f.b.store(Width::B4, record, 0, kind);
+        let probe = match (self.only_attach_point(), self.f.attach_id) {
+            (Some(id), _) => self.f.b.iconst(i64::from(id)),
+            (None, Some(entry)) => self.imm(Alu::Sub, entry, 1),
+            (None, None) => self.f.b.iconst(-1),
+        };
+        self.f.b.store(Width::B4, record, 4, probe);
     }
 
     /// Submits a record; wakes the reader only where it says that it sleeps.

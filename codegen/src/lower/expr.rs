@@ -62,6 +62,11 @@ impl Lower<'_, '_> {
             | ExprKind::Index { .. }
             | ExprKind::TupleField(..)
             | ExprKind::Reinterpret(_) => {
+                if let Some(offset) = super::visit::record_field(e)
+                    && let Some(value) = self.syscall_field(offset, &e.ty)?
+                {
+                    return Ok(value);
+                }
                 let place = self.place(e)?;
                 self.load_scalar(&place, &e.ty)
             }

@@ -3,6 +3,7 @@
 use super::place::Place;
 use super::programs::Plan;
 use super::shared::{CONTROL, Shared};
+use super::syscalls::Syscall;
 use super::visit::LocalUses;
 use super::{Lowered, programs, visit};
 use crate::builder::{FunctionBuilder, Var};
@@ -21,8 +22,12 @@ pub(super) struct Lower<'a, 'p> {
     pub(super) plan: Plan<'p>,
     pub(super) uses: LocalUses,
     pub(super) wants_cookie: bool,
-    /// Finished callbacks and places for those under way; 0 is the program itself.
+    /// What a body on `sys_enter` or `sys_exit` knows of its call.
+    pub(super) syscall: Option<Syscall>,
+    /// Finished functions and places for those under way.
     funcs: Vec<Option<Function>>,
+    /// The place of the function that holds the body.
+    own: usize,
     /// The function under construction.
     pub(super) f: Frame,
 }
@@ -40,6 +45,8 @@ pub(super) struct Frame {
     pub(super) leave: Leave,
     /// Loop variables over maps that stand for the places of key and value.
     pub(super) pairs: Vec<(LocalId, [Place; 2])>,
+    /// The number, plus 1, of the attach point that fired, where it is looked up.
+    pub(super) attach_id: Option<Value>,
     /// Rounds that the enclosing plain loops multiply to.
     pub(super) rounds: u64,
 }
@@ -74,20 +81,40 @@ pub(super) enum Leave {
 impl Frame {
     /// The frame of a program.
     pub(super) fn program(name: &str, context: Ty, probe: &Probe) -> Frame {
-        let b = FunctionBuilder::new(name, &[context], probe.span);
+        Frame::body(name, &[context], probe)
+    }
+
+    /// The frame of a function whose first parameter is the context.
+    pub(super) fn body(name: &str, params: &[Ty], probe: &Probe) -> Frame {
+        let b = FunctionBuilder::new(name, params, probe.span);
         let ctx = Some(b.param(0));
         Frame::new(b, ctx, probe.locals.len(), Leave::Program)
     }
 
     pub(super) fn new(b: FunctionBuilder, ctx: Option<Value>, locals: usize, leave: Leave) -> Frame {
-        Frame { b, homes: vec![None; locals], ctx, loops: vec![], leave, pairs: vec![], rounds: 1 }
+        Frame {
+            b,
+            homes: vec![None; locals],
+            ctx,
+            loops: vec![],
+            leave,
+            pairs: vec![],
+            attach_id: None,
+            rounds: 1,
+        }
     }
 }
 
 impl<'a, 'p> Lower<'a, 'p> {
     pub(super) fn new(shared: &'a mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>, f: Frame) -> Self {
         let uses = visit::local_uses(probe);
-        Lower { shared, probe, plan, uses, wants_cookie: false, funcs: vec![None], f }
+        Lower { shared, probe, plan, uses, wants_cookie: false, syscall: None, funcs: vec![None], own: 0, f }
+    }
+
+    /// Puts the body at number `own` of functions that exist already.
+    pub(super) fn place_at(&mut self, funcs: Vec<Option<Function>>, own: usize) {
+        self.funcs = funcs;
+        self.own = own;
     }
 
     pub(super) fn features(&self) -> &'p Features {
@@ -106,9 +133,14 @@ impl<'a, 'p> Lower<'a, 'p> {
     }
 
     /// All functions, the program first.
-    pub(super) fn finish(mut self) -> Vec<Function> {
-        self.funcs[0] = Some(self.f.b.finish());
-        self.funcs.into_iter().flatten().collect()
+    pub(super) fn finish(self) -> Vec<Function> {
+        self.into_funcs().into_iter().flatten().collect()
+    }
+
+    /// All functions, with places for those that are yet to come.
+    pub(super) fn into_funcs(mut self) -> Vec<Option<Function>> {
+        self.funcs[self.own] = Some(self.f.b.finish());
+        self.funcs
     }
 
     /// An error: this cannot be compiled.
@@ -244,6 +276,9 @@ impl<'a, 'p> Lower<'a, 'p> {
 
     /// The cookie of the attach point that fired: its number.
     pub(super) fn cookie(&mut self, span: Span) -> Lowered<Value> {
+        if let Some(entry) = self.f.attach_id {
+            return Ok(self.imm(Alu::Sub, entry, 1));
+        }
         self.wants_cookie = true;
         let ctx = self.ctx(span)?;
         Ok(self.call(helpers::GET_ATTACH_COOKIE, &[ctx]))

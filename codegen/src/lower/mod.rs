@@ -30,6 +30,7 @@ mod shared;
 mod stack;
 mod stmt;
 mod store;
+mod syscalls;
 mod text;
 mod visit;
 
@@ -39,6 +40,7 @@ use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::{self, ProbeId};
 use shared::Shared;
 use std::rc::Rc;
+use syscalls::Edge;
 
 /// The result of one step, or why the script cannot be compiled.
 type Lowered<T> = Result<T, Diagnostic>;
@@ -83,15 +85,27 @@ impl Units {
 /// Lowers every probe.
 pub fn lower(program: &hir::Program, features: &Features) -> Result<Units, Vec<Diagnostic>> {
     let mut shared = Shared::new(program, features);
+    let mut results = vec![];
+    let mut calls = vec![];
+    for probe in &program.probes {
+        let (members, rest) = syscalls::take(probe, features);
+        calls.extend(members);
+        for plan in programs::split(probe, rest, features) {
+            results.push(programs::lower_program(&mut shared, probe, plan).map(Some));
+        }
+    }
+    for edge in [Edge::Enter, Edge::Exit] {
+        let members;
+        (members, calls) = calls.into_iter().partition(|m| m.edge == edge);
+        results.push(syscalls::lower_program(&mut shared, edge, members));
+    }
     let mut units = vec![];
     let mut errors = vec![];
-    for probe in &program.probes {
-        for plan in programs::split(probe, features) {
-            match programs::lower_program(&mut shared, probe, plan) {
-                Ok(unit) => units.push(unit),
-                Err(error) if errors.contains(&error) => {}
-                Err(error) => errors.push(error),
-            }
+    for result in results {
+        match result {
+            Ok(unit) => units.extend(unit),
+            Err(error) if errors.contains(&error) => {}
+            Err(error) => errors.push(error),
         }
     }
     if !errors.is_empty() {

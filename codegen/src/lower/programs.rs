@@ -17,10 +17,14 @@ pub(super) struct Plan<'p> {
 }
 
 /// Groups the attach points of a body by the program that can serve them.
-pub(super) fn split<'p>(probe: &'p Probe, features: &Features) -> Vec<Plan<'p>> {
+pub(super) fn split<'p>(
+    probe: &'p Probe,
+    points: Vec<&'p AttachPoint>,
+    features: &Features,
+) -> Vec<Plan<'p>> {
     let asks_name = visit::uses_builtin(probe, Builtin::Probe);
     let mut plans: Vec<Plan<'p>> = vec![];
-    for point in &probe.attach {
+    for point in points {
         let ty = program_type(&point.kind);
         let own = asks_name && !has_cookie(ty, features) || ty == ProgramType::TestRun;
         let fits = |p: &&mut Plan| !own && p.ty == ty && flavour(&p.attach[0].kind) == flavour(&point.kind);
@@ -78,13 +82,13 @@ pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan:
 }
 
 /// The telling part of an attach point's name: what follows the provider.
-fn short_name(name: &str) -> &str {
+pub(super) fn short_name(name: &str) -> &str {
     let tail = name.rsplit([':', '/']).next().unwrap_or(name);
     if tail.is_empty() { name } else { tail }
 }
 
 /// A C identifier for BTF.
-fn function_name(name: &str) -> String {
+pub(super) fn function_name(name: &str) -> String {
     let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }

@@ -12,6 +12,12 @@ use rbtrace_lang::hir::{Expr, LocalId, Stmt, StmtKind};
 impl Lower<'_, '_> {
     /// The program: the predicate, then the body.
     pub(super) fn body(&mut self) -> Lowered<()> {
+        self.predicate()?;
+        self.actions()
+    }
+
+    /// Ends the program where the predicate is false.
+    pub(super) fn predicate(&mut self) -> Lowered<()> {
         if let Some(predicate) = &self.probe.predicate {
             let (run, skip) = (self.f.b.create_block(), self.f.b.create_block());
             self.branch_on(predicate, run, skip)?;
@@ -19,6 +25,11 @@ impl Lower<'_, '_> {
             self.return_zero();
             self.f.b.start(run);
         }
+        Ok(())
+    }
+
+    /// What stands between the braces.
+    pub(super) fn actions(&mut self) -> Lowered<()> {
         let probe = self.probe;
         self.f.b.set_span(probe.span);
         for n in 0..probe.locals.len() as u32 {
@@ -32,7 +43,7 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
-    fn return_zero(&mut self) {
+    pub(super) fn return_zero(&mut self) {
         let zero = self.f.b.iconst(0);
         self.f.b.ret(zero);
     }

@@ -301,6 +301,48 @@ fn needs_context(kind: &ExprKind) -> bool {
     )
 }
 
+/// The offsets of the record's fields that a body reads, if it uses its context for nothing else and in no
+/// loop.
+pub(super) fn record_fields(probe: &Probe) -> Option<BTreeSet<u32>> {
+    let (mut fields, mut reads, mut contexts) = (BTreeSet::new(), 0, 0);
+    let mut fits = true;
+    walk_probe(probe, &mut |node| match node {
+        Node::Expr(e) => {
+            if let Some(offset) = record_field(e) {
+                fields.insert(offset);
+                reads += 1;
+            }
+            match e.kind {
+                ExprKind::Context => contexts += 1,
+                // A stack taken in a raw tracepoint would show other frames.
+                ExprKind::KStack(_) | ExprKind::StackLen(_) | ExprKind::DataLoc(_) => fits = false,
+                _ => {}
+            }
+        }
+        Node::Stmt(StmtKind::While { cond, body }) => fits &= !captures(Some(cond), body, None).context,
+        Node::Stmt(StmtKind::ForRange { body, .. } | StmtKind::ForMap { body, .. }) => {
+            fits &= !captures(None, body, None).context;
+        }
+        _ => {}
+    });
+    (fits && reads == contexts).then_some(fields)
+}
+
+/// Does an expression read the tracepoint's record?
+pub(super) fn reads_record(e: &Expr) -> bool {
+    let mut found = false;
+    walk(e, &mut |node| found |= matches!(node, Node::Expr(e) if record_field(e).is_some()));
+    found
+}
+
+/// The offset of a number in the tracepoint's record.
+pub(super) fn record_field(e: &Expr) -> Option<u32> {
+    let ExprKind::Field { base, offset, bits: None } = &e.kind else { return None };
+    let ExprKind::Deref(pointer) = &base.kind else { return None };
+    let scalar = e.ty.is_scalar() && e.ty.size() <= 8;
+    (scalar && matches!(pointer.kind, ExprKind::Context)).then_some(*offset)
+}
+
 /// Is the variable used other than field by field?
 pub(super) fn used_whole(body: &[Stmt], var: LocalId) -> bool {
     let (mut all, mut fields) = (0, 0);

@@ -1,0 +1,372 @@
+//! Tracepoints of single system calls, served from the raw tracepoints `sys_enter` and `sys_exit`.
+//!
+//! One program hangs there for all such probes of a script and tells the calls apart by number. That
+//! saves the perf path of each event, and at the end a wait for RCU for each tracepoint.
+//! Bodies that need more of the record than its fields stay on the tracepoint itself.
+
+use super::frame::{Frame, Lower};
+use super::place::{Place, Remote};
+use super::programs::{self, Plan};
+use super::shared::Shared;
+use super::{Lowered, Unit, visit};
+use crate::arch;
+use crate::helpers;
+use crate::ir::{Alu, Block, Cond, FuncId, Module, Op, Space, Ty, Value, Width};
+use crate::layout;
+use crate::object::{Features, ObjMapId, ProgramType};
+use rbtrace_lang::hir::{Attach, AttachPoint, Ctx, Probe};
+use rbtrace_lang::types::{Type, U64};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Offset of `__syscall_nr` in the records of these tracepoints.
+const NR: u32 = 8;
+/// Offset of the first argument, or of the result, in the records; each takes 8 bytes.
+const FIRST: u32 = 16;
+/// Calls up to which they are told apart one by one.
+const FEW: usize = 4;
+
+/// Before or after the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    Enter,
+    Exit,
+}
+
+/// A body and the calls that it is for.
+pub(super) struct Member<'p> {
+    pub(super) probe: &'p Probe,
+    pub(super) edge: Edge,
+    calls: Vec<(u32, &'p AttachPoint)>,
+    fields: BTreeSet<u32>,
+}
+
+/// What a body on a raw tracepoint knows of its call.
+pub(super) struct Syscall {
+    edge: Edge,
+    /// Fields of the record that the body reads.
+    fields: BTreeSet<u32>,
+    /// The number of the call, in the program's main function.
+    nr: Option<Value>,
+    /// Registers at the entry, from this offset on.
+    regs: Option<(Place, u32)>,
+}
+
+/// The attach points of a body that can be served from a raw tracepoint, and the others.
+pub(super) fn take<'p>(probe: &'p Probe, features: &Features) -> (Vec<Member<'p>>, Vec<&'p AttachPoint>) {
+    let fields = visit::record_fields(probe).filter(|_| probe.ctx == Ctx::Tracepoint);
+    let Some(fields) = fields.filter(|_| features.current_task_btf) else {
+        return (vec![], probe.attach.iter().collect());
+    };
+    let (mut members, mut rest): (Vec<Member<'p>>, _) = (vec![], vec![]);
+    for point in &probe.attach {
+        let Some((edge, nr)) = call_of(point).filter(|(edge, _)| readable(*edge, &fields)) else {
+            rest.push(point);
+            continue;
+        };
+        match members.iter_mut().find(|m| m.edge == edge) {
+            Some(member) => member.calls.push((nr, point)),
+            None => members.push(Member { probe, edge, calls: vec![(nr, point)], fields: fields.clone() }),
+        }
+    }
+    (members, rest)
+}
+
+fn call_of(point: &AttachPoint) -> Option<(Edge, u32)> {
+    match &point.kind {
+        Attach::Tracepoint { event, syscall: Some(nr), .. } if event.starts_with("sys_enter_") => {
+            Some((Edge::Enter, *nr))
+        }
+        Attach::Tracepoint { event, syscall: Some(nr), .. } if event.starts_with("sys_exit_") => {
+            Some((Edge::Exit, *nr))
+        }
+        _ => None,
+    }
+}
+
+fn readable(edge: Edge, fields: &BTreeSet<u32>) -> bool {
+    let args = match edge {
+        Edge::Enter => arch::CURRENT.syscall_args.len() as u32,
+        Edge::Exit => 1,
+    };
+    fields.iter().all(|&at| at == NR || (at >= FIRST && at % 8 == 0 && (at - FIRST) / 8 < args))
+}
+
+/// One program for all bodies at this edge.
+pub(super) fn lower_program<'p>(
+    shared: &mut Shared<'p>,
+    edge: Edge,
+    members: Vec<Member<'p>>,
+) -> Lowered<Option<Unit>> {
+    let Some(first) = members.first() else { return Ok(None) };
+    let name = first.calls[0].1.name.clone();
+    let attach = members.iter().flat_map(|m| m.calls.iter().map(|(_, a)| a.id)).collect();
+    let funcs = match <[Member; 1]>::try_from(members) {
+        Ok([only]) => single(shared, only)?,
+        Err(members) => dispatch(shared, edge, members)?,
+    };
+    let kernel_name = match edge {
+        Edge::Enter if funcs.len() > 1 => "sys_enter".to_owned(),
+        Edge::Exit if funcs.len() > 1 => "sys_exit".to_owned(),
+        _ => layout::kernel_name(programs::short_name(&name)),
+    };
+    Ok(Some(Unit {
+        module: Module { funcs, scratch: None },
+        name: kernel_name,
+        ty: ProgramType::RawTracepoint,
+        attach,
+        wants_cookie: false,
+    }))
+}
+
+type Functions = Vec<crate::ir::Function>;
+
+/// A program with its filter and its body in one function.
+fn single<'p>(shared: &mut Shared<'p>, member: Member<'p>) -> Lowered<Functions> {
+    let frame = Frame::program(&programs::function_name(&member.calls[0].1.name), CTX, member.probe);
+    let calls = member.calls.clone();
+    let mut lower = body_lower(shared, member, frame, vec![None], 0);
+    let (run, skip) = (lower.f.b.create_block(), lower.f.b.create_block());
+    let nr = lower.call_number()?;
+    if let Some(call) = &mut lower.syscall {
+        call.nr = Some(nr);
+    }
+    let id = lower.match_calls(nr, &calls, run, skip);
+    lower.f.b.start(skip);
+    lower.return_zero();
+    lower.f.b.start(run);
+    lower.f.attach_id = id;
+    lower.syscall_body()?;
+    Ok(lower.finish())
+}
+
+const CTX: Ty = Ty::Ptr(Space::Ctx);
+
+/// A program that calls its bodies.
+fn dispatch<'p>(shared: &mut Shared<'p>, edge: Edge, members: Vec<Member<'p>>) -> Lowered<Functions> {
+    let mut funcs = vec![None; members.len() + 1];
+    let mut calls = vec![];
+    let probe = members[0].probe;
+    for (n, member) in members.into_iter().enumerate() {
+        calls.push(member.calls.clone());
+        let name = programs::function_name(&member.calls[0].1.name);
+        let mut frame = Frame::body(&format!("{name}_{n}"), &[CTX, Ty::I64], member.probe);
+        frame.attach_id = (calls[n].len() > 1).then(|| frame.b.param(1));
+        let mut lower = body_lower(shared, member, frame, std::mem::take(&mut funcs), n + 1);
+        lower.syscall_body()?;
+        funcs = lower.into_funcs();
+    }
+    let frame = Frame::program(if edge == Edge::Enter { "sys_enter" } else { "sys_exit" }, CTX, probe);
+    let main = Member { probe, edge, calls: calls.concat(), fields: BTreeSet::new() };
+    let mut lower = body_lower(shared, main, frame, funcs, 0);
+    let nr = lower.call_number()?;
+    lower.call_bodies(nr, &calls)?;
+    lower.return_zero();
+    Ok(lower.finish())
+}
+
+fn body_lower<'a, 'p>(
+    shared: &'a mut Shared<'p>,
+    member: Member<'p>,
+    frame: Frame,
+    funcs: Vec<Option<crate::ir::Function>>,
+    own: usize,
+) -> Lower<'a, 'p> {
+    let attach = member.calls.iter().map(|(_, a)| *a).collect();
+    let plan = Plan { ty: ProgramType::RawTracepoint, attach };
+    let mut lower = Lower::new(shared, member.probe, plan, frame);
+    lower.place_at(funcs, own);
+    lower.syscall = Some(Syscall { edge: member.edge, fields: member.fields, nr: None, regs: None });
+    lower
+}
+
+impl<'p> Lower<'_, 'p> {
+    /// The body, unless the call came from a 32-bit program, whose numbers mean other calls.
+    fn syscall_body(&mut self) -> Lowered<()> {
+        let (native, skip) = (self.f.b.create_block(), self.f.b.create_block());
+        let task = self.call_ptr(helpers::GET_CURRENT_TASK_BTF, &[], Space::Btf);
+        let (offset, mask) = arch::CURRENT.compat_status;
+        let status = self.f.b.load(Width::B4, false, task, offset as i32);
+        let mask = self.f.b.iconst(mask);
+        self.f.b.branch_unlikely(Cond::Set, status, mask, skip, native);
+        self.f.b.start(skip);
+        self.return_zero();
+        self.f.b.start(native);
+        let early = self.probe.predicate.as_ref().is_some_and(visit::reads_record);
+        if early {
+            self.read_registers()?;
+        }
+        self.predicate()?;
+        if !early {
+            self.read_registers()?;
+        }
+        self.actions()
+    }
+
+    /// Reads the registers of all arguments that the body uses, at once.
+    fn read_registers(&mut self) -> Lowered<()> {
+        let Some(call) = &self.syscall else { return Ok(()) };
+        let args: Vec<u32> = match call.edge {
+            Edge::Enter => {
+                call.fields.iter().filter(|&&at| at >= FIRST).map(|&at| arg_register(at)).collect()
+            }
+            Edge::Exit => vec![],
+        };
+        let (Some(&low), Some(&high)) = (args.iter().min(), args.iter().max()) else { return Ok(()) };
+        let place = Place::slot(self.slot(high + 8 - low));
+        let regs = self.registers()?;
+        self.probe_read(&place, high + 8 - low, &Place::remote(regs, Remote::Kernel).at(low));
+        if let Some(call) = &mut self.syscall {
+            call.regs = Some((place, low));
+        }
+        Ok(())
+    }
+
+    /// Address of the `struct pt_regs`: the first argument of both raw tracepoints.
+    fn registers(&mut self) -> Lowered<Value> {
+        let ctx = self.ctx(self.f.b.span())?;
+        Ok(self.f.b.load(Width::B8, false, ctx, 0))
+    }
+
+    /// The number of the call: the second argument of `sys_enter`, a register at `sys_exit`.
+    fn call_number(&mut self) -> Lowered<Value> {
+        if let Some(nr) = self.syscall.as_ref().and_then(|s| s.nr) {
+            return Ok(nr);
+        }
+        let nr = match self.syscall.as_ref().map(|s| s.edge) {
+            Some(Edge::Exit) => {
+                let regs = self.registers()?;
+                let place = Place::slot(self.slot(8));
+                let src = Place::remote(regs, Remote::Kernel).at(arch::CURRENT.syscall_nr);
+                self.probe_read(&place, 8, &src);
+                self.load_scalar(&place, &U64)?
+            }
+            _ => {
+                let ctx = self.ctx(self.f.b.span())?;
+                self.f.b.load(Width::B8, false, ctx, 8)
+            }
+        };
+        Ok(nr)
+    }
+
+    /// The place of a field of the tracepoint's record.
+    pub(super) fn syscall_field(&mut self, offset: u32, ty: &Type) -> Lowered<Option<Value>> {
+        let Some(call) = &self.syscall else { return Ok(None) };
+        let (edge, regs) = (call.edge, call.regs.clone());
+        if offset == NR {
+            let nr = self.call_number()?;
+            return Ok(Some(self.normalize(nr, ty)));
+        }
+        if edge == Edge::Exit {
+            let ctx = self.ctx(self.f.b.span())?;
+            let ret = self.f.b.load(Width::B8, false, ctx, 8);
+            return Ok(Some(self.normalize(ret, ty)));
+        }
+        let Some((place, low)) = regs else { return Ok(None) };
+        Ok(Some(self.load_scalar(&place.at(arg_register(offset) - low), ty)?))
+    }
+
+    /// Goes to `yes` where the number is one of these calls; the result is the attach point's number
+    /// there where there are several.
+    fn match_calls(
+        &mut self,
+        nr: Value,
+        calls: &[(u32, &'p AttachPoint)],
+        yes: Block,
+        no: Block,
+    ) -> Option<Value> {
+        if let [(only, _)] = calls {
+            let only = self.f.b.iconst(i64::from(*only));
+            self.f.b.branch(Cond::Eq, nr, only, yes, no);
+            return None;
+        }
+        let (table, count) = self.call_table(calls);
+        let inside = self.f.b.create_block();
+        let count = self.f.b.iconst(i64::from(count));
+        self.f.b.branch(Cond::ULt, nr, count, inside, no);
+        self.f.b.start(inside);
+        let base = self.map_value(table, 0);
+        let bytes = self.scale(nr, 4);
+        let at = self.f.b.alu(Alu::Add, base, bytes);
+        let entry = self.f.b.load(Width::B4, false, at, 0);
+        let none = self.f.b.iconst(0);
+        self.f.b.branch(Cond::Ne, entry, none, yes, no);
+        Some(entry)
+    }
+
+    /// A table from the number of a call to the number of its attach point plus 1.
+    fn call_table(&mut self, calls: &[(u32, &'p AttachPoint)]) -> (ObjMapId, u32) {
+        let count = calls.iter().map(|(nr, _)| nr + 1).max().unwrap_or(0);
+        let mut table = vec![0u32; count as usize];
+        for (nr, point) in calls {
+            table[*nr as usize] = point.id.0 + 1;
+        }
+        let bytes: Vec<u8> = table.iter().flat_map(|n| n.to_le_bytes()).collect();
+        (self.shared.add_map(layout::data_map(bytes.into())), count)
+    }
+
+    /// Calls every body that is for this call.
+    fn call_bodies(&mut self, nr: Value, calls: &[Vec<(u32, &'p AttachPoint)>]) -> Lowered<()> {
+        let mut by_number: BTreeMap<u32, Vec<FuncId>> = BTreeMap::new();
+        for (n, calls) in calls.iter().enumerate() {
+            let func = FuncId(n as u32 + 1);
+            if let [(only, _)] = calls[..] {
+                by_number.entry(only).or_default().push(func);
+                continue;
+            }
+            let (run, next) = (self.f.b.create_block(), self.f.b.create_block());
+            let id = self.match_calls(nr, calls, run, next);
+            self.f.b.start(run);
+            self.call_body(func, id)?;
+            self.f.b.jump(next, &[]);
+            self.f.b.start(next);
+        }
+        let by_number: Vec<(u32, Vec<FuncId>)> = by_number.into_iter().collect();
+        let end = self.f.b.create_block();
+        self.search_number(nr, &by_number, end)?;
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// Finds the call's number among those of single calls, by halves where they are many.
+    fn search_number(&mut self, nr: Value, among: &[(u32, Vec<FuncId>)], end: Block) -> Lowered<()> {
+        if among.len() > FEW {
+            let (low, high) = among.split_at(among.len() / 2);
+            let (below, above) = (self.f.b.create_block(), self.f.b.create_block());
+            let middle = self.f.b.iconst(i64::from(high[0].0));
+            self.f.b.branch(Cond::ULt, nr, middle, below, above);
+            self.f.b.start(below);
+            self.search_number(nr, low, end)?;
+            self.f.b.start(above);
+            return self.search_number(nr, high, end);
+        }
+        for (number, funcs) in among {
+            let (run, next) = (self.f.b.create_block(), self.f.b.create_block());
+            let number = self.f.b.iconst(i64::from(*number));
+            self.f.b.branch(Cond::Eq, nr, number, run, next);
+            self.f.b.start(run);
+            for func in funcs {
+                self.call_body(*func, None)?;
+            }
+            self.f.b.jump(end, &[]);
+            self.f.b.start(next);
+        }
+        self.f.b.jump(end, &[]);
+        Ok(())
+    }
+
+    fn call_body(&mut self, func: FuncId, id: Option<Value>) -> Lowered<()> {
+        let ctx = self.ctx(self.f.b.span())?;
+        let id = match id {
+            Some(id) => id,
+            None => self.f.b.iconst(0),
+        };
+        self.f.b.ins(Op::CallLocal(func, vec![ctx, id]), Ty::I64);
+        Ok(())
+    }
+}
+
+/// Offset in `pt_regs` of the argument at this offset of the record.
+fn arg_register(offset: u32) -> u32 {
+    let n = ((offset - FIRST) / 8) as usize;
+    arch::CURRENT.syscall_args.get(n).copied().unwrap_or(0)
+}
