@@ -214,7 +214,7 @@ impl<'p> Lower<'_, 'p> {
         let (Some(&low), Some(&high)) = (args.iter().min(), args.iter().max()) else { return Ok(()) };
         let place = Place::slot(self.slot(high + 8 - low));
         let regs = self.registers()?;
-        self.probe_read(&place, high + 8 - low, &Place::remote(regs, Remote::Kernel).at(low));
+        self.read_certain(&place, high + 8 - low, &Place::remote(regs, Remote::Kernel).at(low));
         if let Some(call) = &mut self.syscall {
             call.regs = Some((place, low));
         }
@@ -237,7 +237,7 @@ impl<'p> Lower<'_, 'p> {
                 let regs = self.registers()?;
                 let place = Place::slot(self.slot(8));
                 let src = Place::remote(regs, Remote::Kernel).at(arch::CURRENT.syscall_nr);
-                self.probe_read(&place, 8, &src);
+                self.read_certain(&place, 8, &src);
                 self.load_scalar(&place, &U64)?
             }
             _ => {
