@@ -3,7 +3,8 @@
 //! `UPDATE_EXPECT=1 cargo test -p rbtrace-lang` rewrites the expected text.
 
 use expect_test::{Expect, expect};
-use rbtrace_lang::{Source, parse};
+use rbtrace_lang::ast::{Macro, MacroParam};
+use rbtrace_lang::{Source, expand, parse};
 
 fn tree(text: &str) -> String {
     let source = Source::new("stdin", text);
@@ -660,4 +661,26 @@ fn large_scripts() {
     let start = std::time::Instant::now();
     tree(&block.repeat(2000));
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+/// Each macro of the library parses and expands: what it names are its parameters or its own.
+#[test]
+fn the_library() {
+    let mut library: Vec<Macro> = vec![];
+    for (name, text) in rbtrace_stdlib::LIBRARY {
+        let (script, diags) = parse(&Source::new(name, text), 1);
+        assert_eq!(diags, [], "{name}");
+        library.extend(script.macros.into_iter().map(|m| Macro { from_stdlib: true, ..m }));
+    }
+    assert!(!library.is_empty());
+    for m in &library {
+        let args = m.params.iter().map(|p| match p {
+            MacroParam::Var(_) => "$v",
+            MacroParam::Map(_) => "@m",
+            MacroParam::Expr(_) => "1",
+        });
+        let call = format!("begin {{ {}({}) }}", m.name.text, args.collect::<Vec<_>>().join(", "));
+        let (_, diags) = expand(parse(&Source::new("stdin", &call), 0).0, &library);
+        assert_eq!(diags, [], "{call}");
+    }
 }
