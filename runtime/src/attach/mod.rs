@@ -119,16 +119,40 @@ impl Link {
             let _ = perf::disable(event.as_fd());
         }
     }
-
-    /// Takes the program off and returns the descriptors whose closing waits for the kernel.
-    ///
-    /// Closing a link is quick: the program leaves the event's list at once. What waits is the end of the
-    /// perf event itself (`tracepoint_synchronize_unregister`), which then holds no program.
-    pub fn into_slow(self) -> Vec<OwnedFd> {
-        drop(self.links);
-        self.events
-    }
 }
+
+/// Threads that take programs off side by side.
+const DETACHERS: usize = 64;
+
+/// Takes all programs off. Returns the perf events: they hold no program any more, but closing one waits for
+/// a grace period of its own (`tracepoint_synchronize_unregister`, about 75 ms), one after another.
+///
+/// Closing a link of a perf event waits too (`synchronize_rcu_tasks_trace`, since 6.13), but those waits are
+/// shared by all who wait at the same time: so each is closed by a thread of its own.
+pub fn detach(links: Vec<Link>) -> Vec<OwnedFd> {
+    let mut events = Vec::new();
+    let mut slow = Vec::new();
+    for link in links {
+        link.disable();
+        if !link.events.is_empty() {
+            slow.extend(link.links);
+        }
+        events.extend(link.events);
+    }
+    let share = slow.len().div_ceil(DETACHERS).max(1);
+    std::thread::scope(|scope| {
+        while slow.len() > share {
+            let some = slow.split_off(slow.len() - share);
+            // Where no thread can be had, the closure and what it owns is dropped: closed here.
+            let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || drop(some));
+        }
+        drop(slow);
+    });
+    events
+}
+
+/// Bytes of stack for a thread that only closes.
+const STACK: usize = 64 * 1024;
 
 /// The raw tracepoint that a program of several tracepoints hangs on, where it needs to hang there only once.
 pub fn shared_event(program: &Program, point: &AttachPoint) -> Option<String> {

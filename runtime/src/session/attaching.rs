@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
         }
         let n = if self.attached == 0 { self.points.len() } else { self.attached };
         match self.printer.format {
-            Format::Text => eprintln!("Attached {n} probe{}", if n == 1 { "" } else { "s" }),
+            Format::Text => say(&format!("Attached {n} probe{}", if n == 1 { "" } else { "s" })),
             Format::Json => {
                 let line = format!(
                     "{{\"type\": \"attached_probes\", \"count\": {n}, \"data\": {{\"probes\": {n}}}}}\n"
@@ -178,6 +178,13 @@ impl<'a> Session<'a> {
             eprintln!("{text}");
         }
     }
+}
+
+/// Writes a line to standard error in one piece.
+fn say(line: &str) {
+    use std::io::Write;
+    // Nobody can be told that standard error is gone.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 fn is_special(kind: &Attach) -> bool {

@@ -1,6 +1,7 @@
 //! The end: detach, print what is left, report what went wrong.
 
 use super::{RunError, Session};
+use crate::attach;
 use crate::print::Format;
 use crate::sys::process;
 use rbtrace_codegen::object::Control;
@@ -11,7 +12,7 @@ use std::os::fd::OwnedFd;
 impl Session<'_> {
     /// Ends the run; returns its exit status.
     pub(super) fn finish(mut self) -> Result<i32, RunError> {
-        let slow = self.detach();
+        let slow = attach::detach(std::mem::take(&mut self.links));
         self.drain();
         self.run_special(&Attach::End)?;
         self.drain();
@@ -37,14 +38,6 @@ impl Session<'_> {
         drop(self);
         leave(slow);
         result
-    }
-
-    /// Takes every program off. Closing perf events waits for the kernel's grace periods, so those
-    /// descriptors are returned, disabled and without their programs.
-    fn detach(&mut self) -> Vec<OwnedFd> {
-        let links = std::mem::take(&mut self.links);
-        links.iter().for_each(crate::attach::Link::disable);
-        links.into_iter().flat_map(crate::attach::Link::into_slow).collect()
     }
 }
 
