@@ -152,9 +152,16 @@ impl DebugInfo {
         Ok(unit)
     }
 
-    /// Forgets what was read of units; names that were handed out stay valid.
-    pub fn forget_units(&self) {
+    /// Forgets all that was read of units, and gives the memory back, when there are more than `most`.
+    /// Names that were handed out stay valid.
+    pub fn keep_units(&self, most: usize) {
+        if self.units.borrow().len() <= most {
+            return;
+        }
         self.units.borrow_mut().clear();
+        for section in [".debug_info", ".debug_abbrev", ".debug_line", ".debug_rnglists", ".text"] {
+            self.elf.release(section, 0..usize::MAX);
+        }
     }
 
     fn index(&self) -> Result<&UnitIndex, Error> {

@@ -83,9 +83,7 @@ impl DebugInfo {
             functions.extend(self.function_at(row.address)?);
         }
         self.search_rows(&lines, &functions, query, search);
-        if self.units.borrow().len() > MAX_UNITS {
-            self.forget_units();
-        }
+        self.keep_units(MAX_UNITS);
         Ok(())
     }
 

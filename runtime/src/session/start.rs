@@ -5,7 +5,8 @@ use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
 use crate::events::Printer;
 use crate::load::{self, Loader, Maps, TRACE_KPROBE_MULTI};
 use crate::maps::Table;
-use crate::print::{Env, HexNames, Output};
+use crate::print::{Env, Output};
+use crate::symbols::{self, Symbolizer};
 use crate::sys::mapped::Words;
 use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
@@ -115,7 +116,9 @@ fn printer<'a>(
     out: Output,
 ) -> Printer<'a> {
     let cpus = options.features.map_or_else(possible_cpus, |f: &Features| f.ncpus);
-    let names = options.names.unwrap_or_else(|| Box::new(HexNames));
+    let (demangle, debug_info) = (program.config.cpp_demangle, program.config.show_debug_info);
+    let shown = symbols::Options { demangle, debug_info };
+    let names = options.names.unwrap_or_else(|| Box::new(Symbolizer::new(shown)));
     let mut env = Env::new(names, Box::new(StackMaps::new(object, maps)));
     env.probes = object.probe_names.clone();
     env.trailer = program.config.str_trunc_trailer.clone();

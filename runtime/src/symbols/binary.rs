@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// Without `.debug_aranges`, all of a file's units are read to find one: not for more than this, in bytes.
 const MAX_UNINDEXED: u64 = 256 << 20;
 
+/// So many source files are kept in memory.
+const MAX_UNITS: usize = 32;
+
 /// A binary's symbols, sorted by address.
 #[derive(Debug)]
 pub(super) struct Binary {
@@ -70,7 +73,10 @@ impl Binary {
     pub(super) fn frames(&mut self, address: u64) -> Vec<Frame> {
         let elf = &self.elf;
         let debug = self.debug.get_or_insert_with(|| open_debug(elf).map(Box::new));
-        debug.as_ref().and_then(|d| d.frames(address).ok()).unwrap_or_default()
+        let Some(debug) = debug else { return Vec::new() };
+        let frames = debug.frames(address).unwrap_or_default();
+        debug.keep_units(MAX_UNITS);
+        frames
     }
 
     /// The file's instructions from a symbol's start up to an address.

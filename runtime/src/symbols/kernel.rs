@@ -9,12 +9,16 @@ use crate::kallsyms::Kallsyms;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// So many source files are kept in memory; stacks of one kind pass through a few dozen.
+const MAX_UNITS: usize = 32;
+
 /// Kernel addresses and what they are called; each is asked for once.
 #[derive(Default)]
 pub(super) struct KernelNames {
     source: Source,
     known: HashMap<u64, Option<Sym>>,
     files: HashMap<Option<Rc<str>>, Option<File>>,
+    sources: HashMap<u64, Rc<[SourceFrame]>>,
 }
 
 /// Who is asked.
@@ -74,13 +78,25 @@ impl KernelNames {
     }
 
     /// The source lines of an address: inlined calls, innermost first. Empty without debug information.
-    pub(super) fn frames(&mut self, address: u64, options: Options) -> Vec<SourceFrame> {
+    pub(super) fn frames(&mut self, address: u64, options: Options) -> Rc<[SourceFrame]> {
         if !options.debug_info {
-            return Vec::new();
+            return Rc::default();
         }
-        let Some(sym) = self.name(address) else { return Vec::new() };
+        if let Some(known) = self.sources.get(&address) {
+            return known.clone();
+        }
+        let frames: Rc<[SourceFrame]> = self.read_frames(address).unwrap_or_default().into();
+        self.sources.insert(address, frames.clone());
+        frames
+    }
+
+    fn read_frames(&mut self, address: u64) -> Option<Vec<SourceFrame>> {
+        let sym = self.name(address)?;
         let file = self.files.entry(sym.module.clone()).or_insert_with(|| File::open(sym.module.as_deref()));
-        file.as_mut().and_then(|f| f.frames(address, &sym)).unwrap_or_default()
+        let file = file.as_mut()?;
+        let frames = file.frames(address, &sym);
+        file.info.keep_units(MAX_UNITS);
+        frames
     }
 }
 

@@ -87,12 +87,12 @@ impl Symbolizer {
     }
 
     /// Source lines of a kernel address, innermost inlined call first. Empty without debug information.
-    pub fn kernel_source(&mut self, address: u64) -> Vec<SourceFrame> {
+    pub fn kernel_source(&mut self, address: u64) -> Rc<[SourceFrame]> {
         self.kernel.frames(address, self.options)
     }
 
     /// Source lines of an address of a process.
-    pub fn user_source(&mut self, pid: u32, address: u64) -> Vec<SourceFrame> {
+    pub fn user_source(&mut self, pid: u32, address: u64) -> Rc<[SourceFrame]> {
         self.users.frames(pid, address, self.options)
     }
 

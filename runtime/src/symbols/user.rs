@@ -24,8 +24,13 @@ const MAX_VDSO: u64 = 1 << 16;
 pub(super) struct UserNames {
     processes: HashMap<u32, Process>,
     /// By device and inode, so that processes share them.
-    binaries: HashMap<(Box<str>, u64), Option<Binary>>,
+    binaries: HashMap<FileId, Option<Binary>>,
+    /// Source lines by file and address.
+    sources: HashMap<(FileId, u64), Rc<[SourceFrame]>>,
 }
+
+/// Device and inode.
+type FileId = (Box<str>, u64);
 
 struct Process {
     start_time: Option<u64>,
@@ -61,12 +66,22 @@ impl UserNames {
     }
 
     /// Source lines of an address, innermost first.
-    pub(super) fn frames(&mut self, pid: u32, address: u64, options: Options) -> Vec<SourceFrame> {
+    pub(super) fn frames(&mut self, pid: u32, address: u64, options: Options) -> Rc<[SourceFrame]> {
         if !options.debug_info {
-            return Vec::new();
+            return Rc::default();
         }
-        let Some(place) = self.place(pid, address) else { return Vec::new() };
-        let Some(binary) = self.binary(pid, &place.mapping) else { return Vec::new() };
+        let Some(place) = self.place(pid, address) else { return Rc::default() };
+        let key = (place.mapping.file.clone(), place.address);
+        if let Some(known) = self.sources.get(&key) {
+            return known.clone();
+        }
+        let frames: Rc<[SourceFrame]> = self.read_frames(pid, &place, options).unwrap_or_default().into();
+        self.sources.insert(key, frames.clone());
+        frames
+    }
+
+    fn read_frames(&mut self, pid: u32, place: &Place, options: Options) -> Option<Vec<SourceFrame>> {
+        let binary = self.binary(pid, &place.mapping)?;
         let wanted = place.address - u64::from(is_return_address(binary, place.address));
         let readable = |name: Rc<str>| if options.demangle { demangle::demangle(&name).into() } else { name };
         let frame = |f: crate::dwarf::Frame| SourceFrame {
@@ -74,7 +89,7 @@ impl UserNames {
             file: f.file,
             line: f.line,
         };
-        binary.frames(wanted).into_iter().map(frame).collect()
+        Some(binary.frames(wanted).into_iter().map(frame).collect())
     }
 
     /// Code that belongs to no file.

@@ -15,7 +15,8 @@ mod types;
 mod uprobes;
 
 use crate::btf::KernelTypes;
-use crate::dwarf::Elf;
+use crate::dwarf::{Elf, LineQuery};
+use crate::symbols;
 use crate::tracefs::TraceFs;
 use rbtrace_lang::System;
 use rbtrace_lang::hir::Attach;
@@ -92,13 +93,15 @@ impl System for LiveSystem {
 
     fn source_line(
         &self,
-        _module: Option<&str>,
-        _func: Option<&str>,
+        module: Option<&str>,
+        func: Option<&str>,
         file: &str,
         line: u32,
-        _col: Option<u32>,
+        col: Option<u32>,
     ) -> Answer<Vec<(Rc<str>, u64)>> {
-        Err(SystemError::new(format!("source lines are not available: cannot look up {file}:{line}")))
+        let query = LineQuery { file, line, column: col };
+        let places = symbols::source_line(module, func, query)?;
+        Ok(places.into_iter().map(|p| (p.symbol.into(), p.offset)).collect())
     }
 
     fn tracepoints(&self, category: Pattern, event: Pattern) -> Answer<Names> {
