@@ -379,7 +379,8 @@ pub enum EmitKind {
     /// `print(value)`: one value, of any type.
     Print,
     /// `print(@map[key])` of one entry: like `Print`, with the map's name and key shown:
-    /// args are the key, then the value.
+    /// args are the key, then the value. Of stats, hist and lhist, which have no scalar, the key alone:
+    /// user space reads the entry.
     PrintEntry(MapId),
     /// `print(@map, top, div)`
     PrintMap {

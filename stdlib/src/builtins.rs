@@ -84,6 +84,13 @@ pub const BUILTINS: &[Builtin] = &[
     },
     everywhere("tid", "uint32", "Thread id.", "@start[tid] = nsecs"),
     everywhere("uid", "uint32", "User id of the current thread.", "@[uid] = count()"),
+    Builtin {
+        name: "usermode",
+        ty: "uint8",
+        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "profile", "software", "hardware"],
+        brief: "1 where the CPU was in user mode, else 0 (x86-64).",
+        example: "profile:hz:99 { @[usermode] = count(); }",
+    },
     everywhere("username", "username", "Name of the current thread's user.", "@[username] = count()"),
     everywhere("ustack", "ustack_t", "The user stack.", "@[ustack] = count()"),
 ];

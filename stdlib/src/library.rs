@@ -4,6 +4,7 @@
 pub const LIBRARY: &[(&str, &str)] = &[
     ("stdlib/assert.bt", include_str!("assert.bt")),
     ("stdlib/error.bt", include_str!("error.bt")),
+    ("stdlib/memory.bt", include_str!("memory.bt")),
     ("stdlib/task.bt", include_str!("task.bt")),
 ];
 

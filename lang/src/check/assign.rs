@@ -6,7 +6,7 @@ use super::shape::{Shape, int_holds};
 use super::{Checker, Phase, Typed};
 use crate::Span;
 use crate::ast::{self, BinOp, ExprKind as Ast};
-use crate::hir::{Expr, ExprKind, LocalId, MapId, Place, StmtKind};
+use crate::hir::{Expr, ExprKind, LocalId, MapId, Place, Stmt, StmtKind};
 use crate::types::{I64, Type};
 
 impl Checker<'_> {
@@ -99,9 +99,12 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<StmtKind> {
         let map = self.map_id(name, target.span);
-        if let (None, Ast::Call { name: func, args }) = (op, &value.kind) {
-            if let Some(aggregation) = self.aggregation(func, args, value.span) {
-                return self.aggregate(map, key, aggregation?, target.span, span);
+        if op.is_none() {
+            if let Some(done) = self.assign_aggregation(map, key, value, target.span, span) {
+                if done.is_none() && self.phase == Phase::Report {
+                    self.note_failed(map);
+                }
+                return done;
             }
         }
         let value = match op {
@@ -109,6 +112,9 @@ impl Checker<'_> {
             None => self.value(value),
         };
         let key = self.target_key(map, key, target.span);
+        if value.is_none() && self.phase == Phase::Report {
+            self.note_failed(map);
+        }
         let value = decay(value?);
         if let Type::Void | Type::Agg(_) = value.ty {
             return self.error(span, format!("Map value '{}' cannot be assigned", value.ty));
@@ -116,6 +122,40 @@ impl Checker<'_> {
         self.complete_deep(&value.ty, value.span)?;
         let ty = self.join_value(map, &Shape::of_expr(&value), &value.ty, span)?;
         Some(StmtKind::AssignMap { map, key: key?, value: self.coerce(value, &ty) })
+    }
+
+    /// `@m = count()`, and `@m = { …; count() }`. Outer `None`: the value is no map-value function.
+    fn assign_aggregation(
+        &mut self,
+        map: MapId,
+        key: Option<&ast::Expr>,
+        value: &ast::Expr,
+        target: Span,
+        span: Span,
+    ) -> Option<Option<StmtKind>> {
+        match &value.kind {
+            Ast::Call { name, args } => {
+                let aggregation = self.aggregation(name, args, value.span)?;
+                Some(aggregation.and_then(|a| self.aggregate(map, key, a, target, span)))
+            }
+            Ast::Ident(name) => {
+                let name = ast::Name { text: name.clone(), span: value.span };
+                let aggregation = self.aggregation(&name, &[], value.span)?;
+                Some(aggregation.and_then(|a| self.aggregate(map, key, a, target, span)))
+            }
+            Ast::Block(block) if ends_in_aggregation(block) => {
+                let last = block.value.as_deref()?;
+                self.scopes.push();
+                let mut stmts = self.stmts(&block.stmts);
+                let done = self.assign_aggregation(map, key, last, target, span);
+                self.scopes.pop();
+                Some(done?.map(|kind| {
+                    stmts.push(Stmt { kind, span });
+                    StmtKind::Block(stmts)
+                }))
+            }
+            _ => None,
+        }
     }
 
     /// The key of what is assigned. Outer `None`: poison.
@@ -241,6 +281,15 @@ impl Checker<'_> {
         };
         let value = value.map(|v| to_int(v, Type::int(8, signed)));
         Some(StmtKind::Aggregate { map, key: key?, agg, value })
+    }
+}
+
+/// Is the value of this block a call of a map-value function?
+fn ends_in_aggregation(block: &ast::Block) -> bool {
+    match block.value.as_deref().map(|v| &v.kind) {
+        Some(Ast::Call { name, .. }) => super::call::is_aggregation(&name.text),
+        Some(Ast::Block(inner)) => ends_in_aggregation(inner),
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@ use super::literal::{boolean, constant, int_literal, text};
 use super::probes::Kind;
 use super::{Checker, Typed};
 use crate::Span;
+use crate::ast::BinOp;
 use crate::hir::{Builtin, Ctx, Expr, ExprKind};
 use crate::types::{AddrSpace, StackType, StructKind, Type, U32, U64};
 use rbtrace_stdlib as stdlib;
@@ -55,6 +56,7 @@ impl Checker<'_> {
             "ctx" => self.context(span),
             "cpid" => self.cpid(span),
             "has_cpid" => Some(boolean(self.options.has_child, span)),
+            "usermode" => self.usermode(span),
             "kstack" | "ustack" => Some(self.stack(name, self.default_stack(), span)),
             _ => self.error(span, format!("builtin '{name}' is not supported yet")),
         })
@@ -93,11 +95,25 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::Arg(n as u8), ty: U64, span })
     }
 
+    /// Was the CPU in user mode? On x86-64 the low two bits of `cs` are the privilege level, 3 in user mode.
+    fn usermode(&mut self, span: Span) -> Typed {
+        let registers = matches!(self.view.ctx, Ctx::PtRegs | Ctx::PerfEvent);
+        let Some((offset, size)) = self.system.register("cs").filter(|_| registers) else {
+            return self.error(span, "usermode needs a probe with registers: kprobe, uprobe, profile");
+        };
+        let cs = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };
+        let masked = self.binary(BinOp::And, cs, int_literal(3, span), span)?;
+        let user = self.binary(BinOp::Eq, masked, int_literal(3, span), span)?;
+        Some(super::convert::convert(user, Type::int(1, false)))
+    }
+
     fn curtask(&mut self, span: Span) -> Typed {
-        let task = match self.system.struct_type(StructKind::Struct, "task_struct") {
-            Ok(s) => Type::Struct(s),
+        let task = match self.user_struct(StructKind::Struct, "task_struct") {
+            Some(own) => Type::Struct(own?),
             // Without types the address is still of use.
-            Err(_) => Type::Void,
+            None => {
+                self.system.struct_type(StructKind::Struct, "task_struct").map_or(Type::Void, Type::Struct)
+            }
         };
         let ty = Type::ptr(task, AddrSpace::Kernel);
         Some(Expr { kind: ExprKind::Builtin(Builtin::Curtask), ty, span })

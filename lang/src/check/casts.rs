@@ -29,11 +29,19 @@ impl Checker<'_> {
             (Type::Array { .. } | Type::Str(_), Type::Array { .. }) => self.cast_bytes(e, to, open, span),
             (_, Type::Array { .. }) if is_word(&from) => self.int_to_array(e, to, open, span),
             (Type::Array { .. }, Type::Str(_)) if is_char_array(&from) => {
-                let text = super::convert::decay(e);
+                let text = super::convert::as_text(e);
                 self.cast(text, to, open, span)
+            }
+            // A member of type char[4] is four bytes as well as a text.
+            (Type::Str(n), to) if is_word(to) && *n == to.size() && !matches!(e.kind, ExprKind::Text(_)) => {
+                self.array_to_int(e, *n, to, span)
             }
             (Type::Array { elem, len }, to) if is_word(to) => {
                 self.array_to_int(e, elem.size() * len, to, span)
+            }
+            (Type::Str(_), Type::Bool) => {
+                let empty = super::literal::text(b"", span);
+                self.compare(ast::BinOp::Ne, e, empty, span)
             }
             (Type::Str(n), Type::Str(m)) if *m == 0 || m >= n => {
                 let size = if *m == 0 { *n } else { *m };

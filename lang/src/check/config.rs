@@ -40,7 +40,7 @@ fn set(
         Box::new(Diagnostic { span, ..Diagnostic::error(Span::default(), message) })
     };
     let Some(var) = stdlib::config_var(name) else {
-        let mut d = error(place.map(|p| p.0), format!("Unrecognized config variable: {name}"));
+        let mut d = error(place.map(|p| p.0), format!("{name}: not a known configuration option"));
         d.hints.extend(super::suggest::did_you_mean(
             &stdlib::config::plain_name(name),
             stdlib::CONFIG.iter().map(|c| c.name),

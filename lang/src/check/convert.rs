@@ -20,12 +20,15 @@ pub(crate) fn is_char_array(ty: &Type) -> bool {
     matches!(ty, Type::Array { elem, len } if *len > 0 && **elem == Type::int(1, true))
 }
 
-/// Char arrays become texts of the same size.
+/// Char arrays that lie in memory become texts of the same size. What was cast to int8[] stays one.
 pub(crate) fn decay(e: Expr) -> Expr {
+    let in_memory = matches!(e.kind, ExprKind::Field { .. } | ExprKind::Index { .. } | ExprKind::Deref(_));
+    if in_memory && is_char_array(&e.ty) { as_text(e) } else { e }
+}
+
+/// The bytes of an array as a text.
+pub(crate) fn as_text(e: Expr) -> Expr {
     let Type::Array { len, .. } = e.ty else { return e };
-    if !is_char_array(&e.ty) {
-        return e;
-    }
     let span = e.span;
     Expr { kind: ExprKind::Reinterpret(Box::new(e)), ty: Type::Str(len), span }
 }

@@ -78,7 +78,7 @@ impl Checker<'_> {
 
     fn member_of(&mut self, base: Expr, found: Member, space: AddrSpace, span: Span) -> Expr {
         // A record's pointers know where they point; those of other structs point where the struct lies.
-        let ty = self.system.resolve(&found.ty);
+        let ty = self.resolved(&found.ty);
         if found.data_loc {
             let elem = match ty {
                 Type::Array { elem, .. } => *elem,
@@ -112,7 +112,7 @@ impl Checker<'_> {
             }
         };
         let Type::Ptr { to, .. } = &e.ty else { return None };
-        let ty = self.system.resolve(to);
+        let ty = self.resolved(to);
         if let Type::Struct(s) = &ty {
             if s.size == 0 && self.fields_of(s, span)?.is_empty() {
                 return self.error(span, format!("'{ty}' is only declared: its members are not known"));
@@ -149,7 +149,7 @@ impl Checker<'_> {
 
     /// A function's parameter by its place.
     fn param(&mut self, at: usize, ty: &Type, span: Span) -> Typed {
-        let ty = in_space(&self.system.resolve(ty), self.space());
+        let ty = in_space(&self.resolved(ty), self.space());
         if at > super::builtins::LAST_ARG && self.view.ctx == crate::hir::Ctx::PtRegs {
             return self.error(span, "this parameter is passed on the stack, which cannot be read yet");
         }

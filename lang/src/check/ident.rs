@@ -16,7 +16,9 @@ impl Checker<'_> {
         if let Some((value, ty)) = self.user_constant(name) {
             return Some(enum_constant(value, ty, span));
         }
-        if let Some(typed) = self.builtin(name, span) {
+        // The reference's own macros call builtins by a longer name.
+        let plain: Rc<str> = name.strip_prefix("__builtin_").map_or_else(|| Rc::clone(name), Rc::from);
+        if let Some(typed) = self.builtin(&plain, span) {
             return typed;
         }
         if stdlib::function(name).is_some() {

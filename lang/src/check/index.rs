@@ -64,7 +64,7 @@ impl Checker<'_> {
             }
         }
         let space = super::fields::space_of(&base);
-        let elem = self.system.resolve(elem);
+        let elem = self.resolved(elem);
         let ty = match space {
             Some(space) if space != crate::types::AddrSpace::Ctx => in_space(&elem, space),
             _ => elem,

@@ -18,6 +18,8 @@ struct State {
     keyed: Option<(bool, Span)>,
     key: Option<(Shape, Span)>,
     value: Option<(Shape, Span)>,
+    /// What is assigned could not be typed: that its type is not known is no further error.
+    failed: bool,
 }
 
 /// A map declaration of the script.
@@ -57,7 +59,7 @@ impl Maps {
     /// Starts inference again; the numbers of the maps stay.
     pub(crate) fn forget_types(&mut self) {
         for m in &mut self.used {
-            (m.keyed, m.key, m.value) = (None, None, None);
+            (m.keyed, m.key, m.value, m.failed) = (None, None, None, false);
         }
     }
 
@@ -117,7 +119,14 @@ impl Checker<'_> {
         if let Some(at) = self.maps.used.iter().position(|m| *m.name == *full) {
             return MapId(at as u32);
         }
-        self.maps.used.push(State { name: full.into(), span, keyed: None, key: None, value: None });
+        self.maps.used.push(State {
+            name: full.into(),
+            span,
+            keyed: None,
+            key: None,
+            value: None,
+            failed: false,
+        });
         MapId(self.maps.used.len() as u32 - 1)
     }
 
@@ -203,10 +212,16 @@ impl Checker<'_> {
     fn check_key_type(&mut self, key: &Expr) -> Option<()> {
         match &key.ty {
             Type::Void => self.error(key.span, "Invalid map key type: none"),
-            Type::Agg(_) | Type::Timestamp { .. } => {
-                self.error(key.span, format!("'{}' cannot be used as a map key.", key.ty))
-            }
+            Type::Agg(_) => self.error(key.span, format!("'{}' cannot be used as a map key.", key.ty)),
             _ => Some(()),
+        }
+    }
+
+    /// Notes that what is assigned to a map could not be typed.
+    pub(crate) fn note_failed(&mut self, id: MapId) {
+        if !std::mem::replace(&mut self.map(id).failed, true) {
+            // Uses before this place are looked at again.
+            self.changed = true;
         }
     }
 
@@ -261,7 +276,7 @@ impl Checker<'_> {
         let name = self.map_name(id);
         let hint = super::suggest::did_you_mean(&name, self.maps.names());
         self.unknown = true;
-        if self.phase == super::Phase::Report {
+        if self.phase == super::Phase::Report && !self.map(id).failed {
             return self.error_hint(span, format!("Undefined map: {name}"), hint);
         }
         None
@@ -278,6 +293,9 @@ impl Checker<'_> {
             return Some(shape.to_type());
         }
         let name = self.map_name(id);
+        if self.map(id).failed {
+            return None;
+        }
         self.unknown(span, || format!("Undefined map: {name}"))
     }
 

@@ -24,6 +24,19 @@ pub(crate) struct Member {
 }
 
 impl Checker<'_> {
+    /// A type whose members are about to be looked at; a script's own types are whole already.
+    pub(crate) fn resolved(&self, ty: &Type) -> Type {
+        let mut core = ty;
+        while let Type::Ptr { to, .. } | Type::Array { elem: to, .. } = core {
+            core = to;
+        }
+        match core {
+            Type::Struct(s) if !self.c.owns(s) => self.system.resolve(ty),
+            Type::Enum(_) => self.system.resolve(ty),
+            _ => ty.clone(),
+        }
+    }
+
     /// The members of a struct, asked of the system when they are first needed.
     pub(crate) fn fields_of(&mut self, s: &Rc<StructType>, span: Span) -> Option<Rc<[Field]>> {
         if let Some(fields) = s.fields.get() {

@@ -244,6 +244,11 @@ impl<'a> Checker<'a> {
         None
     }
 
+    /// Was an error given in this round?
+    fn has_errors(&self) -> bool {
+        self.diags.iter().any(|d| d.severity == Severity::Error)
+    }
+
     fn warn(&mut self, span: Span, message: impl Into<String>) {
         self.diags.push(Diagnostic::warning(span, message));
     }

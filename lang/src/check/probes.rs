@@ -252,7 +252,7 @@ fn args(attach: &Attach, system: &dyn System) -> Args {
     let answer = match attach {
         Attach::Tracepoint { category, event, .. } => system
             .tracepoint_format(category, event)
-            .map(|format| Args::Record(Rc::new(record(&format, space(attach))))),
+            .map(|format| Args::Record(Rc::new(record(&format, category, event, space(attach))))),
         Attach::RawTracepoint { event, module } => {
             system.raw_tracepoint_proto(module.as_deref(), event).map(|p| Args::Params(p.params.into()))
         }
@@ -265,7 +265,7 @@ fn args(attach: &Attach, system: &dyn System) -> Args {
 }
 
 /// A tracepoint's record as a struct. Its pointers point where the event's arguments do.
-fn record(format: &TracepointFormat, space: AddrSpace) -> StructType {
+fn record(format: &TracepointFormat, category: &str, event: &str, space: AddrSpace) -> StructType {
     let fields: Rc<[Field]> = format
         .fields
         .iter()
@@ -273,7 +273,7 @@ fn record(format: &TracepointFormat, space: AddrSpace) -> StructType {
         .collect();
     let size = fields.iter().map(|f| f.offset + f.ty.size()).max().unwrap_or(0);
     StructType {
-        name: "args".into(),
+        name: format!("_tracepoint_{category}_{event}").into(),
         kind: StructKind::Struct,
         size,
         align: 8,

@@ -102,19 +102,18 @@ impl Checker<'_> {
             let hint = super::suggest::did_you_mean(&format!("${name}"), self.scopes.names());
             return self.error_hint(span, format!("Undefined or undeclared variable: ${name}"), hint);
         };
-        let ty = self.var_type(id, span)?;
+        let ty = self.var_type(id)?;
         Some(Expr { kind: ExprKind::Local(id), ty, span })
     }
 
     /// The type of a variable so far. One that is declared and never assigned is the integer 0.
-    pub(crate) fn var_type(&mut self, id: LocalId, span: Span) -> Option<Type> {
+    pub(crate) fn var_type(&mut self, id: LocalId) -> Option<Type> {
         if let Some(shape) = &self.var(id).shape {
             return Some(shape.to_type());
         }
-        if self.phase == Phase::Report {
-            return Some(I64);
-        }
-        self.unknown(span, String::new)
+        // After an error the variable may have got its type from what is wrong.
+        self.unknown = true;
+        (self.phase == Phase::Report && !self.has_errors()).then_some(I64)
     }
 
     /// Widens a variable by what is assigned to it; gives its type.

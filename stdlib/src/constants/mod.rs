@@ -9,9 +9,17 @@ mod network;
 mod process;
 mod signal;
 mod socket;
+mod syscall;
 
-const GROUPS: [&[(&str, i64)]; 6] =
-    [errno::ERRNO, signal::SIGNAL, socket::SOCKET, network::NETWORK, file::FILE, process::PROCESS];
+const GROUPS: [&[(&str, i64)]; 7] = [
+    errno::ERRNO,
+    signal::SIGNAL,
+    socket::SOCKET,
+    network::NETWORK,
+    file::FILE,
+    process::PROCESS,
+    syscall::SYSCALL,
+];
 
 /// The value of a constant: `AF_INET`, `O_RDONLY`, `EPERM`.
 pub fn constant(name: &str) -> Option<i64> {
@@ -30,6 +38,12 @@ pub fn errno_name(errno: i32) -> Option<&'static str> {
     const ALIASES: [&str; 3] = ["EWOULDBLOCK", "EDEADLOCK", "ENOTSUP"];
     let errno = i64::from(errno).abs();
     errno::ERRNO.iter().find(|(name, value)| *value == errno && !ALIASES.contains(name)).map(|(n, _)| *n)
+}
+
+/// The name of a system call by its number: 257 is `openat` on x86-64.
+pub fn syscall_name(number: i64) -> Option<&'static str> {
+    let (name, _) = syscall::SYSCALL.iter().find(|(_, n)| *n == number)?;
+    name.strip_prefix("__NR_")
 }
 
 /// The number of a signal: `SIGTERM`, `TERM`.
@@ -58,6 +72,12 @@ mod tests {
         assert_eq!(errno_name(95), Some("EOPNOTSUPP"));
         assert_eq!(errno_name(4000), None);
         assert_eq!(errno_name(i32::MIN), None);
+    }
+
+    #[test]
+    fn system_calls_have_names() {
+        assert_eq!(syscall_name(257), Some("openat"));
+        assert_eq!(syscall_name(-1), None);
     }
 
     #[test]

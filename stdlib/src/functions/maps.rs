@@ -39,6 +39,14 @@ pub(super) const MAPS: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "find",
+        params: &[MAP, param("key", Kind::Any), param("result", Kind::Any)],
+        result: "bool",
+        brief: "Is there an entry with this key? Puts its value into a variable.",
+        example: "kretprobe:vfs_read { let $t; if (find(@start, tid, $t)) { @ = hist(nsecs - $t); } }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "len",
         params: &[param("what", Kind::Any)],
         result: "int64",

@@ -9,6 +9,11 @@ use crate::types::{Agg, lhist_buckets};
 /// Most buckets of `lhist`.
 const MAX_LHIST_BUCKETS: i128 = 1000;
 
+/// Is this a map-value function?
+pub(crate) fn is_aggregation(name: &str) -> bool {
+    matches!(name, "count" | "sum" | "min" | "max" | "avg" | "stats" | "hist" | "lhist")
+}
+
 impl Checker<'_> {
     /// `count()` and its kin: what is collected, and of which value. Outer `None`: it is another function.
     pub(crate) fn aggregation(
@@ -18,7 +23,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<Option<(Agg, Option<Expr>)>> {
         let name = &*name.text;
-        if !matches!(name, "count" | "sum" | "min" | "max" | "avg" | "stats" | "hist" | "lhist") {
+        if !is_aggregation(name) {
             return None;
         }
         let function = rbtrace_stdlib::function(name)?;

@@ -5,7 +5,7 @@ use crate::Span;
 use crate::ast::{self, ExprKind as Ast};
 use crate::check::literal::{constant, int_literal};
 use crate::check::{Checker, Typed};
-use crate::hir::{EmitKind, Expr, ExprKind, MapId};
+use crate::hir::{EmitKind, Expr, ExprKind, MapId, Stmt, StmtKind};
 use crate::types::{I64, Type};
 
 const NEEDS_KEYS: &str = "expects a map with explicit keys (non-scalar map)";
@@ -80,6 +80,38 @@ impl Checker<'_> {
         let key = self.map_key(map, key, span);
         self.value_type(map, args[0].span)?;
         Some(Expr { kind: ExprKind::HasKey { map, key: Box::new(key?) }, ty: Type::Bool, span })
+    }
+
+    /// `find(@m, key, $result)`
+    pub(crate) fn find(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let [map, key, result] = args else { return None };
+        let Some(map) = self.named_map(map) else { return self.no_map("find", map) };
+        let Ast::Var(name) = &result.kind else {
+            return self
+                .error(result.span, "find() puts the value into a variable: find(@map, key, $result)");
+        };
+        self.needs_keys(map, "find()", span)?;
+        let key = self.map_key(map, key, span);
+        let ty = match self.value_type(map, args[0].span)? {
+            Type::Agg(agg) => agg.scalar()?,
+            ty => ty,
+        };
+        let key = Box::new(key?);
+        let value = Expr { kind: ExprKind::MapGet { map, key: Some(key.clone()) }, ty, span };
+        let Some(var) = self.lookup(name) else {
+            return self.error(result.span, format!("Undefined or undeclared variable: ${name}"));
+        };
+        let assign = self.assign_var(var, value, span)?;
+        let found = self.introduce(&"find()".into(), span);
+        let has_key = Expr { kind: ExprKind::HasKey { map, key }, ty: Type::Bool, span };
+        self.join_var(found, &has_key, span)?;
+        let is_found = Expr { kind: ExprKind::Local(found), ty: Type::Bool, span };
+        let stmt = |kind| Stmt { kind, span };
+        let stmts = vec![
+            stmt(StmtKind::AssignLocal(found, has_key)),
+            stmt(StmtKind::If { cond: is_found.clone(), then: vec![stmt(assign)], otherwise: vec![] }),
+        ];
+        Some(Expr { kind: ExprKind::Block(stmts, Box::new(is_found)), ty: Type::Bool, span })
     }
 
     /// `len(@m)`, `len(kstack)`, `len("text")`

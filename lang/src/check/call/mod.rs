@@ -13,6 +13,7 @@ mod symbol;
 mod text;
 mod time;
 
+pub(crate) use aggregation::is_aggregation;
 pub(crate) use stack::MAX_DEPTH;
 
 use super::literal::constant;
@@ -43,6 +44,7 @@ fn statement(kind: StmtKind, span: Span) -> Typed {
 
 /// Functions of the reference that are not made yet.
 const NOT_YET: &[&str] = &[
+    "debugf",
     "dw_ustack",
     "kfunc_allowed",
     "kfunc_exist",
@@ -58,7 +60,6 @@ const NOT_YET: &[&str] = &[
     "syscall_name",
     "tseries",
     "unwatch",
-    "usermode",
     "write_user",
 ];
 
@@ -79,6 +80,7 @@ impl Checker<'_> {
             "clear" | "zero" => self.whole_map(text, args, span),
             "delete" => self.delete(args, span),
             "has_key" => self.has_key(args, span),
+            "find" => self.find(args, span),
             "len" => self.len(args, span),
             "str" => self.str_call(args, span),
             "buf" => self.buf(args, span),

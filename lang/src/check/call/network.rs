@@ -8,6 +8,13 @@ use crate::hir::{Expr, ExprKind};
 use crate::types::{I64, Type, U32};
 use std::net::IpAddr;
 
+/// A char array, which counts as a text elsewhere, as the bytes that it is here.
+fn as_bytes(e: Expr) -> Expr {
+    let Type::Str(len) = e.ty else { return e };
+    let ty = Type::Array { elem: Box::new(Type::int(1, false)), len };
+    Expr { span: e.span, ty, kind: ExprKind::Reinterpret(Box::new(e)) }
+}
+
 impl Checker<'_> {
     /// `ntop(address)`, `ntop(family, address)`
     pub(crate) fn ntop(&mut self, args: &[ast::Expr], span: Span) -> Typed {
@@ -21,7 +28,7 @@ impl Checker<'_> {
         let typed = self.expr(addr)?;
         let typed = match &typed.ty {
             Type::Int { .. } => to_int(typed, U32),
-            Type::Array { .. } | Type::Str(_) if matches!(typed.ty.size(), 4 | 16) => typed,
+            Type::Array { .. } | Type::Str(_) if matches!(typed.ty.size(), 4 | 16) => as_bytes(typed),
             Type::Array { .. } | Type::Str(_) => {
                 return self.error(addr.span, "ntop() argument must be 4 or 16 bytes in size");
             }
@@ -58,6 +65,7 @@ impl Checker<'_> {
             Type::Array { .. } => {
                 return self.error(args[0].span, "macaddr() argument must be at least 6 bytes in size");
             }
+            Type::Str(n) if *n >= 6 && !matches!(typed.kind, ExprKind::Text(_)) => {}
             Type::Str(_) => {
                 return self.error(args[0].span, "macaddr() does not support literal string arguments");
             }
@@ -66,6 +74,6 @@ impl Checker<'_> {
                 return self.error(args[0].span, message);
             }
         }
-        Some(Expr { kind: ExprKind::MacAddr(Box::new(typed)), ty: Type::Mac, span })
+        Some(Expr { kind: ExprKind::MacAddr(Box::new(as_bytes(typed))), ty: Type::Mac, span })
     }
 }
