@@ -119,7 +119,7 @@ impl<'a> Verifier<'a> {
         let (ta, tb) = (self.f.ty(a), self.f.ty(b));
         let tr = result.map_or(ta, |r| self.f.ty(r));
         let offset = matches!(op, Alu::Add | Alu::Sub) && matches!(ta, Ty::Ptr(_)) && tb == Ty::I64;
-        if (ta == tb && ta == tr) || (offset && tr == ta) {
+        if (ta == tb && ta == tr) || (offset && (tr == ta || tr == Ty::I64)) {
             return Ok(());
         }
         Err(format!("{ta} and {tb} give {tr}"))

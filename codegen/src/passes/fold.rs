@@ -251,6 +251,10 @@ impl Facts<'_> {
     }
 
     fn alu(&self, op: Alu, a: Value, b: Value, ty: Ty) -> Simpler {
+        if matches!(self.ty(a), Ty::Ptr(_)) && ty == Ty::I64 {
+            // A pointer's address as a number: the types differ.
+            return Simpler::Keep;
+        }
         let (ca, cb) = (self.constant(a), self.constant(b));
         if let (Some(x), Some(y)) = (ca, cb) {
             return constant(ty, eval::alu(op, ty, x, y));
