@@ -3,6 +3,7 @@
 mod common;
 
 use common::{features, kernel, random, run_ir};
+use rbtrace_codegen::object::ObjMapId;
 use rbtrace_codegen::{backend, btf, disasm, text};
 
 /// May this test load programs?
@@ -26,6 +27,28 @@ fn random_programs_run_in_the_kernel() {
         let wanted = run_ir::run(&module, &ctx) as u32;
         assert_eq!(kernel::run(&prog, &ctx), Ok(wanted), "{}", listing());
     }
+}
+
+/// Slots that do not fit the stack lie in a per-CPU map's value.
+#[test]
+fn large_slots_live_in_scratch_memory() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    let Some(map) = kernel::map(kernel::PERCPU_ARRAY, 16384, 2) else { return };
+    let maps = [map];
+    let mut moved = 0;
+    for seed in number("SEED").map_or(0..number("FUZZ").unwrap_or(100), |s| s..s + 1) {
+        let mut module = random::module_of(seed, 3 + (seed % 5) as usize, 1 + (seed % 19) as u32);
+        module.scratch = Some((ObjMapId(0), 1));
+        let mut compiled = module.clone();
+        let code = backend::finish(&mut compiled, &features(seed % 2 == 0)).unwrap();
+        moved += u32::from(code.scratch_bytes > 0);
+        let listing = || format!("SEED={seed}\n{module}\n{}", disasm::disassemble(&code.insns));
+        let prog = kernel::load(&code, &maps, None).unwrap_or_else(|e| panic!("{}\n{e}", listing()));
+        let ctx = [seed, 0x8000_0000_1234_5678, !seed, 0xffff_ffff];
+        let wanted = run_ir::run(&module, &ctx) as u32;
+        assert_eq!(kernel::run(&prog, &ctx), Ok(wanted), "{}", listing());
+    }
+    assert!(moved > 0 || number("SEED").is_some(), "no program used it");
 }
 
 #[test]

@@ -65,11 +65,16 @@ const WIDTHS: [Width; 4] = [Width::B1, Width::B2, Width::B4, Width::B8];
 
 /// A random module whose entry takes a context of four words.
 pub(crate) fn module(seed: u64, slots: usize) -> Module {
+    module_of(seed, slots, 1)
+}
+
+/// The same with slots `scale` times as large.
+pub(crate) fn module_of(seed: u64, slots: usize, scale: u32) -> Module {
     let mut rng = Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let sub = rng.below(3) == 0;
-    let mut funcs = vec![Gen::new(&mut rng, "main", &[Ty::Ptr(Space::Ctx)], slots).main(sub)];
+    let mut funcs = vec![Gen::new(&mut rng, "main", &[Ty::Ptr(Space::Ctx)], slots, scale).main(sub)];
     if sub {
-        funcs.push(Gen::new(&mut rng, "sub", &[Ty::I64, Ty::I64, Ty::I64], 1).sub());
+        funcs.push(Gen::new(&mut rng, "sub", &[Ty::I64, Ty::I64, Ty::I64], 1, scale).sub());
     }
     Module { funcs, scratch: None }
 }
@@ -87,10 +92,10 @@ struct Gen<'a> {
 }
 
 impl<'a> Gen<'a> {
-    fn new(rng: &'a mut Rng, name: &str, params: &[Ty], slots: usize) -> Self {
+    fn new(rng: &'a mut Rng, name: &str, params: &[Ty], slots: usize, scale: u32) -> Self {
         let mut f = Function::new(name, params, Span::default());
         for _ in 0..slots {
-            let size = rng.pick(&[1, 4, 6, 8, 12, 16, 24, 40]);
+            let size = rng.pick(&[1, 4, 6, 8, 12, 16, 24, 40]) * scale;
             f.add_slot(size, if size % 8 == 0 { 8 } else { 1 });
         }
         Gen { rng, f, block: Block(0), shared: vec![], local: vec![], slot_addrs: vec![], calls: false }
