@@ -1,12 +1,17 @@
 //! Loads from slots become the values that were stored there, within a block and the blocks it alone leads to.
+//!
+//! Two slots with the same content are one as far as a map helper is concerned: the second key becomes the
+//! first, and a lookup with a key that was looked up already gives what that one gave.
 
 use super::pointers::Pointers;
 use super::util::{predecessors, replace};
 use crate::ir::*;
+use crate::object::ObjMapId;
+use rbtrace_lang::Span;
 use std::collections::HashMap;
 
 /// What a piece of a slot holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
     /// The low bytes of a value.
     Value(Value),
@@ -23,7 +28,27 @@ struct Piece {
     held: Held,
 }
 
-type State = Vec<Piece>;
+/// A lookup that was made: the map, the key's content, the result.
+#[derive(Clone, Debug)]
+struct Lookup {
+    map: ObjMapId,
+    key: Content,
+    result: Value,
+}
+
+/// The pieces from a place in a slot to its end: offset from there, bytes, content.
+type Content = Vec<(i64, i64, Held)>;
+
+/// What is known at a place in the program.
+#[derive(Clone, Debug, Default)]
+struct State {
+    pieces: Vec<Piece>,
+    lookups: Vec<Lookup>,
+}
+
+const MAP_LOOKUP_ELEM: u32 = 1;
+const MAP_UPDATE_ELEM: u32 = 2;
+const MAP_DELETE_ELEM: u32 = 3;
 
 /// Pieces that are remembered at once.
 const MAX_PIECES: usize = 64;
@@ -36,11 +61,12 @@ pub fn run(f: &mut Function) {
     let pointers = Pointers::new(f);
     let preds = predecessors(f);
     let mut after: HashMap<Block, State> = HashMap::new();
-    let mut pass = Pass { pointers, state: vec![], replaced: HashMap::new() };
+    let maps = maps(f);
+    let mut pass = Pass { pointers, maps, state: State::default(), replaced: HashMap::new() };
     for b in f.block_ids() {
         pass.state = match preds[b.0 as usize][..] {
             [p] if b.0 != 0 => after.get(&p).cloned().unwrap_or_default(),
-            _ => vec![],
+            _ => State::default(),
         };
         pass.block(f, b);
         after.insert(b, std::mem::take(&mut pass.state));
@@ -48,8 +74,20 @@ pub fn run(f: &mut Function) {
     replace(f, &pass.replaced);
 }
 
+/// The map that each value is.
+fn maps(f: &Function) -> HashMap<Value, ObjMapId> {
+    let insts = f.blocks.iter().flat_map(|b| &b.insts);
+    insts
+        .filter_map(|i| match (&i.op, i.result) {
+            (Op::MapRef(map), Some(v)) => Some((v, *map)),
+            _ => None,
+        })
+        .collect()
+}
+
 struct Pass {
     pointers: Pointers,
+    maps: HashMap<Value, ObjMapId>,
     state: State,
     replaced: HashMap<Value, Value>,
 }
@@ -59,43 +97,126 @@ impl Pass {
         let insts = std::mem::take(&mut f.block_mut(b).insts);
         let mut out = Vec::with_capacity(insts.len());
         for mut inst in insts {
-            match inst.op {
-                Op::Load { width, signed, ptr, offset } => {
-                    let found = self.pointers.exact(ptr, offset).and_then(|at| self.find(at, width));
-                    if let (Some(held), Some(v)) = (found, inst.result) {
-                        self.forward(f, &mut inst, held, width, signed, v);
-                    } else {
-                        self.loaded(f, &inst, width, signed, ptr, offset);
-                    }
-                }
-                Op::Store { width, ptr, offset, value } => {
-                    let len = i64::from(width.bytes());
-                    self.write(ptr, offset, len, Some(Held::Value(value)));
-                }
-                Op::Zero { dst, offset, len, .. } => self.write(dst, offset, len.into(), Some(Held::Zero)),
-                Op::Copy { dst, dst_offset, src, src_offset, len, .. } => {
-                    self.copy((dst, dst_offset), (src, src_offset), len.into());
-                }
-                Op::Atomic { width, ptr, offset, .. } => self.write(ptr, offset, width.bytes().into(), None),
-                Op::Call(h, _) if h.is_pure() => {}
-                Op::Call(..) | Op::CallLocal(..) => {
-                    let touched = self.pointers.touched_by_call(&inst.op);
-                    self.state.retain(|p| !touched.contains(p.slot.0 as usize));
-                }
-                _ => {}
-            }
-            if !matches!(inst.result, Some(v) if self.replaced.contains_key(&v)) {
+            let stored_again = self.inst(f, &mut inst, &mut out);
+            if !stored_again && !matches!(inst.result, Some(v) if self.replaced.contains_key(&v)) {
                 out.push(inst);
             }
         }
         f.block_mut(b).insts = out;
     }
 
+    /// Follows an instruction; true if it is a store of what is there already.
+    fn inst(&mut self, f: &mut Function, inst: &mut Inst, out: &mut Vec<Inst>) -> bool {
+        match inst.op {
+            Op::Load { width, signed, ptr, offset } => {
+                let found = self.pointers.exact(ptr, offset).and_then(|at| self.find(at, width));
+                if let (Some(held), Some(v)) = (found, inst.result) {
+                    self.forward(f, inst, held, width, signed, v);
+                } else {
+                    self.loaded(f, inst, width, signed, ptr, offset);
+                }
+            }
+            Op::Store { width, ptr, offset, value } => {
+                let (len, held) = (i64::from(width.bytes()), Held::Value(value));
+                if self.holds(ptr, offset, len, held) {
+                    return true;
+                }
+                self.write(ptr, offset, len, Some(held));
+            }
+            Op::Zero { dst, offset, len, .. } => {
+                if self.holds(dst, offset, len.into(), Held::Zero) {
+                    return true;
+                }
+                self.write(dst, offset, len.into(), Some(Held::Zero));
+            }
+            Op::Copy { dst, dst_offset, src, src_offset, len, .. } => {
+                self.copy((dst, dst_offset), (src, src_offset), len.into());
+            }
+            Op::Atomic { width, ptr, offset, .. } => self.write(ptr, offset, width.bytes().into(), None),
+            Op::Call(h, _) if h.is_pure() => {}
+            Op::Call(..) | Op::CallLocal(..) => self.call(f, inst, out),
+            _ => {}
+        }
+        false
+    }
+
+    fn holds(&self, ptr: Value, offset: i32, len: i64, held: Held) -> bool {
+        let Some((slot, at)) = self.pointers.exact(ptr, offset) else { return false };
+        let same = |p: &Piece| p.slot == slot && p.at == at && p.len == len && p.held == held;
+        self.state.pieces.iter().any(same)
+    }
+
+    fn call(&mut self, f: &mut Function, inst: &mut Inst, out: &mut Vec<Inst>) {
+        if let Op::Call(Helper(h @ (MAP_LOOKUP_ELEM | MAP_UPDATE_ELEM | MAP_DELETE_ELEM)), args) =
+            &mut inst.op
+        {
+            if let Some(key) = args.get(1).and_then(|k| self.same_key(f, *k, inst.span, out)) {
+                args[1] = key;
+            }
+            let map = self.maps.get(&args[0]).copied();
+            if *h == MAP_LOOKUP_ELEM {
+                self.look_up(f, map, args[1], inst.result);
+            } else {
+                self.state.lookups.retain(|l| map.is_some_and(|m| m != l.map));
+            }
+        } else if !leaves_maps_alone(&inst.op) {
+            self.state.lookups.clear();
+        }
+        let changed = self.pointers.changed_by_call(&inst.op);
+        self.state.pieces.retain(|p| !changed.contains(p.slot.0 as usize));
+    }
+
+    /// An earlier lookup with this key gives the result, too.
+    fn look_up(&mut self, f: &Function, map: Option<ObjMapId>, key: Value, result: Option<Value>) {
+        let content = self.pointers.exact(key, 0).and_then(|(s, at)| self.content(f, s, at));
+        let (Some(map), Some(key), Some(result)) = (map, content, result) else { return };
+        match self.state.lookups.iter().find(|l| l.map == map && l.key == key) {
+            Some(l) if f.ty(l.result) == f.ty(result) => {
+                self.replaced.insert(result, l.result);
+            }
+            _ => self.state.lookups.push(Lookup { map, key, result }),
+        }
+    }
+
+    /// All that a slot holds from `at` to its end, if it is known.
+    fn content(&self, f: &Function, slot: Slot, at: i64) -> Option<Content> {
+        let end = i64::from(f.slots[slot.0 as usize].size);
+        let pieces = self.state.pieces.iter().filter(|p| p.slot == slot && p.at >= at);
+        let mut content: Content = pieces.map(|p| (p.at - at, p.len, p.held)).collect();
+        content.sort_by_key(|c| c.0);
+        let mut next = 0;
+        for &(from, len, _) in &content {
+            if from != next {
+                return None;
+            }
+            next += len;
+        }
+        (next == end - at).then_some(content)
+    }
+
+    /// The address of an earlier slot with the same content.
+    fn same_key(&self, f: &mut Function, key: Value, span: Span, out: &mut Vec<Inst>) -> Option<Value> {
+        let (slot, 0) = self.pointers.exact(key, 0)? else { return None };
+        let content = self.content(f, slot, 0)?;
+        let size = f.slots[slot.0 as usize].size;
+        let equal = |s: &Slot| {
+            f.slots[s.0 as usize].size == size && self.content(f, *s, 0).as_ref() == Some(&content)
+        };
+        let other = (0..slot.0).map(Slot).find(equal)?;
+        let v = f.new_value(Ty::Ptr(Space::Stack));
+        out.push(Inst { op: Op::SlotAddr(other), result: Some(v), span });
+        Some(v)
+    }
+
     /// What an access finds, if one piece has it from its first byte on.
     fn find(&self, (slot, at): (Slot, i64), width: Width) -> Option<Held> {
         let len = i64::from(width.bytes());
-        let piece =
-            self.state.iter().rev().find(|p| p.slot == slot && p.at <= at && at + len <= p.at + p.len)?;
+        let piece = self
+            .state
+            .pieces
+            .iter()
+            .rev()
+            .find(|p| p.slot == slot && p.at <= at && at + len <= p.at + p.len)?;
         (piece.at == at || piece.held == Held::Zero).then_some(piece.held)
     }
 
@@ -127,18 +248,18 @@ impl Pass {
     fn write(&mut self, ptr: Value, offset: i32, len: i64, held: Option<Held>) {
         let Some((slot, at)) = self.pointers.exact(ptr, offset) else {
             let may = self.pointers.may(ptr);
-            self.state.retain(|p| !may.contains(p.slot.0 as usize));
+            self.state.pieces.retain(|p| !may.contains(p.slot.0 as usize));
             return;
         };
-        self.state.retain(|p| p.slot != slot || p.at + p.len <= at || at + len <= p.at);
+        self.state.pieces.retain(|p| p.slot != slot || p.at + p.len <= at || at + len <= p.at);
         if let Some(held) = held.filter(|_| !self.pointers.escaped.contains(slot.0 as usize)) {
             self.add(Piece { slot, at, len, held });
         }
     }
 
     fn add(&mut self, piece: Piece) {
-        if self.state.len() < MAX_PIECES {
-            self.state.push(piece);
+        if self.state.pieces.len() < MAX_PIECES {
+            self.state.pieces.push(piece);
         }
     }
 
@@ -150,9 +271,17 @@ impl Pass {
             return;
         }
         let inside = |p: &&Piece| p.slot == s && p.at >= from && p.at + p.len <= from + len;
-        let moved: Vec<Piece> = self.state.iter().filter(inside).copied().collect();
+        let moved: Vec<Piece> = self.state.pieces.iter().filter(inside).copied().collect();
         for p in moved {
             self.add(Piece { slot: d, at: p.at - from + to, ..p });
         }
     }
+}
+
+/// Helpers that neither change maps nor run callbacks: clocks, reads, the current task, the ring buffer.
+fn leaves_maps_alone(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Call(Helper(5 | 7 | 16 | 27 | 67 | 112..=115 | 118 | 125 | 130..=134 | 182 | 195 | 208), _)
+    )
 }

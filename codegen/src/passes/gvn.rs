@@ -1,7 +1,7 @@
 //! Simplifies every operation and gives equal computations one value, in one walk over the dominator tree.
 
 use super::fold::{Facts, Simpler};
-use super::util::{Dominators, operands_mut, replace, term_operands_mut};
+use super::util::{Dominators, operands_mut, predecessors, replace, term_operands_mut};
 use crate::ir::*;
 use std::collections::HashMap;
 
@@ -12,11 +12,15 @@ const MAX_ROUNDS: usize = 8;
 pub fn run(f: &mut Function) -> bool {
     let dominators = Dominators::new(f);
     let children = dominators.children();
+    let preds = predecessors(f);
     let mut pass = Pass {
         defs: vec![None; f.types.len()],
         known: HashMap::new(),
         replaced: HashMap::new(),
         undo: vec![],
+        conditions: HashMap::new(),
+        undo_conditions: vec![],
+        preds,
         changed: false,
         f,
     };
@@ -24,11 +28,12 @@ pub fn run(f: &mut Function) -> bool {
     while let Some(step) = stack.pop() {
         match step {
             Step::Enter(b) => {
-                stack.push(Step::Leave(pass.undo.len()));
+                stack.push(Step::Leave(pass.undo.len(), pass.undo_conditions.len()));
+                pass.assume(b);
                 pass.block(b);
                 stack.extend(children[b.0 as usize].iter().map(|c| Step::Enter(*c)));
             }
-            Step::Leave(mark) => pass.leave(mark),
+            Step::Leave(known, conditions) => pass.leave(known, conditions),
         }
     }
     let (replaced, changed) = (pass.replaced, pass.changed);
@@ -38,7 +43,7 @@ pub fn run(f: &mut Function) -> bool {
 
 enum Step {
     Enter(Block),
-    Leave(usize),
+    Leave(usize, usize),
 }
 
 struct Pass<'a> {
@@ -48,13 +53,42 @@ struct Pass<'a> {
     known: HashMap<(Op, Ty), Value>,
     replaced: HashMap<Value, Value>,
     undo: Vec<(Op, Ty)>,
+    /// Comparisons whose answer the way to the current place tells.
+    conditions: HashMap<(Cond, Value, Value), bool>,
+    undo_conditions: Vec<(Cond, Value, Value)>,
+    preds: Vec<Vec<Block>>,
     changed: bool,
 }
 
 impl Pass<'_> {
-    fn leave(&mut self, mark: usize) {
-        for key in self.undo.drain(mark..) {
+    fn leave(&mut self, known: usize, conditions: usize) {
+        for key in self.undo.drain(known..) {
             self.known.remove(&key);
+        }
+        for key in self.undo_conditions.drain(conditions..) {
+            self.conditions.remove(&key);
+        }
+    }
+
+    /// In a block that only one side of a branch leads to, the branch's condition is known.
+    fn assume(&mut self, block: Block) {
+        let [pred] = self.preds[block.0 as usize][..] else { return };
+        let Term::Branch { cond, a, b, then, otherwise, .. } = &self.f.block(pred).term else { return };
+        let (cond, a, b, holds) = (*cond, *a, *b, then.0 == block);
+        if then.0 == otherwise.0 {
+            return;
+        }
+        self.know(cond, a, b, holds);
+        if let Some(negated) = cond.negate() {
+            self.know(negated, a, b, !holds);
+        }
+    }
+
+    fn know(&mut self, cond: Cond, a: Value, b: Value, holds: bool) {
+        for key in [(cond, a, b), (cond.swap(), b, a)] {
+            if self.conditions.insert(key, holds).is_none() {
+                self.undo_conditions.push(key);
+            }
         }
     }
 
@@ -150,7 +184,7 @@ impl Pass<'_> {
         let Term::Branch { cond, a, b: right, then, otherwise, unlikely } = term else { return term };
         let facts = self.facts();
         let (cond, a, right) = facts.condition(cond, a, right);
-        let known = facts.known_cond(cond, a, right);
+        let known = facts.known_cond(cond, a, right).or(self.conditions.get(&(cond, a, right)).copied());
         if let Some(holds) = known {
             self.changed = true;
             let (b, args) = if holds { then } else { otherwise };

@@ -1,6 +1,5 @@
 //! Which slots pointers lead into, and what instructions do to them.
 
-use super::util::operands;
 use crate::ir::*;
 use crate::regalloc::liveness::BitSet;
 
@@ -90,10 +89,37 @@ impl Pointers {
         &self.may[ptr.0 as usize]
     }
 
-    /// Slots that a call may touch: those it is given and those whose address is stored somewhere.
-    pub fn touched_by_call(&self, op: &Op) -> BitSet {
+    /// Slots that a call may change: those it is given to write and those whose address is stored somewhere.
+    pub fn changed_by_call(&self, op: &Op) -> BitSet {
         let mut set = self.escaped.clone();
-        operands(op, |v| _ = set.union(&self.may[v.0 as usize]));
+        let (args, read_only) = match op {
+            Op::Call(h, args) => (args, read_only_args(*h)),
+            Op::CallLocal(_, args) => (args, &[][..]),
+            _ => return set,
+        };
+        for (i, arg) in args.iter().enumerate() {
+            if !read_only.contains(&i) {
+                set.union(&self.may[arg.0 as usize]);
+            }
+        }
         set
+    }
+}
+
+/// Arguments through which a helper only reads (`ARG_PTR_TO_MAP_KEY`, `ARG_PTR_TO_MEM | MEM_RDONLY` and the sources
+/// of copies in the kernel's `bpf_func_proto`s).
+fn read_only_args(h: Helper) -> &'static [usize] {
+    match h.0 {
+        // map_lookup_elem, map_delete_elem, map_lookup_percpu_elem: the key
+        1 | 3 | 195 => &[1],
+        // map_update_elem: key and value
+        2 => &[1, 2],
+        // probe_read_{user,kernel}{,_str}: the source
+        112..=115 => &[2],
+        // ringbuf_output: the data
+        130 => &[1],
+        // strncmp: both strings
+        182 => &[0, 2],
+        _ => &[],
     }
 }
