@@ -3,6 +3,7 @@
 use crate::scripts;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use rbtrace_runtime::lines;
 use rbtrace_runtime::print::{Buffering, Format};
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,8 @@ pub(crate) enum Action {
     Info,
     /// `-l`
     List(Option<String>),
-    /// `lines FUNC`
-    Lines(String),
+    /// `lines FUNC`, with `-f tsv` for programs
+    Lines(String, lines::Format),
     /// `check FILE…`
     Check(Vec<Source>),
     /// Run a script.
@@ -136,7 +137,11 @@ impl Args {
         let after = words.get(end + 1..).unwrap_or(&[]);
         let (named, plain): (Vec<&String>, Vec<&String>) = after.iter().partition(|w| w.starts_with("--"));
         let mut free: Vec<String> = all(&matches, "words");
-        let action = action(&matches, &mut free)?;
+        let mut action = action(&matches, &mut free)?;
+        let mut form = last(&matches, "format");
+        if let Action::Lines(_, shape) = &mut action {
+            *shape = form.take().map_or(Ok(lines::Format::Text), |f| lines_format(&f))?;
+        }
         free.extend(plain.into_iter().cloned());
         let args = Args {
             action,
@@ -151,7 +156,7 @@ impl Args {
             pid: last(&matches, "pid").map(|p| pid(&p)).transpose()?,
             command: last(&matches, "cmd"),
             output: last(&matches, "output").map(PathBuf::from),
-            format: last(&matches, "format").map_or(Ok(Format::Text), |f| format(&f))?,
+            format: form.map_or(Ok(Format::Text), |f| format(&f))?,
             buffering: last(&matches, "buffer").map_or(Ok(Buffering::Line), |b| buffering(&b))?,
             stages: all(&matches, "debug").iter().map(|d| stages(d)).collect::<Result<Vec<_>, _>>()?.concat(),
             btf: last(&matches, "btf").map(PathBuf::from),
@@ -232,7 +237,7 @@ fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
         "check" if words.is_empty() => Err("check needs a file".into()),
         "check" => Ok(Ok(Action::Check(words.drain(..).map(|w| source(&w)).collect()))),
         "lines" if words.is_empty() => Err("lines needs a function".into()),
-        "lines" => Ok(Ok(Action::Lines(words.remove(0)))),
+        "lines" => Ok(Ok(Action::Lines(words.remove(0), lines::Format::default()))),
         _ => Ok(Err(source(&first))),
     }
 }
@@ -274,6 +279,13 @@ fn format(text: &str) -> Result<Format, String> {
         "json" => Ok(Format::Json),
         other => Err(format!("Invalid output format \"{other}\"\nHINT: Valid formats: 'text', 'json'")),
     }
+}
+
+fn lines_format(text: &str) -> Result<lines::Format, String> {
+    let named = lines::Format::named(text);
+    named.ok_or_else(|| {
+        format!("Invalid output format \"{text}\"\nHINT: Valid formats of lines: 'text', 'tsv'")
+    })
 }
 
 fn buffering(text: &str) -> Result<Buffering, String> {
@@ -336,7 +348,10 @@ mod tests {
 
     #[test]
     fn verbs_and_scripts() {
-        assert_eq!(parse("lines|vfs_read").unwrap().action, Action::Lines("vfs_read".into()));
+        assert_eq!(
+            parse("lines|vfs_read").unwrap().action,
+            Action::Lines("vfs_read".into(), lines::Format::Text)
+        );
         assert_eq!(parse("-").unwrap().action, Action::Run(Source::Stdin));
         assert_eq!(parse("nosuch.bt").unwrap().action, Action::Run(Source::File("nosuch.bt".into())));
         assert_eq!(

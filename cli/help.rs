@@ -28,7 +28,7 @@ USAGE:
     rbtrace [options] -                        run standard input
     rbtrace [options] -e 'PROGRAM'             run a program
     rbtrace                                    the prompt
-    rbtrace lines FUNC                         a kernel function by source line
+    rbtrace lines FUNC                         a kernel function by source line (-f tsv: for programs)
     rbtrace check FILE...                      compile only
     (-- begins named script parameters: --name=value)
 "

@@ -33,7 +33,7 @@ impl Host for Prompt<'_> {
     }
 
     fn lines(&mut self, func: &str) {
-        told(verbs::lines(func));
+        told(verbs::lines(func, rbtrace_runtime::lines::Format::Text));
     }
 
     fn help(&mut self, name: &str) {

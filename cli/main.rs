@@ -48,7 +48,7 @@ fn act(args: &Args) -> anyhow::Result<u8> {
             Ok(0)
         }
         Action::List(pattern) => verbs::list(args, pattern.as_deref()),
-        Action::Lines(func) => verbs::lines(func),
+        Action::Lines(func, format) => verbs::lines(func, *format),
         Action::Check(files) => verbs::check(args, files),
         Action::Run(source) => run::run(args, source),
         Action::Prompt => {

@@ -2,6 +2,7 @@
 
 use crate::args::{Args, Source};
 use crate::{program, run};
+use rbtrace_runtime::lines;
 use rbtrace_runtime::system::LiveSystem;
 use std::io::Write;
 
@@ -11,11 +12,14 @@ pub(crate) fn list(_args: &Args, _pattern: Option<&str>) -> anyhow::Result<u8> {
 }
 
 /// `lines FUNC`
-pub(crate) fn lines(func: &str) -> anyhow::Result<u8> {
-    let mut out = std::io::stdout().lock();
-    rbtrace_runtime::lines::print(func, rbtrace_runtime::lines::Options::default(), &mut out)?;
-    out.flush()?;
-    Ok(0)
+pub(crate) fn lines(func: &str, format: lines::Format) -> anyhow::Result<u8> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let written = lines::print(func, lines::Options { format }, &mut out);
+    match written.and_then(|()| Ok(out.flush()?)) {
+        // The reader has seen enough.
+        Err(lines::PrintError::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        result => Ok(result.map(|()| 0)?),
+    }
 }
 
 /// `check FILE…`: all of them, 1 when one cannot be compiled.

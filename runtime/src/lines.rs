@@ -92,11 +92,24 @@ pub fn print(function: &str, options: Options, out: &mut dyn Write) -> Result<()
 #[derive(Debug, thiserror::Error)]
 pub enum PrintError {
     /// There is nothing to list.
-    #[error(transparent)]
-    Source(#[from] Error),
+    #[error("{0}{hint}", hint = hint(.0))]
+    Source(Error),
     /// The output was closed.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
+}
+
+impl From<Error> for PrintError {
+    fn from(error: Error) -> PrintError {
+        PrintError::Source(error)
+    }
+}
+
+fn hint(error: &Error) -> String {
+    match error {
+        Error::Missing { hint: Some(hint), .. } => format!("\nHINT: {hint}"),
+        _ => String::new(),
+    }
 }
 
 fn listing(source: &Source, code: &Code) -> Result<Listing, Error> {
