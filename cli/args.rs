@@ -29,8 +29,10 @@ pub(crate) enum Action {
     Help,
     Version,
     Info,
-    /// `-l`
+    /// `-l PATTERN`
     List(Option<String>),
+    /// `-l` with a program: its probes.
+    ListProgram(Source),
     /// `lines FUNC`, with `-f tsv` for programs
     Lines(String, lines::Format),
     /// `check FILE…`
@@ -208,8 +210,14 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
     }
     let text = last(matches, "execute");
     if matches.get_flag("list") {
-        let pattern = if text.is_none() && !words.is_empty() { Some(words.remove(0)) } else { text };
-        return Ok(Action::List(pattern));
+        let word = (text.is_none() && !words.is_empty()).then(|| words.remove(0));
+        return Ok(match (text, word) {
+            (Some(text), _) => Action::ListProgram(Source::Text(text)),
+            (None, Some(word)) if Path::new(&word).is_file() => {
+                Action::ListProgram(Source::File(word.into()))
+            }
+            (None, word) => Action::List(word),
+        });
     }
     let check_only = match last(matches, "mode").as_deref() {
         None => false,
@@ -335,6 +343,13 @@ mod tests {
         let args = parse("-lv|kprobe:*").unwrap();
         assert_eq!(args.action, Action::List(Some("kprobe:*".into())));
         assert!(args.verbose);
+    }
+
+    #[test]
+    fn lists_of_a_program() {
+        let action = |line| parse(line).unwrap().action;
+        assert_eq!(action("-l|-e|BEGIN { }"), Action::ListProgram(Source::Text("BEGIN { }".into())));
+        assert_eq!(action("-l"), Action::List(None));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod args;
 mod help;
 mod host;
-mod info;
 mod program;
 mod repl;
 mod run;
@@ -12,6 +11,8 @@ mod stages;
 mod verbs;
 
 use args::{Action, Args};
+use rbtrace_runtime::info;
+use rbtrace_runtime::system::LiveSystem;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -44,10 +45,11 @@ fn act(args: &Args) -> anyhow::Result<u8> {
             Ok(0)
         }
         Action::Info => {
-            print!("{}", info::text());
+            print!("{}", info::report(&LiveSystem::new(), &help::version()));
             Ok(0)
         }
         Action::List(pattern) => verbs::list(args, pattern.as_deref()),
+        Action::ListProgram(source) => verbs::list_program(args, source),
         Action::Lines(func, format) => verbs::lines(func, *format),
         Action::Check(files) => verbs::check(args, files),
         Action::Run(source) => run::run(args, source),

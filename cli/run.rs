@@ -3,10 +3,8 @@
 use crate::args::{Args, Source};
 use crate::program::{self, Refused, Sources};
 use crate::stages;
-use rbtrace_codegen::object::Features;
-use rbtrace_lang::hir::{Attach, Program};
 use rbtrace_lang::{self as lang, Diagnostic};
-use rbtrace_runtime::features::{self, Feature, FeatureSet};
+use rbtrace_runtime::features;
 use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
 use rbtrace_runtime::system::LiveSystem;
@@ -56,7 +54,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
     if !args.no_warnings {
         eprint!("{}", sources.render(&program.warnings));
     }
-    let features = detect(&program, &system);
+    let features = features::detect(features::needed(&program), system.types());
     stages::typed(&args.stages, &program, &features);
     let object = rbtrace_codegen::compile(&program, &features).map_err(|d| Refused(sources.render(&d)))?;
     stages::bpf(&args.stages, &object);
@@ -88,23 +86,16 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
     }
 }
 
-/// Tries what code generation or attaching could use for this program.
-fn detect(program: &Program, system: &LiveSystem) -> Features {
-    let functions = program.attach_points().filter(|p| matches!(p.kind, Attach::Kprobe { .. })).count();
-    let wanted = features::ALL.into_iter().filter(|f| match f {
-        Feature::KprobeMulti => functions > 1,
-        // Nothing is generated for these yet, and trying them is dear.
-        Feature::TpBtf | Feature::UprobeMulti | Feature::KprobeSession | Feature::TaskStorage => false,
-        _ => true,
-    });
-    features::detect(wanted.collect::<FeatureSet>(), system.types())
-}
-
 /// Compiles without running: for `check`.
 pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> anyhow::Result<bool> {
     let sources = Sources::new(script)?;
     let compiled = sources.compile(system, &program::options(args)).and_then(|program| {
-        let object = rbtrace_codegen::compile(&program, &detect(&program, &system));
+        // Without rights, or for another kernel, nothing can be tried.
+        let features = match privileges::check() {
+            Ok(()) if args.btf.is_none() => features::detect(features::needed(&program), system.types()),
+            _ => features::assumed(),
+        };
+        let object = rbtrace_codegen::compile(&program, &features);
         object.map(|_| program.warnings).map_err(|d| Refused(sources.render(&d)))
     });
     match compiled {

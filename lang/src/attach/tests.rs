@@ -207,7 +207,6 @@ fn wrong_others() {
             "rawtracepoint:nosuch",
             "uprobe:/bin/nosuch:f",
             "uprobe:/bin/app:nosuch",
-            "uprobe:/bin/app:cpp:f",
             "uprobe:f",
             "uretprobe:/bin/app:main+4",
             "uprobe:/bin/app@a.c:1",
@@ -256,8 +255,6 @@ fn wrong_others() {
               HINT: failed to open '/bin/nosuch': No such file or directory
             stdin:1:1-23: ERROR: No matches for uprobe /bin/app:nosuch.
               HINT: no symbol of /bin/app matches 'nosuch'
-            stdin:1:1-22: ERROR: the cpp qualifier is not supported yet
-              HINT: write the symbol's mangled name, or a pattern that matches it
             stdin:1:1-9: ERROR: uprobe probe type requires 2 or 3 arguments, found 1
               HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
             stdin:1:1-26: ERROR: Offset not allowed

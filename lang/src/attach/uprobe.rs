@@ -49,10 +49,9 @@ fn target(request: &Request) -> Result<(String, String), Diagnostic> {
     let (binary, symbol) = match (request.args(), request.options.pid) {
         ([symbol], Some(pid)) => (format!("/proc/{pid}/exe"), symbol.clone()),
         ([binary, symbol], _) => (binary.clone(), symbol.clone()),
-        ([_, language, _], _) if LANGUAGES.contains(&language.as_str()) => {
-            let hint = "write the symbol's mangled name, or a pattern that matches it";
-            let message = format!("the {language} qualifier is not supported yet");
-            return Err(Diagnostic::error(request.span, message).hint(hint));
+        // The system takes the language as a part of the symbol.
+        ([binary, language, symbol], _) if LANGUAGES.contains(&language.as_str()) => {
+            (binary.clone(), format!("{language}:{symbol}"))
         }
         ([_, language, _], _) => {
             return Err(request.error(format!("unsupported language type: {language}")));

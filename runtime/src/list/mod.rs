@@ -76,13 +76,15 @@ struct Lister<'a> {
     options: Options,
     out: &'a mut dyn Write,
     warnings: Vec<String>,
+    /// The search names no provider: that one of them has no match is not worth a word.
+    many: bool,
     /// BTF functions by name, once many of them are asked for.
     functions: Option<HashMap<Rc<str>, TypeId>>,
 }
 
 impl<'a> Lister<'a> {
     fn new(system: &'a LiveSystem, options: Options, out: &'a mut dyn Write) -> Self {
-        Lister { system, options, out, warnings: vec![], functions: None }
+        Lister { system, options, out, warnings: vec![], many: false, functions: None }
     }
 
     fn finish(mut self) -> io::Result<Vec<String>> {
@@ -102,7 +104,14 @@ impl<'a> Lister<'a> {
 
     /// The answer, or its error as a warning.
     fn take<T>(&mut self, answer: Answer<T>) -> Option<T> {
-        answer.map_err(|e| self.warn(one_line(&e))).ok()
+        match answer {
+            Ok(found) => Some(found),
+            Err(e) if self.many && e.message.starts_with("No matches") => None,
+            Err(e) => {
+                self.warn(one_line(&e));
+                None
+            }
+        }
     }
 
     fn all(&mut self) -> io::Result<()> {
@@ -124,7 +133,7 @@ impl<'a> Lister<'a> {
     fn by_provider(&mut self, provider: &str, rest: &str) -> io::Result<()> {
         if glob::is_pattern(provider) {
             let fitting = USUAL.iter().chain(&UNITS).filter(|p| glob::matches(provider, p));
-            return fitting.copied().try_for_each(|p| self.provider(p, rest));
+            return self.each(fitting.copied(), rest);
         }
         match probe_kind(provider) {
             Some(ProbeKind { name, .. }) => self.provider(name, rest),
@@ -142,8 +151,16 @@ impl<'a> Lister<'a> {
         match (named.is_empty(), probe_kind(word)) {
             (false, _) => named.into_iter().try_for_each(|p| self.provider(p, "*")),
             (_, Some(kind)) => self.provider(kind.name, "*"),
-            (_, None) => USUAL.iter().try_for_each(|p| self.provider(p, word)),
+            (_, None) => self.each(USUAL, word),
         }
+    }
+
+    /// The same search in several providers.
+    fn each<'p>(&mut self, providers: impl IntoIterator<Item = &'p str>, rest: &str) -> io::Result<()> {
+        self.many = true;
+        let listed = providers.into_iter().try_for_each(|p| self.provider(p, rest));
+        self.many = false;
+        listed
     }
 
     fn provider(&mut self, provider: &str, rest: &str) -> io::Result<()> {

@@ -8,7 +8,6 @@ mod ctype;
 pub(crate) mod format;
 mod functions;
 mod named;
-mod registers;
 mod syscalls;
 mod tracepoints;
 mod types;
@@ -20,7 +19,7 @@ use crate::symbols;
 use crate::tracefs::TraceFs;
 use rbtrace_lang::System;
 use rbtrace_lang::hir::Attach;
-use rbtrace_lang::system::{Answer, FuncProto, Pattern, SystemError, TracepointFormat};
+use rbtrace_lang::system::{Answer, FuncProto, Pattern, TracepointFormat};
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -99,8 +98,8 @@ impl System for LiveSystem {
         line: u32,
         col: Option<u32>,
     ) -> Answer<Vec<(Rc<str>, u64)>> {
-        let query = LineQuery { file, line, column: col };
-        let places = symbols::source_line(module, func, query)?;
+        self.require_kprobes()?;
+        let places = symbols::source_line(module, func, LineQuery { file, line, column: col })?;
         Ok(places.into_iter().map(|p| (p.symbol.into(), p.offset)).collect())
     }
 
@@ -172,11 +171,11 @@ impl System for LiveSystem {
     }
 
     fn register(&self, name: &str) -> Option<(u32, u8)> {
-        registers::register(name)
+        rbtrace_codegen::arch::register(name)
     }
 
     fn register_names(&self) -> Vec<&'static str> {
-        registers::names()
+        rbtrace_codegen::arch::register_names().collect()
     }
 
     fn ncpus(&self) -> u32 {
