@@ -100,6 +100,9 @@ impl Lower<'_, '_> {
             }
             return Ok(());
         };
+        // From 5.18 to 6.4 the helper leaves what follows the NUL as it was (strscpy without padding in
+        // kernel/bpf/helpers.c), and as a map's key that would make two keys of one name.
+        self.zero(dst, room.min(TASK_COMM_LEN));
         let to = self.address(dst);
         let size = self.f.b.iconst(i64::from(room.min(TASK_COMM_LEN)));
         self.call(helpers::GET_CURRENT_COMM, &[to, size]);
