@@ -18,7 +18,7 @@ pub const GET_SMP_PROCESSOR_ID: Helper = Helper(8);
 pub const GET_CURRENT_PID_TGID: Helper = Helper(14);
 /// `u64 bpf_get_current_uid_gid()`: `gid << 32 | uid`.
 pub const GET_CURRENT_UID_GID: Helper = Helper(15);
-/// `long bpf_get_current_comm(buf, size)`: fills all of `buf`.
+/// `long bpf_get_current_comm(buf, size)`: ends with a NUL; what is behind it is zeroed only by newer kernels.
 pub const GET_CURRENT_COMM: Helper = Helper(16);
 /// `long bpf_get_stackid(ctx, map, flags)`
 pub const GET_STACKID: Helper = Helper(27);

@@ -6,9 +6,9 @@ use crate::ir::*;
 /// Slots up to so many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
 
-/// Helpers that only write through their first argument, their second being its size: `probe_read_user`,
-/// `probe_read_kernel`, `get_current_comm`.
-const FILLS_FIRST: [u32; 3] = [112, 113, 16];
+/// Helpers that write all of their first argument, their second being its size: `probe_read_user`,
+/// `probe_read_kernel`. (Not `get_current_comm`: older kernels leave what is behind the NUL.)
+const FILLS_FIRST: [u32; 2] = [112, 113];
 
 /// Bytes of each slot that are still needed.
 type State = Vec<u64>;
