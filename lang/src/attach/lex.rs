@@ -16,11 +16,14 @@ pub(super) struct Parts {
 /// A character, and whether it may be a sign (not in quotes or from a parameter).
 type Marked = (char, bool);
 
-/// Splits a text; quotes are taken off, positional parameters put in.
-pub(super) fn split(text: &str, options: &Options) -> Result<Parts, String> {
+/// `$*` in an attach point: one attach point for each parameter.
+pub(super) const EACH: &str = "$*";
+
+/// Splits a text; quotes are taken off, positional parameters put in, `each` in the place of `$*`.
+pub(super) fn split(text: &str, options: &Options, each: &str) -> Result<Parts, String> {
     let mut fields = vec![String::new()];
     let mut line_from = None;
-    for (c, sign) in with_params(text, options)? {
+    for (c, sign) in with_params(text, options, each)? {
         match c {
             ':' if sign => fields.push(String::new()),
             '@' if sign && line_from.is_none() => {
@@ -49,7 +52,7 @@ impl ExtendLast for Vec<String> {
 }
 
 /// The characters without quotes, parameters replaced. Colons of a parameter separate parts, too.
-fn with_params(text: &str, options: &Options) -> Result<Vec<Marked>, String> {
+fn with_params(text: &str, options: &Options, each: &str) -> Result<Vec<Marked>, String> {
     let mut out = vec![];
     let mut quoted = false;
     let mut rest = text.chars().peekable();
@@ -57,6 +60,7 @@ fn with_params(text: &str, options: &Options) -> Result<Vec<Marked>, String> {
         match c {
             '"' => quoted = !quoted,
             '\\' if quoted => out.extend(rest.next().map(|c| (c, false))),
+            '$' if !quoted && rest.next_if_eq(&'*').is_some() => out.extend(each.chars().map(|c| (c, true))),
             '$' if !quoted => {
                 let mut digits = String::new();
                 while let Some(d) = rest.next_if(char::is_ascii_digit) {
@@ -93,7 +97,7 @@ mod tests {
 
     fn parts(text: &str) -> Result<(String, String, Option<String>), String> {
         let options = Options { params: vec!["sched:x$2".into(), "b".into()], ..Options::default() };
-        let p = split(text, &options)?;
+        let p = split(text, &options, "each")?;
         Ok((p.provider, p.args.join("|"), p.line.map(|l| l.join("|"))))
     }
 
@@ -107,6 +111,7 @@ mod tests {
         ok(r#"u:"a\"b":c"#, "a\"b|c");
         ok("t:$1", "sched|x$2");
         ok("t:$2$3c", "bc");
+        ok("t:$*:x", "each|x");
     }
 
     #[test]

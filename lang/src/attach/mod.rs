@@ -28,7 +28,7 @@ const MISSING: &str = "No matches for ";
 
 /// The places that one attach point means, each with a number taken from `next_id`.
 ///
-/// Positional parameters in it are replaced by those of `options`. That nothing matches is an error
+/// Positional parameters in it are replaced by those of `options`; `$*` makes one attach point of each. That nothing matches is an error
 /// here; [`is_missing`] tells it from others, so that the config variable `missing_probes` can be
 /// obeyed.
 pub fn resolve(
@@ -37,7 +37,29 @@ pub fn resolve(
     options: &Options,
     next_id: &mut u32,
 ) -> Result<Vec<AttachPoint>, Diagnostic> {
-    let parts = lex::split(&spec.text, options).map_err(|m| Diagnostic::error(spec.span, m))?;
+    if !spec.text.contains(lex::EACH) {
+        return resolve_one(spec, system, options, "", next_id);
+    }
+    if options.params.is_empty() {
+        let message = format!("{} stands for the script's parameters: none was given", lex::EACH);
+        return Err(Diagnostic::error(spec.span, message));
+    }
+    let mut points = vec![];
+    for param in &options.params {
+        points.extend(resolve_one(spec, system, options, param, next_id)?);
+    }
+    Ok(points)
+}
+
+/// The same with one parameter in the place of `$*`.
+fn resolve_one(
+    spec: &AttachSpec,
+    system: &dyn System,
+    options: &Options,
+    each: &str,
+    next_id: &mut u32,
+) -> Result<Vec<AttachPoint>, Diagnostic> {
+    let parts = lex::split(&spec.text, options, each).map_err(|m| Diagnostic::error(spec.span, m))?;
     let kind = probe_kind(&parts.provider).ok_or_else(|| unknown(&parts.provider, spec.span))?;
     let provider = PROVIDERS.iter().find(|p| p.names().contains(&kind.name));
     let Some(provider) = provider else {

@@ -292,3 +292,19 @@ fn every_supported_kind_has_a_provider() {
         assert_eq!(provided, kind.supported, "{}", kind.name);
     }
 }
+
+#[test]
+fn one_attach_point_for_each_parameter() {
+    let given = Options { params: vec!["vfs_read".into(), "vfs_open".into()], ..Options::default() };
+    expect![[r#"
+        1 kretprobe:vfs_read Kprobe { func: "vfs_read", module: None, offset: 0, ret: true }
+        2 kretprobe:vfs_open Kprobe { func: "vfs_open", module: None, offset: 0, ret: true }
+    "#]]
+    .assert_eq(&shown("kretprobe:$*", &given));
+    expect![[r#"
+        stdin:1:1-13: ERROR: $* stands for the script's parameters: none was given
+        kretprobe:$* {}
+        ~~~~~~~~~~~~
+    "#]]
+    .assert_eq(&shown("kretprobe:$*", &Options::default()));
+}
