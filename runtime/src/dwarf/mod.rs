@@ -20,7 +20,7 @@ pub use elf::{Elf, Section, Symbol};
 pub use error::Error;
 pub use function::{CallSite, Function, Inlined, Range};
 pub use line::{Lines, Row};
-pub use source::{LineQuery, Place};
+pub use source::{LineQuery, Place, normal as normal_path};
 pub use unit::Unit;
 
 #[cfg(test)]

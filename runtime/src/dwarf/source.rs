@@ -247,7 +247,7 @@ fn grade(
 }
 
 /// A path without `.` and, where a directory goes before it, without `..`.
-pub(super) fn normal(path: &str) -> String {
+pub fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

@@ -242,6 +242,10 @@ fn damage_gives_errors_and_no_panic() {
             let _ = info.frames(address);
             let _ = info.elf().code(address, 64);
         }
+        let query = LineQuery { file: "fixture.c", line: line_of("sum += p->data"), column: None };
+        for function in [None, Some("process")] {
+            let _ = info.source_line(function, query);
+        }
     };
     for length in (0..good.len()).step_by(good.len() / 60) {
         attempt(&good[..length]);

@@ -37,7 +37,7 @@ impl Unit {
         let name = self.name().unwrap_or_default();
         let root = if name.starts_with('/') { common_directory(directory, name) } else { directory };
         let short = path.strip_prefix(root).and_then(|p| p.strip_prefix('/'));
-        short.filter(|_| !root.is_empty()).unwrap_or(path)
+        short.filter(|_| !root.is_empty()).unwrap_or_else(|| below_linux(path))
     }
 
     /// The unit's line table.
@@ -76,15 +76,35 @@ impl Unit {
     }
 }
 
+/// What follows a directory like `linux-6.1.192`: assembler units name their source by its whole path.
+fn below_linux(path: &str) -> &str {
+    let Some(at) = path.rfind("/linux-") else { return path };
+    path[at + 1..].split_once('/').map_or(path, |(_, below)| below)
+}
+
 /// The longest run of whole path components with which both paths begin.
 fn common_directory<'a>(a: &'a str, b: &str) -> &'a str {
-    let mut end = 0;
-    for (part, (at, _)) in a.split('/').zip(b.match_indices('/').chain([(b.len(), "")])) {
-        let to = end + part.len() + usize::from(end > 0);
-        if a.get(..to) != b.get(..at) || to != at {
-            break;
-        }
-        end = to;
+    let ends = a.match_indices('/').map(|(at, _)| at).chain([a.len()]);
+    let shared = |&end: &usize| b.get(..end) == a.get(..end) && b[end..].starts_with('/');
+    &a[..ends.take_while(shared).last().unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_paths_share() {
+        assert_eq!(common_directory("/build/linux/debian/x", "/build/linux/net/arp.c"), "/build/linux");
+        assert_eq!(common_directory("/a/b", "/a/bc/d.c"), "/a");
+        assert_eq!(common_directory("/a", "/b/c"), "");
     }
-    &a[..end]
+
+    #[test]
+    fn the_tree_of_an_assembler_file() {
+        let path = "/build/reproducible-path/linux-6.1.192/arch/x86/entry/entry_64.S";
+        assert_eq!(below_linux(path), "arch/x86/entry/entry_64.S");
+        assert_eq!(below_linux("/usr/include/linux/tcp.h"), "/usr/include/linux/tcp.h");
+        assert_eq!(below_linux("/src/linux-file.c"), "/src/linux-file.c");
+    }
 }

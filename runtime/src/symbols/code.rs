@@ -141,9 +141,12 @@ pub fn check_offset(module: Option<&str>, function: &str, offset: u64) -> Result
     }
     let (source, found) = find(module, function)?;
     let Some(code) = found.first() else { return Ok(()) };
-    let targets: Vec<u64> =
-        insn::decode(&code.bytes, code.address).iter().filter_map(insn::Insn::target).collect();
-    let names = source.names_of(&targets);
+    if insn::check_offset(&code.bytes, code.address, offset, &|_| None).is_ok() {
+        return Ok(());
+    }
+    // Only the error shows names.
+    let insns = insn::decode(&code.bytes, code.address);
+    let names = source.names_of(&insns.iter().filter_map(insn::Insn::target).collect::<Vec<_>>());
     let name = |address: u64| local_or_named(code, &names, address);
     insn::check_offset(&code.bytes, code.address, offset, &name)
         .map_err(|bad| Error::missing_with_hint(bad.message(function, offset), bad.hint(function, offset)))

@@ -4,7 +4,7 @@ use super::binary::Binary;
 use super::maps::{self, Mapping};
 use super::perf_map::PerfMap;
 use super::{Options, SourceFrame, Sym, demangle};
-use crate::dwarf::Elf;
+use crate::dwarf::{Elf, normal_path};
 use crate::insn::{self, Flow};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -86,7 +86,7 @@ impl UserNames {
         let readable = |name: Rc<str>| if options.demangle { demangle::demangle(&name).into() } else { name };
         let frame = |f: crate::dwarf::Frame| SourceFrame {
             function: f.function.map(readable),
-            file: f.file,
+            file: f.file.map(|path| normal_path(&path).into()),
             line: f.line,
         };
         Some(binary.frames(wanted).into_iter().map(frame).collect())
