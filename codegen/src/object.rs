@@ -284,6 +284,8 @@ pub struct Header {
 impl Header {
     /// Bytes of the header; a record's first field may begin here.
     pub const SIZE: u32 = 8;
+    /// The `kind` that marks `exit()`: nothing that follows is printed before the end's own records.
+    pub const EXIT: u32 = u32::MAX;
 }
 
 /// The meaning of one kind of record.

@@ -90,6 +90,9 @@ impl<'a> Printer<'a> {
     }
 
     fn errorf(&mut self, pieces: &[Piece], warning: bool, record: &Record, data: &[u8]) {
+        if warning && self.quiet_warnings {
+            return;
+        }
         let text = self.rendered(pieces, record, data);
         let severity = if warning { Severity::Warning } else { Severity::Error };
         if self.format == Format::Text {
@@ -235,10 +238,14 @@ impl<'a> Printer<'a> {
         }
     }
 
+    /// In the reference's words.
     fn cat(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
         let path = self.rendered(pieces, record, data);
         if let Err(e) = async_actions::cat(&path, self.max_cat_bytes, self.format, &mut self.out) {
-            self.warn(&format!("cat: failed to open file '{path}': {}", sys::describe(&e)), record.span);
+            let text = e.to_string();
+            let text = text.split(" (os error").next().unwrap_or("");
+            self.out.flush();
+            eprintln!("ERROR: failed to open file '{path}' ({text})");
         }
     }
 }

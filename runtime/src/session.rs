@@ -111,6 +111,8 @@ struct Session<'a> {
     child: Option<child::Running>,
     watched: Option<OwnedFd>,
     signals: Signals,
+    /// The mark of `exit()` has been read: records are dropped until the end's own.
+    exited: bool,
     /// What has been told of each counter.
     told: Vec<u64>,
     attached: usize,

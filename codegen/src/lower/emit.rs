@@ -124,23 +124,22 @@ impl Lower<'_, '_> {
         self.f.b.branch_unlikely(Cond::Ne, sleeps, zero, sleeping, awake);
     }
 
-    /// Wakes the reader without sending anything: a record that is discarded.
-    pub(super) fn wake_reader(&mut self, span: Span) -> Lowered<()> {
-        let (sleeping, awake, discard) =
-            (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
+    /// Sends the record that marks the end, and wakes the reader: what other programs send after it is not
+    /// printed. Where there is no room the exit flag alone ends the run.
+    pub(super) fn mark_exit(&mut self, span: Span) -> Lowered<()> {
+        let (end, marking) = (self.f.b.create_block(), self.f.b.create_block());
         let events = self.shared.events(span)?;
-        self.branch_sleeping(sleeping, awake);
-        self.f.b.start(sleeping);
         let map = self.map_ref(events);
         let bytes = self.f.b.iconst(i64::from(Header::SIZE));
         let flags = self.f.b.iconst(0);
         let record = self.call_ptr(helpers::RINGBUF_RESERVE, &[map, bytes, flags], Space::Record);
-        self.branch_null(record, awake, discard);
-        self.f.b.start(discard);
+        self.branch_null(record, end, marking);
+        self.f.b.start(marking);
+        self.write_header(record, Header::EXIT);
         let flags = self.f.b.iconst(helpers::RB_FORCE_WAKEUP);
-        self.call(helpers::RINGBUF_DISCARD, &[record, flags]);
-        self.f.b.jump(awake, &[]);
-        self.f.b.start(awake);
+        self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
         Ok(())
     }
 

@@ -174,7 +174,7 @@ impl Lower<'_, '_> {
         let one = self.f.b.iconst(1);
         self.f.b.store(Width::B8, exit_word, 0, one);
         if self.plan.ty != ProgramType::TestRun {
-            self.wake_reader(stmt.span)?;
+            self.mark_exit(stmt.span)?;
         }
         let zero = self.f.b.iconst(0);
         self.leave(zero);

@@ -152,15 +152,19 @@ impl<'a> Session<'a> {
 
     /// Tells how many probes there are.
     pub(super) fn announce(&mut self) {
+        if !self.options.quiet {
+            self.tell_number();
+        }
         if let Some(line) = self.options.notify.take() {
             // To standard output even where the script's output goes to a file.
             use std::io::Write;
+            self.printer.out.flush();
             let mut stdout = std::io::stdout().lock();
             let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
         }
-        if self.options.quiet {
-            return;
-        }
+    }
+
+    fn tell_number(&mut self) {
         let n = if self.attached == 0 { self.points.len() } else { self.attached };
         match self.printer.format {
             Format::Text => say(&format!("Attached {n} probe{}", if n == 1 { "" } else { "s" })),

@@ -14,6 +14,7 @@ impl Session<'_> {
     pub(super) fn finish(mut self) -> Result<i32, RunError> {
         let slow = attach::detach(std::mem::take(&mut self.links));
         self.drain();
+        self.exited = false;
         self.run_special(&Attach::End)?;
         self.drain();
         if self.printer.format == Format::Text {

@@ -1,9 +1,9 @@
 //! Waiting and printing until the end.
 
 use super::{RunError, Session};
-use crate::print::Buffering;
+use crate::print::u32_at;
 use crate::sys::poll;
-use rbtrace_codegen::object::Control;
+use rbtrace_codegen::object::{Control, Header};
 use rbtrace_lang::hir::Attach;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ impl Session<'_> {
 
     /// Until `exit()`, a signal, the end of the child or the traced process, or nothing is left to wait for.
     pub(super) fn main_loop(&mut self) -> Result<(), RunError> {
-        let mut quiet_rounds = 0;
+        let mut quiet_rounds = QUIET_ROUNDS;
         let mut told = Instant::now();
         let only_special = !self.has_more_to_do();
         loop {
@@ -48,20 +48,21 @@ impl Session<'_> {
         }
     }
 
-    /// Prints all records that have arrived; returns how many.
+    /// Prints all records that have arrived, up to the mark of `exit()`; returns how many.
     pub(super) fn drain(&mut self) -> usize {
         let Some((ring, _)) = &mut self.ring else {
             self.printer.out.idle();
             return 0;
         };
-        let printer = &mut self.printer;
+        let (printer, exited) = (&mut self.printer, &mut self.exited);
         let count = ring.consume(|record| {
-            printer.record(record);
+            *exited |= is_exit(record);
+            if !*exited {
+                printer.record(record);
+            }
             printer.out.failure().is_none()
         });
-        if printer.out.buffering != Buffering::Full {
-            printer.out.flush();
-        }
+        printer.out.idle();
         count
     }
 
@@ -104,4 +105,9 @@ impl Session<'_> {
         }
         Ok(false)
     }
+}
+
+/// Does `exit()` mark its place with this record?
+fn is_exit(record: &[u8]) -> bool {
+    u32_at(record, 0) == Header::EXIT
 }

@@ -47,6 +47,7 @@ impl<'a> Session<'a> {
             child,
             watched,
             signals,
+            exited: false,
             told: vec![0; object.counters.len()],
             attached: 0,
             options: Behaviour {
