@@ -2,7 +2,9 @@
 //! at a following branch is known straight to where that leads.
 
 use super::eval;
-use super::util::{normal, operands, predecessors, replace, reverse_postorder, targets_mut, term_operands};
+use super::util::{
+    constants, operands, predecessors, replace, reverse_postorder, targets_mut, term_operands,
+};
 use crate::ir::*;
 use std::collections::HashMap;
 
@@ -220,13 +222,4 @@ fn copy_constant(
     f.block_mut(to).insts.push(Inst { result: Some(copy), ..inst });
     constants.extend(constants.get(&v).copied().map(|c| (copy, c)));
     copy
-}
-
-fn constants(f: &Function) -> HashMap<Value, i64> {
-    let insts = f.blocks.iter().flat_map(|b| &b.insts);
-    let constant = |i: &Inst| match (&i.op, i.result) {
-        (Op::Const(c), Some(v)) => Some((v, normal(f.ty(v), *c))),
-        _ => None,
-    };
-    insts.filter_map(constant).collect()
 }

@@ -1,7 +1,9 @@
 //! Drops stores to slots whose bytes are not read any more.
 
 use super::pointers::Pointers;
+use super::util::constants;
 use crate::ir::*;
+use std::collections::HashMap;
 
 /// Slots up to so many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
@@ -9,6 +11,8 @@ const MASK_BYTES: u32 = 64;
 /// Helpers that write all of their first argument, their second being its size: `probe_read_user`,
 /// `probe_read_kernel`. (Not `get_current_comm`: older kernels leave what is behind the NUL.)
 const FILLS_FIRST: [u32; 2] = [112, 113];
+
+const GET_CURRENT_COMM: u32 = 16;
 
 /// Bytes of each slot that are still needed.
 type State = Vec<u64>;
@@ -35,19 +39,9 @@ pub fn run(f: &mut Function) {
     }
 }
 
-fn constants(f: &Function) -> Vec<Option<i64>> {
-    let mut out = vec![None; f.types.len()];
-    for i in f.blocks.iter().flat_map(|b| &b.insts) {
-        if let (Op::Const(c), Some(v)) = (&i.op, i.result) {
-            out[v.0 as usize] = Some(*c);
-        }
-    }
-    out
-}
-
 struct Pass {
     pointers: Pointers,
-    constants: Vec<Option<i64>>,
+    constants: HashMap<Value, i64>,
     /// Slots that are read somewhere.
     read: Vec<bool>,
 }
@@ -96,7 +90,7 @@ impl Pass {
             Op::Zero { dst, offset, len, .. } => (*dst, *offset, i64::from(*len)),
             Op::Copy { dst, dst_offset, len, .. } => (*dst, *dst_offset, i64::from(*len)),
             Op::Call(h, args) if FILLS_FIRST.contains(&h.0) => {
-                (*args.first()?, 0, self.constants[args.get(1)?.0 as usize]?)
+                (*args.first()?, 0, *self.constants.get(args.get(1)?)?)
             }
             _ => return None,
         };
@@ -153,7 +147,12 @@ impl Pass {
     }
 
     fn is_dead(&self, f: &Function, state: &State, inst: &Inst) -> bool {
-        if !matches!(inst.op, Op::Store { .. } | Op::Zero { .. } | Op::Copy { .. }) {
+        let only_writes = match &inst.op {
+            Op::Store { .. } | Op::Zero { .. } | Op::Copy { .. } => true,
+            Op::Call(h, _) => h.0 == GET_CURRENT_COMM && inst.result.is_none(),
+            _ => false,
+        };
+        if !only_writes {
             return false;
         }
         let Some(w) = self.writes(&inst.op) else { return false };

@@ -4,7 +4,7 @@
 //! first, and a lookup with a key that was looked up already gives what that one gave.
 
 use super::pointers::Pointers;
-use super::util::{predecessors, replace};
+use super::util::{constants, predecessors, replace};
 use crate::ir::*;
 use crate::object::ObjMapId;
 use rbtrace_lang::Span;
@@ -17,6 +17,8 @@ enum Held {
     Value(Value),
     /// Zeros.
     Zero,
+    /// The current task's name, as `bpf_get_current_comm` gives it for a buffer of this size.
+    Comm(i64),
 }
 
 /// A known piece: first byte, bytes, content.
@@ -46,6 +48,7 @@ struct State {
     lookups: Vec<Lookup>,
 }
 
+const GET_CURRENT_COMM: u32 = 16;
 const MAP_LOOKUP_ELEM: u32 = 1;
 const MAP_UPDATE_ELEM: u32 = 2;
 const MAP_DELETE_ELEM: u32 = 3;
@@ -62,7 +65,8 @@ pub fn run(f: &mut Function) {
     let preds = predecessors(f);
     let mut after: HashMap<Block, State> = HashMap::new();
     let maps = maps(f);
-    let mut pass = Pass { pointers, maps, state: State::default(), replaced: HashMap::new() };
+    let constants = constants(f);
+    let mut pass = Pass { pointers, maps, constants, state: State::default(), replaced: HashMap::new() };
     for b in f.block_ids() {
         pass.state = match preds[b.0 as usize][..] {
             [p] if b.0 != 0 => after.get(&p).cloned().unwrap_or_default(),
@@ -88,6 +92,7 @@ fn maps(f: &Function) -> HashMap<Value, ObjMapId> {
 struct Pass {
     pointers: Pointers,
     maps: HashMap<Value, ObjMapId>,
+    constants: HashMap<Value, i64>,
     state: State,
     replaced: HashMap<Value, Value>,
 }
@@ -163,7 +168,22 @@ impl Pass {
             self.state.lookups.clear();
         }
         let changed = self.pointers.changed_by_call(&inst.op);
-        self.state.pieces.retain(|p| !changed.contains(p.slot.0 as usize));
+        match self.filled(&inst.op) {
+            Some(piece) => {
+                self.cut(piece.slot, piece.at, piece.at + piece.len);
+                self.add(piece);
+            }
+            None => self.state.pieces.retain(|p| !changed.contains(p.slot.0 as usize)),
+        }
+    }
+
+    /// What a call writes to a slot, where it writes the same each time.
+    fn filled(&self, op: &Op) -> Option<Piece> {
+        let Op::Call(Helper(GET_CURRENT_COMM), args) = op else { return None };
+        let (slot, at) = self.pointers.exact(args[0], 0)?;
+        let len = self.constants.get(args.get(1)?).copied()?;
+        let known = !self.pointers.escaped.contains(slot.0 as usize);
+        known.then_some(Piece { slot, at, len, held: Held::Comm(len) })
     }
 
     /// An earlier lookup with this key gives the result, too.
@@ -195,7 +215,7 @@ impl Pass {
     }
 
     /// The address of an earlier slot with the same content.
-    fn same_key(&self, f: &mut Function, key: Value, span: Span, out: &mut Vec<Inst>) -> Option<Value> {
+    fn same_key(&mut self, f: &mut Function, key: Value, span: Span, out: &mut Vec<Inst>) -> Option<Value> {
         let (slot, 0) = self.pointers.exact(key, 0)? else { return None };
         let content = self.content(f, slot, 0)?;
         let size = f.slots[slot.0 as usize].size;
@@ -204,6 +224,7 @@ impl Pass {
         };
         let other = (0..slot.0).map(Slot).find(equal)?;
         let v = f.new_value(Ty::Ptr(Space::Stack));
+        self.pointers.add(v, other);
         out.push(Inst { op: Op::SlotAddr(other), result: Some(v), span });
         Some(v)
     }
@@ -217,13 +238,18 @@ impl Pass {
             .iter()
             .rev()
             .find(|p| p.slot == slot && p.at <= at && at + len <= p.at + p.len)?;
-        (piece.at == at || piece.held == Held::Zero).then_some(piece.held)
+        match piece.held {
+            Held::Value(_) if piece.at != at => None,
+            Held::Comm(_) => None,
+            held => Some(held),
+        }
     }
 
     /// The load becomes an operation on what is held.
     fn forward(&mut self, f: &Function, inst: &mut Inst, held: Held, width: Width, signed: bool, v: Value) {
         inst.op = match held {
             Held::Zero => Op::Const(0),
+            Held::Comm(_) => return,
             Held::Value(value) if width == Width::B8 && f.ty(value) == f.ty(v) => {
                 self.replaced.insert(v, value);
                 return;
@@ -251,9 +277,22 @@ impl Pass {
             self.state.pieces.retain(|p| !may.contains(p.slot.0 as usize));
             return;
         };
-        self.state.pieces.retain(|p| p.slot != slot || p.at + p.len <= at || at + len <= p.at);
+        self.cut(slot, at, at + len);
         if let Some(held) = held.filter(|_| !self.pointers.escaped.contains(slot.0 as usize)) {
             self.add(Piece { slot, at, len, held });
+        }
+    }
+
+    /// Forgets bytes of a slot; what is left of zeros stays known.
+    fn cut(&mut self, slot: Slot, from: i64, to: i64) {
+        let hit = |p: &Piece| p.slot == slot && p.at < to && from < p.at + p.len;
+        let (hits, rest): (Vec<Piece>, Vec<Piece>) = self.state.pieces.iter().partition(|p| hit(p));
+        self.state.pieces = rest;
+        for p in hits.into_iter().filter(|p| p.held == Held::Zero) {
+            let parts = [(p.at, from.min(p.at + p.len)), (to.max(p.at), p.at + p.len)];
+            for (at, end) in parts.into_iter().filter(|(at, end)| at < end) {
+                self.add(Piece { at, len: end - at, ..p });
+            }
         }
     }
 
@@ -270,8 +309,13 @@ impl Pass {
         if self.pointers.escaped.contains(d.0 as usize) || s == d {
             return;
         }
-        let inside = |p: &&Piece| p.slot == s && p.at >= from && p.at + p.len <= from + len;
-        let moved: Vec<Piece> = self.state.pieces.iter().filter(inside).copied().collect();
+        let mut moved: Vec<Piece> = self.state.pieces.iter().filter(|p| p.slot == s).copied().collect();
+        for p in moved.iter_mut().filter(|p| p.held == Held::Zero) {
+            let end = (p.at + p.len).min(from + len);
+            p.at = p.at.max(from);
+            p.len = end - p.at;
+        }
+        moved.retain(|p| p.len > 0 && p.at >= from && p.at + p.len <= from + len);
         for p in moved {
             self.add(Piece { slot: d, at: p.at - from + to, ..p });
         }

@@ -61,6 +61,20 @@ fn improve(module: &mut Module, i: usize) -> Result<(), BackendError> {
     check(module, "dce")
 }
 
+/// A pass over one function by its name, for tests.
+pub fn by_name(name: &str) -> Option<fn(&mut Function)> {
+    Some(match name {
+        "gvn" => |f| _ = gvn::run(f),
+        "cfg" => cfg::run,
+        "forward" => forward::run,
+        "dead_stores" => dead_stores::run,
+        "dce" => dce::run,
+        "expand_memory" => expand_memory::run,
+        "expand_compare" => expand_compare::run,
+        _ => return None,
+    })
+}
+
 /// What may follow the expansion of comparisons: no pass that makes new ones.
 fn finish(f: &mut Function) {
     cfg::run(f);

@@ -79,6 +79,17 @@ impl Pointers {
         }
     }
 
+    /// Learns of a new value, the address of `slot`.
+    pub fn add(&mut self, v: Value, slot: Slot) {
+        let n = v.0 as usize + 1;
+        let mut none = self.escaped.clone();
+        none.clear();
+        self.exact.resize(n, None);
+        self.may.resize(n, none);
+        self.exact[n - 1] = Some((slot, 0));
+        self.may[n - 1].insert(slot.0 as usize);
+    }
+
     /// Slot and byte offset that an access at `ptr + offset` begins at, where known.
     pub fn exact(&self, ptr: Value, offset: i32) -> Option<(Slot, i64)> {
         self.exact[ptr.0 as usize].map(|(s, at)| (s, at + i64::from(offset)))

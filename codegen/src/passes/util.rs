@@ -108,14 +108,6 @@ pub fn definitions(f: &Function) -> Vec<Option<&Op>> {
     defs
 }
 
-/// The constant that a value is, in the form of its type: an I32 constant is zero-extended.
-pub fn constant(f: &Function, defs: &[Option<&Op>], v: Value) -> Option<i64> {
-    match defs[v.0 as usize] {
-        Some(Op::Const(c)) => Some(normal(f.ty(v), *c)),
-        _ => None,
-    }
-}
-
 /// A constant as the register of its type holds it.
 pub fn normal(ty: Ty, c: i64) -> i64 {
     if ty == Ty::I32 { i64::from(c as u32) } else { c }
@@ -236,4 +228,14 @@ pub fn split(f: &mut Function, b: Block, at: usize) -> Block {
     let new = f.block_mut(rest);
     (new.insts, new.term, new.term_span) = (insts, term, span);
     rest
+}
+
+/// The values that are constants, in the form of their types.
+pub fn constants(f: &Function) -> HashMap<Value, i64> {
+    let insts = f.blocks.iter().flat_map(|b| &b.insts);
+    let constant = |i: &Inst| match (&i.op, i.result) {
+        (Op::Const(c), Some(v)) => Some((v, normal(f.ty(v), *c))),
+        _ => None,
+    };
+    insts.filter_map(constant).collect()
 }

@@ -27,6 +27,11 @@ impl BitSet {
         self.words[i / 64] &= !(1u64 << (i % 64));
     }
 
+    /// Takes all out.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
     /// Is it there?
     pub fn contains(&self, i: usize) -> bool {
         self.words[i / 64] & (1u64 << (i % 64)) != 0
