@@ -36,7 +36,16 @@ impl Checker<'_> {
                 return self.error(args[0].span, message);
             }
         };
-        let (size, len) = length.unwrap_or((self.settings.config.max_strlen, None));
+        let most = self.settings.config.max_strlen;
+        let (size, len) = match length {
+            None => (most, None),
+            // A length counts the NUL: what it leaves out is not wanted, so the text is not marked as cut.
+            Some((n, None)) if n < most => {
+                let len = Expr { kind: ExprKind::Const(u64::from(n)), ty: U64, span };
+                (n, Some(Box::new(len)))
+            }
+            Some(given) => given,
+        };
         Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(ptr), len }, ty: Type::Str(size), span })
     }
 
