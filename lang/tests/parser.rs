@@ -677,7 +677,11 @@ fn the_library() {
         let args = m.params.iter().map(|p| match p {
             MacroParam::Var(_) => "$v",
             MacroParam::Map(_) => "@m",
-            MacroParam::Expr(_) => "1",
+            MacroParam::Expr(n) => match &*n.text {
+                "type" => "typeof(uint64)",
+                "member" => "m",
+                _ => "1",
+            },
         });
         let call = format!("begin {{ {}({}) }}", m.name.text, args.collect::<Vec<_>>().join(", "));
         let (_, diags) = expand(parse(&Source::new("stdin", &call), 0).0, &library);

@@ -142,7 +142,6 @@ pub fn as_bool(value: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     #[test]
     fn values_are_checked() {

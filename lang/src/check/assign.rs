@@ -99,13 +99,13 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<StmtKind> {
         let map = self.map_id(name, target.span);
-        if op.is_none() {
-            if let Some(done) = self.assign_aggregation(map, key, value, target.span, span) {
-                if done.is_none() && self.phase == Phase::Report {
-                    self.note_failed(map);
-                }
-                return done;
+        if op.is_none()
+            && let Some(done) = self.assign_aggregation(map, key, value, target.span, span)
+        {
+            if done.is_none() && self.phase == Phase::Report {
+                self.note_failed(map);
             }
+            return done;
         }
         let value = match op {
             Some(op) => self.compound_map(map, target, op, value, span),

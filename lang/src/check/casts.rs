@@ -26,7 +26,7 @@ impl Checker<'_> {
         let from = e.ty.clone();
         match (&from, &to) {
             (Type::Void, _) | (_, Type::Void | Type::Agg(_)) => self.bad_cast(&from, &to, span),
-            (Type::Array { .. } | Type::Str(_), Type::Array { .. }) => self.cast_bytes(e, to, open, span),
+            (Type::Array { .. } | Type::Str(_), Type::Array { .. }) => self.cast_bytes(e, &to, open, span),
             (_, Type::Array { .. }) if is_word(&from) => self.int_to_array(e, to, open, span),
             (Type::Array { .. }, Type::Str(_)) if is_char_array(&from) => {
                 let text = super::convert::as_text(e);
@@ -48,7 +48,7 @@ impl Checker<'_> {
                 Some(self.coerce(e, &Type::Str(size)))
             }
             (from, Type::Str(n)) if is_word(from) => self.text_at(e, *n, span),
-            (Type::Tuple(_), Type::Tuple(_)) => self.cast_tuple(e, to, span),
+            (Type::Tuple(_), Type::Tuple(_)) => self.cast_tuple(e, &to, span),
             (from, Type::Enum(_)) if is_word(from) => self.cast_enum(e, to, span),
             (from, to) if is_word(from) && is_word(to) => Some(cast_word(e, to, span)),
             (from, to) if from == to => Some(Expr { span, ..e }),
@@ -68,16 +68,17 @@ impl Checker<'_> {
     }
 
     fn cast_enum(&mut self, e: Expr, to: Type, span: Span) -> Typed {
-        if let (Type::Enum(en), Some(v)) = (&to, const_value(&e)) {
-            if !en.values.is_empty() && !en.values.iter().any(|(_, known)| i128::from(*known) == v) {
-                let names: Vec<&str> = en.values.iter().take(8).map(|(n, _)| &**n).collect();
-                let hint = Some(format!("its constants are {}", names.join(", ")));
-                return self.error_hint(
-                    span,
-                    format!("Enum: {} doesn't contain a variant value of {v}", en.name),
-                    hint,
-                );
-            }
+        if let (Type::Enum(en), Some(v)) = (&to, const_value(&e))
+            && !en.values.is_empty()
+            && !en.values.iter().any(|(_, known)| i128::from(*known) == v)
+        {
+            let names: Vec<&str> = en.values.iter().take(8).map(|(n, _)| &**n).collect();
+            let hint = Some(format!("its constants are {}", names.join(", ")));
+            return self.error_hint(
+                span,
+                format!("Enum: {} doesn't contain a variant value of {v}", en.name),
+                hint,
+            );
         }
         Some(Expr { span, ..convert(e, to) })
     }
@@ -128,8 +129,8 @@ impl Checker<'_> {
     }
 
     /// Between arrays and texts: the same bytes.
-    fn cast_bytes(&mut self, e: Expr, to: Type, open: bool, span: Span) -> Typed {
-        let Type::Array { elem, len } = &to else { return None };
+    fn cast_bytes(&mut self, e: Expr, to: &Type, open: bool, span: Span) -> Typed {
+        let Type::Array { elem, len } = to else { return None };
         let size = e.ty.size();
         let ty = if open && elem.size() > 0 && size.is_multiple_of(elem.size()) {
             Type::Array { elem: elem.clone(), len: size / elem.size() }
@@ -154,11 +155,11 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(ptr), len: None }, ty: Type::Str(size), span })
     }
 
-    fn cast_tuple(&mut self, e: Expr, to: Type, span: Span) -> Typed {
-        let mut shape = Shape::of_type(&to);
+    fn cast_tuple(&mut self, e: Expr, to: &Type, span: Span) -> Typed {
+        let mut shape = Shape::of_type(to);
         match shape.join(&Shape::of_expr(&e)) {
-            Ok(()) if shape.to_type() == to => Some(self.coerce(e, &to)),
-            _ => self.bad_cast(&e.ty.clone(), &to, span),
+            Ok(()) if shape.to_type() == *to => Some(self.coerce(e, to)),
+            _ => self.bad_cast(&e.ty.clone(), to, span),
         }
     }
 

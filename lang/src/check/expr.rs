@@ -9,6 +9,17 @@ use crate::hir::{Expr, ExprKind, Place};
 use crate::types::{AddrSpace, TupleType, Type};
 use std::rc::Rc;
 
+/// Most bytes and fields of a tuple. Tuples of tuples double with each level.
+const MAX_TUPLE: u64 = 64 << 10;
+
+/// Bytes and fields of a type; counts no further than `most`.
+fn weight(ty: &Type, most: u64) -> u64 {
+    let Type::Tuple(t) = ty else { return u64::from(ty.size()) };
+    t.fields
+        .iter()
+        .fold(1, |sum, (_, ty)| if sum > most { sum } else { sum + 1 + weight(ty, most - sum.min(most)) })
+}
+
 impl Checker<'_> {
     /// Types an expression as it is: an array or a struct stays the place where it lies.
     pub(crate) fn expr(&mut self, e: &ast::Expr) -> Typed {
@@ -58,6 +69,9 @@ impl Checker<'_> {
             .map(|((name, _), v)| (name.as_ref().map(|n| Rc::clone(&n.text)), v.ty.clone()))
             .collect();
         let ty = Type::Tuple(Rc::new(TupleType { fields: types }));
+        if weight(&ty, MAX_TUPLE) > MAX_TUPLE {
+            return self.error(span, format!("this tuple is larger than {MAX_TUPLE} bytes"));
+        }
         Some(Expr { kind: ExprKind::Tuple(values), ty, span })
     }
 

@@ -15,10 +15,10 @@ use std::rc::Rc;
 impl Checker<'_> {
     /// `base.name`; of a pointer, what it points to.
     pub(crate) fn field(&mut self, base: &ast::Expr, name: &Name, span: Span) -> Typed {
-        if let ast::ExprKind::Ident(word) = &base.kind {
-            if &**word == "args" && self.lookup_word_is_builtin(word) {
-                return self.args_field(name, span, base.span);
-            }
+        if matches!(&base.kind, ast::ExprKind::Ident(word) if &**word == "args")
+            && self.user_constant("args").is_none()
+        {
+            return self.args_field(name, span, base.span);
         }
         let base = self.expr(base)?;
         self.field_of(base, name, span)
@@ -62,7 +62,7 @@ impl Checker<'_> {
             return self.no_such_field(s, &name.text, span);
         };
         let space = space_of(&base).unwrap_or_else(|| self.space());
-        Some(self.member_of(base, found, space, span))
+        Some(self.member_of(base, &found, space, span))
     }
 
     fn no_such_field(&mut self, s: &Rc<StructType>, name: &str, span: Span) -> Typed {
@@ -76,7 +76,7 @@ impl Checker<'_> {
         )
     }
 
-    fn member_of(&mut self, base: Expr, found: Member, space: AddrSpace, span: Span) -> Expr {
+    fn member_of(&mut self, base: Expr, found: &Member, space: AddrSpace, span: Span) -> Expr {
         // A record's pointers know where they point; those of other structs point where the struct lies.
         let ty = self.resolved(&found.ty);
         if found.data_loc {
@@ -113,10 +113,11 @@ impl Checker<'_> {
         };
         let Type::Ptr { to, .. } = &e.ty else { return None };
         let ty = self.resolved(to);
-        if let Type::Struct(s) = &ty {
-            if s.size == 0 && self.fields_of(s, span)?.is_empty() {
-                return self.error(span, format!("'{ty}' is only declared: its members are not known"));
-            }
+        if let Type::Struct(s) = &ty
+            && s.size == 0
+            && self.fields_of(s, span)?.is_empty()
+        {
+            return self.error(span, format!("'{ty}' is only declared: its members are not known"));
         }
         Some(Expr { kind: ExprKind::Deref(Box::new(e)), ty, span })
     }

@@ -33,11 +33,6 @@ impl Checker<'_> {
         self.unknown_word(name, span)
     }
 
-    /// Is this word the builtin (and not a constant of the script)?
-    pub(crate) fn lookup_word_is_builtin(&mut self, name: &str) -> bool {
-        self.user_constant(name).is_none()
-    }
-
     fn unknown_word(&mut self, name: &str, span: Span) -> Typed {
         let known = stdlib::BUILTINS
             .iter()

@@ -3,7 +3,7 @@
 
 use super::Checker;
 use super::literal::const_value;
-use super::typename::base_type;
+use super::typename::{MAX_BYTES, base_type};
 use crate::Span;
 use crate::ast::{self, CDefKind, CField, CStruct, TypeExpr, TypeExprKind};
 use crate::types::{AddrSpace, Bits, EnumType, Field, StructKind, StructType, Type};
@@ -17,6 +17,9 @@ const MAX_DEPTH: u32 = 32;
 /// First key of a script's own structs: the high bits keep them apart from a system's.
 const FIRST_KEY: u64 = 0xffff_0000_0000_0000;
 
+/// An enum constant: its value and its enum.
+type Constant = (i64, Rc<EnumType>);
+
 /// The script's own types.
 pub(crate) struct CTypes<'a> {
     script: &'a ast::Script,
@@ -24,7 +27,7 @@ pub(crate) struct CTypes<'a> {
     made: Vec<(Rc<StructType>, &'a CStruct)>,
     enums: HashMap<Rc<str>, Rc<EnumType>>,
     /// Enum constants, once they were needed.
-    constants: Option<HashMap<Rc<str>, (i64, Rc<EnumType>)>>,
+    constants: Option<HashMap<Rc<str>, Constant>>,
 }
 
 impl<'a> CTypes<'a> {
@@ -220,7 +223,12 @@ impl<'a> Checker<'a> {
             };
             places.push(b.place(extent, f.bits));
         }
-        Some(Layout { extent: b.extent(), places })
+        let extent = b.extent();
+        if u64::from(extent.size) > MAX_BYTES {
+            let span = def.fields.first().map(|f| f.span).unwrap_or_default();
+            return self.error(span, format!("'{}' is too large", def.name));
+        }
+        Some(Layout { extent, places })
     }
 
     /// Size and alignment of a type, without looking behind pointers.

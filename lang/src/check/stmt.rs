@@ -150,7 +150,7 @@ impl Checker<'_> {
         self.check_shadowing(&name.text, name.span)?;
         let id = self.introduce(&name.text, name.span);
         match declared {
-            Some(Some(ty)) => self.declare(id, ty, ty_span(name, span))?,
+            Some(Some(ty)) => self.declare(id, &ty, ty_span(name, span))?,
             Some(None) => return None,
             None => {}
         }
@@ -167,7 +167,7 @@ impl Checker<'_> {
     }
 
     /// Fixes the type of a variable; `string` without a size stays open.
-    fn declare(&mut self, id: hir::LocalId, ty: Type, span: Span) -> Option<()> {
+    fn declare(&mut self, id: hir::LocalId, ty: &Type, span: Span) -> Option<()> {
         match ty {
             Type::Void | Type::Agg(_) => {
                 return self.error(span, format!("Invalid variable declaration type: {ty}"));
@@ -177,14 +177,14 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        self.complete_deep(&ty, span)?;
+        self.complete_deep(ty, span)?;
         let open = matches!(ty, Type::Str(0) | Type::Buf(0));
         let var = self.var(id);
         if !open {
             var.declared = Some(ty.clone());
         }
         if var.shape.is_none() {
-            var.shape = Some(super::shape::Shape::of_type(&ty));
+            var.shape = Some(super::shape::Shape::of_type(ty));
             self.changed = true;
         }
         Some(())

@@ -41,17 +41,16 @@ fn outcome(text: &str, options: &Options) -> String {
 }
 
 /// Compares the whole outcome.
+#[allow(clippy::needless_pass_by_value, reason = "as the macro gives it")]
 fn check(text: &str, expected: Expect) {
     expected.assert_eq(&outcome(text, &Options::default()));
 }
 
 /// Only the messages' first lines, without places: for what is about the text of a message.
-#[allow(dead_code, reason = "cases follow")]
 fn messages(text: &str) -> String {
     messages_with(text, &Options::default())
 }
 
-#[allow(dead_code, reason = "cases follow")]
 fn messages_with(text: &str, options: &Options) -> String {
     let out = outcome(text, options);
     let of =
@@ -64,7 +63,6 @@ fn messages_with(text: &str, options: &Options) -> String {
 }
 
 /// The types of the maps, for what is about inference: `@x[int64]: string[4]`.
-#[allow(dead_code, reason = "cases follow")]
 fn maps(text: &str) -> String {
     let out = outcome(text, &Options::default());
     if let Some(e) = out.lines().find(|l| l.contains("ERROR")) {

@@ -6,6 +6,9 @@ use crate::ast::{Expr, TypeExpr, TypeExprKind, TypeOrExpr};
 use crate::types::{EnumType, StackType, StructKind, StructType, TupleType, Type};
 use std::rc::Rc;
 
+/// Most bytes of an array or struct of the script.
+pub(crate) const MAX_BYTES: u64 = 16 << 20;
+
 /// Types that every program knows: the language's own and C's.
 pub(crate) fn base_type(name: &str) -> Option<Type> {
     let int = |size, signed| Some(Type::int(size, signed));
@@ -94,7 +97,11 @@ impl Checker<'_> {
         if elem.size() == 0 {
             return self.error(span, format!("an array cannot have elements of type '{elem}'"));
         }
-        Some(Type::Array { elem: Box::new(elem), len: self.array_len(len)? })
+        let len = self.array_len(len)?;
+        if u64::from(elem.size()) * u64::from(len) > MAX_BYTES {
+            return self.error(span, format!("an array of {len} '{elem}' is too large"));
+        }
+        Some(Type::Array { elem: Box::new(elem), len })
     }
 
     /// The length of an array type; 0 where it is left out.

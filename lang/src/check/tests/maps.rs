@@ -1,1 +1,181 @@
-//! Cases of the checker.
+//! Maps: keys, values, conflicts, declarations.
+
+use super::*;
+
+#[test]
+fn keys_widen_field_by_field() {
+    assert_eq!(maps("begin { @a[1, \"a\"] = 1; @a[(1000, \"abc\")] = 2; }"), "@a[(int16,string[4])]: int8");
+    assert_eq!(maps("begin { @a[1] = 1; print(@a[(uint64)5]); }"), "@a[uint64]: int8");
+    assert_eq!(
+        maps("begin { @a[1] = 1; delete(@a, 1000); has_key(@a, -70000) }").lines().next(),
+        Some("@a[int32]: int8")
+    );
+}
+
+#[test]
+fn records_join_by_name() {
+    assert_eq!(
+        maps("begin { @a = (x=1, y=\"a\"); @a = (y=\"abc\", x=(uint16)5); }"),
+        "@a: (x=uint16,y=string[4])"
+    );
+}
+
+#[test]
+fn conflicts_name_both_types() {
+    check(
+        "begin { @x = 1; @x = \"ab\"; }",
+        expect![[r#"
+        stdin:1:17-26: ERROR: Type mismatch for @x: trying to assign value of type 'string[3]' when map already has a type 'int8'
+        begin { @x = 1; @x = "ab"; }
+                        ~~~~~~~~~
+        stdin:1:9-15: NOTE: @x is 'int8' since here
+        begin { @x = 1; @x = "ab"; }
+                ~~~~~~
+    "#]],
+    );
+    check(
+        "begin { @x[1] = 1; @x[\"a\"] = 2; }",
+        expect![[r#"
+        stdin:1:20-27: ERROR: Argument mismatch for @x: trying to access with arguments: 'string[2]' when map expects arguments: 'int8'
+        begin { @x[1] = 1; @x["a"] = 2; }
+                           ~~~~~~~
+        stdin:1:9-14: NOTE: 'int8' since here
+        begin { @x[1] = 1; @x["a"] = 2; }
+                ~~~~~
+    "#]],
+    );
+    check(
+        "begin { @x[1] = 1; @x = 2; }",
+        expect![[r#"
+        stdin:1:20-22: ERROR: @x used as a map without an explicit key (scalar map), previously used with an explicit key (non-scalar map)
+        begin { @x[1] = 1; @x = 2; }
+                           ~~
+        stdin:1:9-14: NOTE: used with an explicit key (non-scalar map) here
+        begin { @x[1] = 1; @x = 2; }
+                ~~~~~
+    "#]],
+    );
+    check(
+        "begin { @x = count(); @x = 5; @x++; @x += 2; }",
+        expect![[r#"
+        stdin:1:23-29: ERROR: Type mismatch for @x: trying to assign value of type 'int8' when map already has a type 'count_t'
+        begin { @x = count(); @x = 5; @x++; @x += 2; }
+                              ~~~~~~
+        stdin:1:9-21: NOTE: @x is 'count_t' since here
+        begin { @x = count(); @x = 5; @x++; @x += 2; }
+                ~~~~~~~~~~~~
+        stdin:1:31-35: ERROR: The ++ operator can not be used on expressions of type 'count_t'
+        begin { @x = count(); @x = 5; @x++; @x += 2; }
+                                      ~~~~
+        stdin:1:37-44: ERROR: The += operator can not be used on expressions of type 'count_t'
+        begin { @x = count(); @x = 5; @x++; @x += 2; }
+                                            ~~~~~~~
+        HINT: assign count(), sum(n) and their kin with =
+    "#]],
+    );
+    check(
+        "begin { @x = sum(5); @x = hist(1); }",
+        expect![[r#"
+        stdin:1:22-34: ERROR: Type mismatch for @x: trying to assign value of type 'hist_t' when map already has a type 'sum_t'
+        begin { @x = sum(5); @x = hist(1); }
+                             ~~~~~~~~~~~~
+        stdin:1:9-20: NOTE: @x is 'sum_t' since here
+        begin { @x = sum(5); @x = hist(1); }
+                ~~~~~~~~~~~
+    "#]],
+    );
+}
+
+#[test]
+fn undefined_maps_are_errors_and_poison_is_silent() {
+    assert_eq!(
+        messages("begin { @count = 1; print(@cuont); }"),
+        "ERROR: Undefined map: @cuont\nHINT: did you mean '@count'?\n"
+    );
+    assert_eq!(
+        messages("begin { print(@z); @z = nosuch(1); clear(@z); $t = @z + 1; print($t.0); }"),
+        "ERROR: Unknown function: 'nosuch'\n"
+    );
+}
+
+#[test]
+fn declarations_choose_the_kernel_object() {
+    check(
+        "let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }",
+        expect![[r#"
+        stdin:1:23-40: WARNING: Unused map: @b
+        let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }
+                              ~~~~~~~~~~~~~~~~~
+        map @a[int8]: int8 (10 entries)
+        probe begin#0 (None)
+          @a[1:int8] = 1:int8
+    "#]],
+    );
+    assert_eq!(
+        messages("let @a = tree(10); begin { @a[1] = 1; }"),
+        "ERROR: Invalid bpf map type: tree\nHINT: map types are hash, lruhash, percpuhash, percpulruhash\n"
+    );
+    assert_eq!(
+        messages("let @a = hash(1); let @a = hash(2); begin { @a[1] = 1; }"),
+        "ERROR: Redefinition of existing map: @a\n"
+    );
+}
+
+#[test]
+fn delete_has_key_and_len_know_scalar_maps() {
+    assert_eq!(
+        messages("begin { @a[1] = 1; @u = 1; delete(@u, 3); has_key(@u, 1); len(@u); delete(@a); }"),
+        "ERROR: call to delete() with two arguments expects a map with explicit keys (non-scalar map)\n\
+         ERROR: call to has_key() expects a map with explicit keys (non-scalar map)\n\
+         ERROR: call to len() expects a map with explicit keys (non-scalar map)\n\
+         ERROR: call to delete() with a single argument expects a map without explicit keys (scalar map)\n\
+         HINT: delete(@map, key) removes one entry, clear(@map) all\n"
+    );
+    check(
+        "begin { @a[1, 2] = 1; delete(@a, (1, 2)); delete(@a[1, 2]); if (has_key(@a, (1, 2))) { } print(len(@a)); @u = 1; delete(@u); }",
+        expect![[r#"
+            map @a[(int8,int8)]: int8 (4096 entries)
+            map @u: int8 (4096 entries)
+            probe begin#0 (None)
+              @a[(1:int8, 2:int8)] = 1:int8
+              delete @a[(1:int8, 2:int8)]
+              delete @a[(1:int8, 2:int8)]
+              if has_key @a[(1:int8, 2:int8)]
+              Print(len @a)
+              @u = 1:int8
+              delete @u
+        "#]],
+    );
+}
+
+#[test]
+fn find_puts_the_value_into_a_variable() {
+    check(
+        "begin { @a[1] = (uint16)2; let $v; if (find(@a, 1, $v)) { print($v); } }",
+        expect![[r#"
+        map @a[int8]: uint16 (4096 entries)
+        probe begin#0 (None)
+          local $v.0: uint16
+          local $find().1: bool
+          @a[1:int8] = (uint16)2:int8
+          let $v.0
+          if { $find().1 = has_key @a[1:int8]; if $find().1;   $v.0 = @a[1:int8]; $find().1 }
+            Print($v.0)
+    "#]],
+    );
+}
+
+#[test]
+fn structs_and_stacks_may_be_keys_and_values() {
+    check(
+        "kprobe:vfs_read { @t[*(struct task *)arg0] = kstack; @s[kstack, ustack(3)] = (struct task *)arg0; print(@s[kstack, ustack(3)].pid); }",
+        expect![[r#"
+            map @t[struct task]: kstack (4096 entries)
+            map @s[(kstack,ustack)]: struct task * (4096 entries)
+            probe kprobe:vfs_read#0 (PtRegs)
+              @t[*(struct task *)arg0] = kstack(Bpftrace, 127)
+              @s[(kstack(Bpftrace, 127), ustack(Bpftrace, 3))] = (struct task *)arg0
+              Print(*@s[(kstack(Bpftrace, 127), ustack(Bpftrace, 3))]@0:uint32)
+        "#]],
+    );
+}

@@ -1,1 +1,153 @@
-//! Cases of the checker.
+//! Groups of attach points; what depends on the kind of probe.
+
+use super::*;
+
+#[test]
+fn equal_typing_shares_a_body() {
+    check(
+        "kprobe:vfs_* { @[func] = count(); } tracepoint:sched:* { @p[probe] = count(); }",
+        expect![[r#"
+        map @[ksym_t]: count_t (4096 entries)
+        map @p[probe_t]: count_t (4096 entries)
+        probe kprobe:vfs_open#0, kprobe:vfs_read#1, kprobe:vfs_write#2 (PtRegs)
+          @[func] = count()
+        probe tracepoint:sched:sched_switch#3, tracepoint:sched:sched_wakeup#4 (Tracepoint)
+          @p[probe] = count()
+    "#]],
+    );
+    check(
+        "tracepoint:sched:sched_wakeup, tracepoint:syscalls:sys_exit_openat { @[probe]++; }",
+        expect![[r#"
+            map @[probe_t]: int64 (4096 entries)
+            probe tracepoint:sched:sched_wakeup#0 (Tracepoint)
+              (@[probe] +1)
+            probe tracepoint:syscalls:sys_exit_openat#1 (Tracepoint)
+              (@[probe] +1)
+        "#]],
+    );
+}
+
+#[test]
+fn other_types_of_args_make_other_bodies() {
+    check(
+        "kprobe:vfs_read, kprobe:vfs_open { print(args.file); }",
+        expect![[r#"
+        stdin:1:42-51: ERROR: Can't find function parameter file
+        kprobe:vfs_read, kprobe:vfs_open { print(args.file); }
+                                                 ~~~~~~~~~
+    "#]],
+    );
+}
+
+#[test]
+fn probe_as_a_text_makes_one_body_each() {
+    check(
+        "kprobe:vfs_read, kprobe:vfs_open { if (probe == \"kprobe:vfs_read\") { @ = 1; } print(probetype); }",
+        expect![[r#"
+            map @: int8 (4096 entries)
+            probe kprobe:vfs_read#0 (PtRegs)
+              if ("kprobe:vfs_read":string[16] == "kprobe:vfs_read":string[16])
+                @ = 1:int8
+              Print("kprobe":string[7])
+            probe kprobe:vfs_open#1 (PtRegs)
+              if ("kprobe:vfs_open":string[16] == "kprobe:vfs_read":string[16])
+                @ = 1:int8
+              Print("kprobe":string[7])
+        "#]],
+    );
+    check(
+        "kprobe:vfs_read { @[probe] = 1; } begin { @[\"x\"] = 2; }",
+        expect![[r#"
+        map @[string[16]]: int8 (4096 entries)
+        probe kprobe:vfs_read#0 (PtRegs)
+          @["kprobe:vfs_read":string[16]] = 1:int8
+        probe begin#1 (None)
+          @["x":string[16]] = 2:int8
+    "#]],
+    );
+}
+
+#[test]
+fn builtins_are_bound_to_kinds_of_probes() {
+    assert_eq!(
+        messages(
+            "begin { print(arg0); print(retval); print(func); print(args); print(reg(\"ip\")); print(ctx); }"
+        ),
+        "ERROR: The arg0 builtin can only be used with 'kprobe', 'uprobe' and 'rawtracepoint' probes\n\
+         ERROR: The retval builtin can only be used with 'kretprobe' and 'uretprobe' probes\n\
+         ERROR: The func builtin can only be used with 'kprobe', 'kretprobe', 'uprobe' and 'uretprobe' probes\n\
+         ERROR: The args builtin can only be used with 'tracepoint', 'rawtracepoint' and 'kprobe' probes\n\
+         ERROR: reg can not be used with \"begin\" probes\n\
+         HINT: it can be used with kprobe, kretprobe, uprobe, uretprobe, profile, software, hardware\n\
+         ERROR: there is no context in this kind of probe\n"
+    );
+    assert!(
+        messages("kretprobe:vfs_read { print(arg0); }")
+            .contains("HINT: store it in a map at the function's entry")
+    );
+    assert!(messages("kprobe:vfs_read { print(arg7); }").contains("arg7 is not passed in a register"));
+}
+
+#[test]
+fn tracepoint_records() {
+    check(
+        "tracepoint:net:netif_rx { print(args.len); print(str(args.name)); print(args.skbaddr); print(args); }",
+        expect![[r#"
+            probe tracepoint:net:netif_rx#0 (Tracepoint)
+              Print(*ctx@16:uint32)
+              Print(str(data_loc@20):string[1024])
+              Print(*ctx@8:void *)
+              Print(*ctx)
+        "#]],
+    );
+    assert_eq!(
+        messages("tracepoint:net:netif_rx { print(args.lenn); print(args.common_pid); print(retval); }"),
+        "ERROR: Struct/union of type 'struct _tracepoint_net_netif_rx' does not contain a field named 'lenn'\n\
+         HINT: did you mean 'len'?\n\
+         ERROR: BPF does not support accessing common tracepoint fields\n\
+         ERROR: The retval builtin can only be used with 'kretprobe' and 'uretprobe' probes\n\
+         HINT: try to use args.ret instead\n"
+    );
+}
+
+#[test]
+fn raw_tracepoint_parameters() {
+    check(
+        "rawtracepoint:kfree_skb { print(args.skb.len); printf(\"%s\", args.reason); print(arg1); }",
+        expect![[r#"
+            probe rawtracepoint:vmlinux:kfree_skb#0 (RawTracepoint)
+              Print(*(struct sk_buff *)arg0@8:uint32)
+              Printf([Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })])((enum color)arg2)
+              Print(arg1)
+        "#]],
+    );
+    assert!(
+        messages("rawtracepoint:kfree_skb { print(args.x); }").contains("Can't find function parameter x")
+    );
+}
+
+#[test]
+fn config_variables() {
+    assert_eq!(
+        messages("config = { max_strlne=64; stack_mode=foo } begin { print(1); }"),
+        "ERROR: max_strlne: not a known configuration option\nHINT: did you mean 'max_strlen'?\n\
+         ERROR: Invalid value for stack_mode: 'foo'\nHINT: stack_mode takes bpftrace, perf, raw, build_id\n"
+    );
+    check(
+        "config = { max_strlen=64; stack_mode=perf; max_map_keys=7 } begin { @[str(1)] = kstack; }",
+        expect![[r#"
+            map @[string[64]]: kstack (7 entries)
+            probe begin#0 (None)
+              @[str((int8 *)1:uint64):string[64]] = kstack(Perf, 127)
+        "#]],
+    );
+    assert!(
+        messages("config = { max_probes=2 } kprobe:vfs_* { }")
+            .contains("exceeds the current limit of 2 probes")
+    );
+    assert_eq!(messages("config = { missing_probes=ignore } kprobe:nosuch { } begin { print(1); }"), "");
+    assert!(
+        messages("config = { missing_probes=warn } kprobe:nosuch { } begin { print(1); }")
+            .starts_with("WARNING: ")
+    );
+}
