@@ -39,6 +39,11 @@ fn yes(is: bool) -> String {
     if is { "yes" } else { "no" }.to_string()
 }
 
+/// The same for what is found by loading programs, which not everybody may do.
+fn tried(is: bool) -> String {
+    if privileges::check().is_err() { "not known without root".into() } else { yes(is) }
+}
+
 /// A file below /proc/sys/kernel.
 fn sysctl(name: &str) -> String {
     std::fs::read_to_string(format!("/proc/sys/kernel/{name}"))
@@ -64,20 +69,20 @@ fn machine() -> Vec<Row> {
 
 fn helpers(f: &Features) -> Vec<Row> {
     vec![
-        ("probe_read_kernel", yes(f.probe_read_kernel)),
-        ("get_attach_cookie", yes(f.attach_cookie)),
-        ("for_each_map_elem", yes(f.for_each_map_elem)),
-        ("loop", yes(f.bpf_loop)),
-        ("lookup_percpu_elem", yes(f.lookup_percpu_elem)),
-        ("ktime_get_boot_ns", yes(f.ktime_boot)),
-        ("get_tai_ns", yes(f.ktime_tai)),
-        ("get_current_task_btf", yes(f.current_task_btf)),
-        ("jiffies64", yes(f.jiffies64)),
-        ("get_func_ip", yes(f.get_func_ip)),
-        ("send_signal", yes(f.send_signal)),
-        ("override_return", yes(f.override_return)),
-        ("strncmp", yes(f.strncmp)),
-        ("task_storage_get", yes(f.task_storage)),
+        ("probe_read_kernel", tried(f.probe_read_kernel)),
+        ("get_attach_cookie", tried(f.attach_cookie)),
+        ("for_each_map_elem", tried(f.for_each_map_elem)),
+        ("loop", tried(f.bpf_loop)),
+        ("lookup_percpu_elem", tried(f.lookup_percpu_elem)),
+        ("ktime_get_boot_ns", tried(f.ktime_boot)),
+        ("get_tai_ns", tried(f.ktime_tai)),
+        ("get_current_task_btf", tried(f.current_task_btf)),
+        ("jiffies64", tried(f.jiffies64)),
+        ("get_func_ip", tried(f.get_func_ip)),
+        ("send_signal", tried(f.send_signal)),
+        ("override_return", tried(f.override_return)),
+        ("strncmp", tried(f.strncmp)),
+        ("task_storage_get", tried(f.task_storage)),
     ]
 }
 
@@ -87,9 +92,9 @@ fn kernel(system: &LiveSystem, f: &Features) -> Vec<Row> {
         ("module btf", yes(!system.types().module_names().is_empty())),
         ("debug information of the kernel", yes(debuginfo::kernel_is_at_hand())),
         ("Loop support", yes(true)),
-        ("ring buffer", yes(f.ringbuf)),
-        ("atomic exchange and fetch", yes(f.atomics)),
-        ("instruction set v4", yes(f.isa_v4)),
+        ("ring buffer", tried(f.ringbuf)),
+        ("atomic exchange and fetch", tried(f.atomics)),
+        ("instruction set v4", tried(f.isa_v4)),
         ("Instruction limit", instruction_limit()),
     ]
 }
@@ -104,13 +109,13 @@ fn probe_types(system: &LiveSystem, f: &Features) -> Vec<Row> {
                 Err(e) => format!("no: {}", e.message),
             },
         ),
-        ("rawtracepoint", yes(probe::program(lb::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, &probe::NOTHING))),
-        ("btf tracepoint", yes(f.tp_btf)),
-        ("perf_event", yes(probe::program(lb::BPF_PROG_TYPE_PERF_EVENT, 0, 0, &probe::NOTHING))),
+        ("rawtracepoint", tried(probe::program(lb::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, &probe::NOTHING))),
+        ("btf tracepoint", tried(f.tp_btf)),
+        ("perf_event", tried(probe::program(lb::BPF_PROG_TYPE_PERF_EVENT, 0, 0, &probe::NOTHING))),
         ("uprobe", yes(std::path::Path::new("/sys/bus/event_source/devices/uprobe").exists())),
-        ("kprobe_multi", yes(f.kprobe_multi)),
-        ("kprobe_session", yes(f.kprobe_session)),
-        ("uprobe_multi", yes(f.uprobe_multi)),
+        ("kprobe_multi", tried(f.kprobe_multi)),
+        ("kprobe_session", tried(f.kprobe_session)),
+        ("uprobe_multi", tried(f.uprobe_multi)),
     ]
 }
 

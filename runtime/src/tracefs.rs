@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Where it is mounted by custom; elsewhere /proc/mounts tells.
 const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
+/// The category of ftrace's own records: they describe its output, and cannot be attached to.
+const FTRACE: &str = "ftrace";
+
 /// The mounted file system.
 #[derive(Clone, Debug)]
 pub struct TraceFs {
@@ -41,12 +44,14 @@ impl TraceFs {
 
     /// Categories of events, sorted.
     pub fn categories(&self) -> Answer<Vec<String>> {
-        self.folders("events")
+        let mut categories = self.folders("events")?;
+        categories.retain(|c| c != FTRACE);
+        Ok(categories)
     }
 
     /// Events of a category, sorted; none where the category does not exist.
     pub fn events(&self, category: &str) -> Answer<Vec<String>> {
-        if !plain(category) {
+        if !plain(category) || category == FTRACE {
             return Ok(vec![]);
         }
         self.folders(&format!("events/{category}"))
@@ -54,7 +59,10 @@ impl TraceFs {
 
     /// Is there such an event?
     pub fn has_event(&self, category: &str, event: &str) -> bool {
-        plain(category) && plain(event) && self.path(&format!("events/{category}/{event}/format")).exists()
+        plain(category)
+            && plain(event)
+            && category != FTRACE
+            && self.path(&format!("events/{category}/{event}/format")).exists()
     }
 
     /// Text of an event's format file.

@@ -152,7 +152,11 @@ impl<'a> Request<'a> {
     /// Nothing of this name exists.
     fn missing(&self, what: &str, why: SystemError) -> Diagnostic {
         let message = format!("{MISSING}{} {what}.", self.kind.name);
-        let diag = Diagnostic::error(self.span, message).hint(why.message);
+        // The system may say the same in its own words.
+        let diag = match why.message == message {
+            true => Diagnostic::error(self.span, message),
+            false => Diagnostic::error(self.span, message).hint(why.message),
+        };
         match why.hint {
             Some(hint) => diag.hint(hint),
             None => diag,
