@@ -3,6 +3,7 @@
 use super::Lowered;
 use super::frame::Lower;
 use super::place::Place;
+use super::store::Fill;
 use crate::helpers;
 use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
 use crate::object::{Control, Fault};
@@ -88,7 +89,7 @@ impl Lower<'_, '_> {
     }
 
     /// `comm` and other builtins that are no numbers.
-    pub(super) fn store_comm(&mut self, dst: &Place, ty: &Type) -> Lowered<()> {
+    pub(super) fn store_comm(&mut self, dst: &Place, ty: &Type, fill: Fill) -> Lowered<()> {
         let Type::Str(room) = *ty else {
             let span = self.f.b.span();
             // `func` at user level: an address and its process.
@@ -102,7 +103,9 @@ impl Lower<'_, '_> {
         };
         // From 5.18 to 6.4 the helper leaves what follows the NUL as it was (strscpy without padding in
         // kernel/bpf/helpers.c), and as a map's key that would make two keys of one name.
-        self.zero(dst, room.min(TASK_COMM_LEN));
+        if fill == Fill::Padded {
+            self.zero(dst, room.min(TASK_COMM_LEN));
+        }
         let to = self.address(dst);
         let size = self.f.b.iconst(i64::from(room.min(TASK_COMM_LEN)));
         self.call(helpers::GET_CURRENT_COMM, &[to, size]);

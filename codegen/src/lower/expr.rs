@@ -308,7 +308,7 @@ impl Lower<'_, '_> {
     /// Values that are made in memory by a helper or from several words. False: it is none of these.
     pub(super) fn store_fresh(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<bool> {
         match &e.kind {
-            ExprKind::Builtin(_) => self.store_comm(dst, ty)?,
+            ExprKind::Builtin(_) => self.store_comm(dst, ty, fill)?,
             ExprKind::StrFrom { ptr, len } => {
                 self.str_from(ptr, len.as_deref(), ty, dst, fill)?;
             }

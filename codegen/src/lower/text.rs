@@ -65,8 +65,7 @@ impl Lower<'_, '_> {
         }
         let place = self.place(e)?;
         if !matches!(place.base, Base::Remote(..)) {
-            let comm = matches!(e.kind, ExprKind::Builtin(_));
-            return Ok(Place { padded: place.padded || comm, ..place });
+            return Ok(place);
         }
         let slot = Place::slot(self.slot(count));
         self.copy_bytes(&place, &slot, count);

@@ -1,0 +1,105 @@
+//! Each `tests/lower/*.bt` has beside it what it is lowered to; `BLESS=1` rewrites that.
+
+mod common;
+
+use common::{features, script};
+use rbtrace_codegen::compile;
+use rbtrace_codegen::lower::{Units, lower};
+use rbtrace_codegen::verify::verify;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+fn cases() -> Vec<(PathBuf, String)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lower");
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "bt"));
+    files.sort();
+    files.into_iter().map(|p| (p.clone(), std::fs::read_to_string(p).unwrap())).collect()
+}
+
+/// The IR, and what goes with it where there is any.
+fn dump(units: &Units) -> String {
+    let mut out = String::new();
+    for map in &units.maps {
+        let (name, kind, key, value) = (&map.name, map.kind, map.key_size, map.value_size);
+        writeln!(out, "map {name}: {kind:?} {key} -> {value}, {} entries", map.max_entries).unwrap();
+    }
+    for (n, record) in units.records.iter().enumerate() {
+        let fields: Vec<String> = record.fields.iter().map(|f| format!("{} {}", f.offset, f.ty)).collect();
+        writeln!(out, "record {n}: {} bytes: {}", record.size, fields.join(", ")).unwrap();
+    }
+    for (n, counter) in units.counters.iter().enumerate() {
+        writeln!(out, "counter {n}: {:?}", counter.what).unwrap();
+    }
+    for unit in &units.units {
+        let ids: Vec<String> = unit.attach.iter().map(|id| id.0.to_string()).collect();
+        writeln!(out, "\nprogram {}: {:?} for {}", unit.name, unit.ty, ids.join(" ")).unwrap();
+        if unit.wants_cookie {
+            writeln!(out, "wants a cookie").unwrap();
+        }
+        out += &unit.module.to_string();
+    }
+    out
+}
+
+#[test]
+fn snapshots() {
+    let mut failed = vec![];
+    for (file, text) in cases() {
+        let newest = !text.contains("// old kernel");
+        let units = lower(&script::typed(&text), &features(newest)).unwrap();
+        let actual = dump(&units);
+        let expected = file.with_extension("ir");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, &actual).unwrap();
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != actual {
+            failed.push(format!("{}:\n{actual}", expected.display()));
+        }
+    }
+    assert!(failed.is_empty(), "not as expected (BLESS=1 accepts):\n{}", failed.join("\n"));
+}
+
+/// What is lowered keeps the invariants of the IR and can be encoded.
+#[test]
+fn lowered_programs_are_sound() {
+    for (file, text) in cases() {
+        let newest = !text.contains("// old kernel");
+        let program = script::typed(&text);
+        for unit in lower(&program, &features(newest)).unwrap().units {
+            verify(&unit.module).unwrap_or_else(|e| panic!("{}: {e}\n{}", file.display(), unit.module));
+        }
+        let object = compile(&program, &features(newest)).unwrap();
+        assert!(object.programs.iter().all(|p| !p.insns.is_empty()));
+    }
+}
+
+/// What this kernel cannot do is an error at its place.
+#[test]
+fn missing_features_are_told() {
+    let told = |text: &str| {
+        let errors = compile(&script::typed(text), &features(false)).unwrap_err();
+        errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("begin { @a[1] = 1; for ($kv : @a) { print($kv.0); } }"),
+        ["This kernel cannot loop over maps (5.13 or newer can)"]
+    );
+    assert_eq!(
+        told("begin { @a = count(); print(@a + 1); }"),
+        ["@a is collected per CPU, and this kernel cannot sum it up in a probe"]
+    );
+}
+
+/// Attach points of one body share a program where the kernel tells them apart.
+#[test]
+fn programs_for_attach_points() {
+    let programs = |text: &str, newest| {
+        let units = lower(&script::typed(text), &features(newest)).unwrap().units;
+        units.into_iter().map(|u| (u.attach.len(), u.wants_cookie)).collect::<Vec<_>>()
+    };
+    assert_eq!(programs("kprobe:vfs_* { @[probe] = count(); }", true), [(3, true)]);
+    assert_eq!(programs("kprobe:vfs_* { @[probe] = count(); }", false), [(1, false); 3]);
+    assert_eq!(programs("kprobe:vfs_* { @ = count(); }", false), [(3, false)]);
+    assert_eq!(programs("kprobe:vfs_read, kretprobe:vfs_read { @ = count(); }", true), [(1, false); 2]);
+    assert_eq!(programs("begin, end { @ = 1; }", true), [(1, false); 2]);
+}
