@@ -51,6 +51,8 @@ struct Written {
     slot: Slot,
     at: i64,
     len: i64,
+    /// Is all of it surely overwritten?
+    all: bool,
 }
 
 fn mask(at: i64, len: i64) -> u64 {
@@ -83,23 +85,24 @@ impl Pass {
         }
     }
 
-    /// What an operation surely overwrites.
+    /// What an operation writes, where it is known.
     fn writes(&self, op: &Op) -> Option<Written> {
         let (ptr, offset, len) = match op {
             Op::Store { width, ptr, offset, .. } => (*ptr, *offset, i64::from(width.bytes())),
             Op::Zero { dst, offset, len, .. } => (*dst, *offset, i64::from(*len)),
             Op::Copy { dst, dst_offset, len, .. } => (*dst, *dst_offset, i64::from(*len)),
-            Op::Call(h, args) if FILLS_FIRST.contains(&h.0) => {
+            Op::Call(h, args) if FILLS_FIRST.contains(&h.0) || h.0 == GET_CURRENT_COMM => {
                 (*args.first()?, 0, *self.constants.get(args.get(1)?)?)
             }
             _ => return None,
         };
         let (slot, at) = self.pointers.exact(ptr, offset)?;
-        Some(Written { slot, at, len })
+        let all = !matches!(op, Op::Call(Helper(GET_CURRENT_COMM), _));
+        Some(Written { slot, at, len, all })
     }
 
     fn step(&self, state: &mut State, op: &Op) {
-        if let Some(w) = self.writes(op) {
+        if let Some(w) = self.writes(op).filter(|w| w.all) {
             state[w.slot.0 as usize] &= !mask(w.at, w.len);
         }
         let is_call = matches!(op, Op::Call(h, _) if !h.is_pure()) || matches!(op, Op::CallLocal(..));

@@ -159,12 +159,10 @@ impl Facts<'_> {
         }
         let (c, a, b) = self.condition(c, a, b);
         // A truth value compared with 0 or 1 is itself.
-        if let (Cond::Ne, Some(0), Some(Op::Cmp(..))) = (c, self.constant(b), self.def(a)) {
-            if self.ty(a) == ty {
-                return Simpler::Value(a);
-            }
+        match (c, self.constant(b), self.def(a)) {
+            (Cond::Ne, Some(0), Some(Op::Cmp(..))) if self.ty(a) == ty => Simpler::Value(a),
+            _ => Simpler::Op(Op::Cmp(c, a, b)),
         }
-        Simpler::Op(Op::Cmp(c, a, b))
     }
 
     /// The answer of a comparison, where it is known.

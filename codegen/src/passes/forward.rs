@@ -22,7 +22,7 @@ enum Held {
 }
 
 /// A known piece: first byte, bytes, content.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Piece {
     slot: Slot,
     at: i64,
@@ -31,7 +31,7 @@ struct Piece {
 }
 
 /// A lookup that was made: the map, the key's content, the result.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Lookup {
     map: ObjMapId,
     key: Content,
@@ -68,14 +68,24 @@ pub fn run(f: &mut Function) {
     let constants = constants(f);
     let mut pass = Pass { pointers, maps, constants, state: State::default(), replaced: HashMap::new() };
     for b in f.block_ids() {
-        pass.state = match preds[b.0 as usize][..] {
-            [p] if b.0 != 0 => after.get(&p).cloned().unwrap_or_default(),
-            _ => State::default(),
-        };
+        pass.state = before(b, &preds[b.0 as usize], &after);
         pass.block(f, b);
         after.insert(b, std::mem::take(&mut pass.state));
     }
     replace(f, &pass.replaced);
+}
+
+/// What is known on all ways into a block; nothing at the head of a loop.
+fn before(b: Block, preds: &[Block], after: &HashMap<Block, State>) -> State {
+    let states: Option<Vec<&State>> = preds.iter().map(|p| after.get(p)).collect();
+    let Some((first, rest)) = states.as_deref().and_then(<[_]>::split_first) else { return State::default() };
+    if b.0 == 0 {
+        return State::default();
+    }
+    let mut state = (*first).clone();
+    state.pieces.retain(|p| rest.iter().all(|s| s.pieces.contains(p)));
+    state.lookups.retain(|l| rest.iter().all(|s| s.lookups.contains(l)));
+    state
 }
 
 /// The map that each value is.
@@ -182,7 +192,10 @@ impl Pass {
         let Op::Call(Helper(GET_CURRENT_COMM), args) = op else { return None };
         let (slot, at) = self.pointers.exact(args[0], 0)?;
         let len = self.constants.get(args.get(1)?).copied()?;
-        let known = !self.pointers.escaped.contains(slot.0 as usize);
+        // Some kernels leave what is behind the NUL: only over zeros, or over itself, is the result known.
+        let zeros = |p: &Piece| p.held == Held::Zero && p.at <= at && at + len <= p.at + p.len;
+        let itself = |p: &Piece| p.at == at && p.held == Held::Comm(len);
+        let known = self.state.pieces.iter().any(|p| p.slot == slot && (zeros(p) || itself(p)));
         known.then_some(Piece { slot, at, len, held: Held::Comm(len) })
     }
 

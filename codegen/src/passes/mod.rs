@@ -11,6 +11,7 @@ pub mod fold;
 pub mod forward;
 pub mod functions;
 pub mod gvn;
+pub mod merge_stores;
 pub mod pointers;
 pub mod scratch;
 pub mod util;
@@ -40,6 +41,8 @@ pub fn legalize(module: &mut Module, features: &Features) -> Result<(), BackendE
     for i in 0..module.funcs.len() {
         expand_memory::run(&mut module.funcs[i]);
         improve(module, i)?;
+        merge_stores::run(&mut module.funcs[i]);
+        check(module, "merge_stores")?;
         expand_division::run(&mut module.funcs[i], features);
         improve(module, i)?;
         expand_compare::run(&mut module.funcs[i]);
@@ -69,6 +72,7 @@ pub fn by_name(name: &str) -> Option<fn(&mut Function)> {
         "forward" => forward::run,
         "dead_stores" => dead_stores::run,
         "dce" => dce::run,
+        "merge_stores" => merge_stores::run,
         "expand_memory" => expand_memory::run,
         "expand_compare" => expand_compare::run,
         _ => return None,

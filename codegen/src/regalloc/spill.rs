@@ -111,8 +111,7 @@ impl Rewriter<'_> {
         let MOp::Mov { dst, src: Src::Reg(src), wide: true } = inst.op else { return false };
         match (self.slot(dst), self.slot(src)) {
             (Some(slot), None) => {
-                self.current.remove(&slot);
-                self.out.push(MInst { op: MOp::Spill { src, slot }, ..inst.clone() });
+                self.store(dst, src, slot, inst);
                 true
             }
             (None, Some(slot)) => {
@@ -125,6 +124,23 @@ impl Rewriter<'_> {
             }
             _ => false,
         }
+    }
+
+    /// A copy into a spilled register. What comes from a register of the machine stays in one as well, as long as no
+    /// call destroys it: results of calls are mostly looked at at once.
+    fn store(&mut self, dst: Reg, src: Reg, slot: SpillSlot, inst: &MInst) {
+        self.current.remove(&slot);
+        let minimal = self.spilled.get(&dst).is_some_and(|s| s.1);
+        if src.is_virtual() || minimal {
+            self.out.push(MInst { op: MOp::Spill { src, slot }, ..inst.clone() });
+            return;
+        }
+        let t = self.f.new_reg();
+        let op = MOp::Mov { dst: t, src: Src::Reg(src), wide: true };
+        self.out.push(MInst { op, ..inst.clone() });
+        self.out.push(MInst { op: MOp::Spill { src: t, slot }, span: inst.span, origin: None });
+        self.spills.slots.insert(t, slot);
+        self.current.insert(slot, t);
     }
 
     /// A register with the value of spilled `r`, only to be read.

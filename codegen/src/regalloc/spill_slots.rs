@@ -12,8 +12,8 @@ pub fn share(f: &mut MFunc) {
     remove_dead(f, n);
     let conflicts = conflicts(f, n);
     let mut place: Vec<u32> = vec![];
-    for s in 0..n {
-        let taken = |p: u32| (0..s).any(|t| place[t] == p && conflicts[s].contains(t));
+    for (s, conflicts) in conflicts.iter().enumerate() {
+        let taken = |p: u32| (0..s).any(|t| place[t] == p && conflicts.contains(t));
         let free = (0..n as u32).find(|&p| !taken(p)).unwrap_or(s as u32);
         place.push(free);
     }
