@@ -35,6 +35,8 @@ pub(crate) enum Action {
     ListProgram(Source),
     /// `lines FUNC`, with `-f tsv` for programs
     Lines(String, lines::Format),
+    /// `help NAME`; the empty name for all of them
+    Explain(String),
     /// `check FILE…`
     Check(Vec<Source>),
     /// Run a script.
@@ -244,6 +246,7 @@ fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
     match first.as_str() {
         "check" if words.is_empty() => Err("check needs a file".into()),
         "check" => Ok(Ok(Action::Check(words.drain(..).map(|w| source(&w)).collect()))),
+        "help" => Ok(Ok(Action::Explain(words.drain(..).next().unwrap_or_default()))),
         "lines" if words.is_empty() => Err("lines needs a function".into()),
         "lines" => Ok(Ok(Action::Lines(words.remove(0), lines::Format::default()))),
         _ => Ok(Err(source(&first))),

@@ -30,6 +30,7 @@ USAGE:
     rbtrace                                    the prompt
     rbtrace lines FUNC                         a kernel function by source line (-f tsv: for programs)
     rbtrace check FILE...                      compile only
+    rbtrace help [NAME]                        explain a function, builtin, probe kind or config variable
     (-- begins named script parameters: --name=value)
 "
 }
@@ -62,7 +63,7 @@ OPTIONS:
     -k, --warnings    report failed reads with their place
     --no-warnings     no warnings
     --unsafe          allow what changes the system (system(), signal(), override())
-    --dry-run         compile and load, attach nothing
+    --dry-run         compile, load and attach, then leave
     --btf FILE        with check: the types of another kernel
     -I DIR, --include FILE
                       accepted; types and constants come from BTF and tables, not from headers

@@ -37,17 +37,10 @@ impl Host for Prompt<'_> {
     }
 
     fn help(&mut self, name: &str) {
-        if let Some(function) = rbtrace_stdlib::function(name) {
-            println!("{function:#?}");
-        } else if let Some(builtin) = rbtrace_stdlib::builtin(name) {
-            println!("{builtin:#?}");
-        } else {
-            eprintln!("ERROR: nothing is called '{name}'");
-        }
+        told(verbs::explain(name));
     }
 
     fn words(&self) -> Vec<String> {
-        let functions = rbtrace_stdlib::functions().map(|f| f.name.to_owned());
-        functions.chain(rbtrace_stdlib::BUILTINS.iter().map(|b| b.name.to_owned())).collect()
+        crate::explain::words()
     }
 }

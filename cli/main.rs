@@ -1,6 +1,7 @@
 //! `rbtrace`: arguments in, work by the crates, exit status out.
 
 mod args;
+mod explain;
 mod help;
 mod host;
 mod program;
@@ -51,6 +52,7 @@ fn act(args: &Args) -> anyhow::Result<u8> {
         Action::List(pattern) => verbs::list(args, pattern.as_deref()),
         Action::ListProgram(source) => verbs::list_program(args, source),
         Action::Lines(func, format) => verbs::lines(func, *format),
+        Action::Explain(name) => verbs::explain(name),
         Action::Check(files) => verbs::check(args, files),
         Action::Run(source) => run::run(args, source),
         Action::Prompt => {

@@ -65,6 +65,15 @@ pub(crate) fn lines(func: &str, format: lines::Format) -> anyhow::Result<u8> {
     }
 }
 
+/// `help NAME`
+pub(crate) fn explain(name: &str) -> anyhow::Result<u8> {
+    let Some(text) = crate::explain::explain(name) else {
+        anyhow::bail!("nothing is called '{name}'; `rbtrace help` lists all names");
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(0)
+}
+
 /// `check FILE…`: all of them, 1 when one cannot be compiled.
 pub(crate) fn check(args: &Args, files: &[Source]) -> anyhow::Result<u8> {
     let system = args.btf.as_deref().map_or_else(LiveSystem::new, LiveSystem::with_btf);

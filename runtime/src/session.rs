@@ -47,7 +47,7 @@ pub struct RunOptions<'a> {
     pub no_warnings: bool,
     /// Failed reads are told of as they happen, not only their number at the end.
     pub warn_reads: bool,
-    /// Loads all and attaches nothing.
+    /// Attaches all but begin and end, and leaves.
     pub dry_run: bool,
     /// Run this command and end with it.
     pub command: Option<String>,
@@ -139,7 +139,8 @@ pub fn run<'a>(
     let dry_run = options.dry_run;
     let mut session = Session::start(program, object, options)?;
     if dry_run {
-        return Ok(0);
+        session.attach_all()?;
+        return Ok(session.leave());
     }
     session.run_special(&Attach::Begin)?;
     if !session.exit_asked() {

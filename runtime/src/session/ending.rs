@@ -37,12 +37,20 @@ impl Session<'_> {
             None => Ok(status),
         };
         drop(self);
-        leave(slow);
+        close_behind(slow);
         result
+    }
+
+    /// Detaches without running end or printing anything: the end of a dry run.
+    pub(super) fn leave(mut self) -> i32 {
+        let slow = attach::detach(std::mem::take(&mut self.links));
+        drop(self);
+        close_behind(slow);
+        0
     }
 }
 
-fn leave(slow: Vec<OwnedFd>) {
+fn close_behind(slow: Vec<OwnedFd>) {
     if !slow.is_empty() {
         process::close_behind(slow);
     }
