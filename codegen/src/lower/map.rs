@@ -124,7 +124,8 @@ impl Lower<'_, '_> {
         let map_ref = self.script_map_ref(map);
         let flags = self.f.b.iconst(BPF_ANY);
         let result = self.call(helpers::MAP_UPDATE_ELEM, &[map_ref, key, value, flags]);
-        self.fault_if(Cond::SLt, result, 0, Fault::MapFull(map));
+        // Not "less than 0": before 6.4 the maps' own functions return an int, whose upper half is zero here.
+        self.fault_if(Cond::Ne, result, 0, Fault::MapFull(map));
         Ok(())
     }
 

@@ -63,6 +63,8 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
+        // A signal that came while all was being taken down has had its way: it must not kill us now.
+        while self.next().is_some() {}
         // SAFETY: the mask that `take` found.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
     }
