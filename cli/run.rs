@@ -53,6 +53,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
     let program = sources.compile(&system, &program::options(args))?;
     if !args.no_warnings {
         eprint!("{}", sources.render(&program.warnings));
+        system.take_notes().iter().for_each(|note| eprintln!("WARNING: {note}"));
     }
     let features = features::detect(features::needed(&program), system.types());
     stages::typed(&args.stages, &program, &features);

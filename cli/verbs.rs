@@ -76,7 +76,7 @@ pub(crate) fn explain(name: &str) -> anyhow::Result<u8> {
 
 /// `check FILE…`: all of them, 1 when one cannot be compiled.
 pub(crate) fn check(args: &Args, files: &[Source]) -> anyhow::Result<u8> {
-    let system = args.btf.as_deref().map_or_else(LiveSystem::new, LiveSystem::with_btf);
+    let system = args.btf.as_deref().map_or_else(LiveSystem::compile_only, LiveSystem::with_btf);
     let mut failed = false;
     for file in files {
         failed |= !run::check(args, program::read(file)?, &system)?;

@@ -36,6 +36,8 @@ pub struct LiveSystem {
     tracefs: OnceCell<Answer<TraceFs>>,
     /// Answers for another kernel: what only the running one could tell is not held against a script.
     foreign: bool,
+    /// Nothing will be attached: whether this kernel could is no matter.
+    compile_only: bool,
     notes: RefCell<Vec<String>>,
     /// Binaries that were looked into.
     elves: RefCell<HashMap<PathBuf, Rc<Elf>>>,
@@ -50,6 +52,12 @@ impl LiveSystem {
     /// Types of another kernel, from raw BTF or an ELF file with it (`check --btf FILE`).
     pub fn with_btf(path: &Path) -> LiveSystem {
         LiveSystem { types: KernelTypes::from_file(path), foreign: true, ..LiveSystem::default() }
+    }
+
+    /// The running kernel, for compiling without running (`check`): kernel functions are found even where
+    /// they cannot be probed.
+    pub fn compile_only() -> LiveSystem {
+        LiveSystem { compile_only: true, ..LiveSystem::default() }
     }
 
     /// The kernel's types.
