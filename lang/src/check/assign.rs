@@ -56,7 +56,11 @@ impl Checker<'_> {
                 self.check_declared(id, &value, &declared, span)?;
                 declared
             }
-            None => self.join_var(id, &value, span)?,
+            None => {
+                let ty = self.join_var(id, &value, span)?;
+                self.warn_sign_change(&value, &ty);
+                ty
+            }
         };
         Some(StmtKind::AssignLocal(id, self.coerce(value, &ty)))
     }
@@ -121,6 +125,7 @@ impl Checker<'_> {
         }
         self.complete_deep(&value.ty, value.span)?;
         let ty = self.join_value(map, &Shape::of_expr(&value), &value.ty, span)?;
+        self.warn_sign_change(&value, &ty);
         Some(StmtKind::AssignMap { map, key: key?, value: self.coerce(value, &ty) })
     }
 

@@ -1,7 +1,7 @@
 //! Comparisons.
 
 use super::convert::{adapt, convert, to_int};
-use super::literal::{const_value, fold_literals, is_literal};
+use super::literal::fold_literals;
 use super::shape::{Conflict, Shape};
 use super::{Checker, Typed};
 use crate::Span;
@@ -37,26 +37,9 @@ impl Checker<'_> {
             return Some(compared(op, l, r, span));
         }
         let signed = l.ty.is_signed() || r.ty.is_signed();
-        self.warn_mixed_signs(op, &l, &r, span);
+        self.warn_mixed_signs(&l, &r);
         let ty = if signed { I64 } else { U64 };
         Some(compared(op, to_int(l, ty.clone()), to_int(r, ty), span))
-    }
-
-    /// Only where the signed comparison can be wrong: uint64 with something signed.
-    fn warn_mixed_signs(&mut self, op: BinOp, l: &Expr, r: &Expr, span: Span) {
-        let wide = |e: &Expr| e.ty == U64 && const_value(e).is_none();
-        let signed = |e: &Expr| e.ty.is_signed() && !is_literal(e);
-        if (wide(l) && signed(r)) || (wide(r) && signed(l)) {
-            self.warn(
-                span,
-                format!(
-                    "comparison of integers of different signs: '{}' and '{}' can lead to undefined behavior ({})",
-                    l.ty,
-                    r.ty,
-                    op.text()
-                ),
-            );
-        }
     }
 
     fn compare_memory(&mut self, op: BinOp, l: Expr, r: Expr, span: Span) -> Typed {

@@ -105,9 +105,35 @@ impl Checker<'_> {
         if matches!(op, BinOp::Shl | BinOp::Shr) {
             return self.shift(op, l, r, signed, span);
         }
+        if signed && op != BinOp::Sub {
+            self.warn_mixed_signs(&l, &r);
+        }
         let ty = if signed || op == BinOp::Sub { I64 } else { U64 };
         let (l, r) = (widen(l, &ty), widen(r, &ty));
         Some(Expr { kind: ExprKind::Binary(op, Box::new(l), Box::new(r)), ty, span })
+    }
+
+    /// uint64 becomes int64 beside a signed operand: large values turn negative.
+    pub(crate) fn warn_mixed_signs(&mut self, l: &Expr, r: &Expr) {
+        for (e, other) in [(l, r), (r, l)] {
+            if other.ty.is_signed() {
+                self.warn_sign_change(e, &I64);
+            }
+        }
+    }
+
+    /// Warns where a uint64 whose value is not known goes into an int64.
+    pub(crate) fn warn_sign_change(&mut self, e: &Expr, to: &Type) {
+        if e.ty == U64 && *to == I64 && const_value(e).is_none() {
+            self.warn(
+                e.span,
+                format!(
+                    "Expression of type: {} being cast to type: {to}. This may cause unexpected results. Use an \
+                     explicit cast to suppress this warning.",
+                    e.ty
+                ),
+            );
+        }
     }
 
     /// `>>` copies the sign of its left side; the result's sign is that of any arithmetic.

@@ -39,6 +39,13 @@ impl Checker<'_> {
             }
         }
         self.complete_deep(&ty?, span)?;
+        if self.scopes.loops > 0 {
+            self.warn(
+                span,
+                "Due to its asynchronous nature using 'print()' in a loop can lead to unexpected behavior. The map \
+                 will likely be updated before the runtime can 'print' it.",
+            );
+        }
         let [top, div] = limits;
         let top = u32::try_from(top).unwrap_or(u32::MAX);
         emit(EmitKind::PrintMap { map, top, div }, vec![], span)

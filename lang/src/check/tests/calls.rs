@@ -11,7 +11,7 @@ fn texts_and_bytes() {
         expect![[r#"
             probe kprobe:vfs_read#0 (PtRegs)
               Print(str((int8 *)arg0):string[1024])
-              Print(str((int8 *)arg0):string[16])
+              Print(str((int8 *)arg0, 16:uint64):string[16])
               Print(str((int8 *)arg0, arg1):string[1024])
               Print("a":string[2])
               Print(buf((uint8 *)arg0):buffer[8])

@@ -128,7 +128,8 @@ fn comparisons_compare_values() {
 fn mixed_signs_at_full_width_are_warned_of() {
     assert_eq!(
         messages("begin { $u = (uint64)1; $i = (int64)1; print($u < $i); print($u < 5); print(pid < $i); }"),
-        "WARNING: comparison of integers of different signs: 'uint64' and 'int64' can lead to undefined behavior (<)\n"
+        "WARNING: Expression of type: uint64 being cast to type: int64. This may cause unexpected results. Use an \
+         explicit cast to suppress this warning.\n"
     );
 }
 
