@@ -32,6 +32,8 @@ mod prog_type {
 const TRACE_RAW_TP: u32 = 23;
 /// `BPF_TRACE_KPROBE_MULTI`
 pub const TRACE_KPROBE_MULTI: u32 = 42;
+/// `BPF_TRACE_UPROBE_MULTI`
+pub const TRACE_UPROBE_MULTI: u32 = 48;
 
 /// Maps in the kernel, in the object's order.
 #[derive(Debug)]

@@ -127,6 +127,7 @@ struct Behaviour {
     pid: Option<i32>,
     notify: Option<String>,
     kprobe_multi: bool,
+    uprobe_multi: bool,
     warn_reads: bool,
 }
 

@@ -1,7 +1,7 @@
-//! kprobe and kretprobe: the `kprobe` PMU (4.17), or one link for many functions (5.18).
+//! kprobe and kretprobe: the `kprobe` PMU (4.17).
 
 use super::{Attached, Failure, Link, join};
-use crate::sys::{link, perf};
+use crate::sys::perf;
 use std::fs;
 use std::os::fd::BorrowedFd;
 
@@ -57,10 +57,4 @@ fn explain(error: std::io::Error, func: &str, offset: u64) -> Failure {
         _ => None,
     };
     Failure { error, hint }
-}
-
-/// Attaches to many functions at once, each with its cookie.
-pub fn attach_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> Attached {
-    let l = link::kprobe_multi(prog, functions, ret)?;
-    Ok(Link { links: vec![l], method: "kprobe-multi link", ..Link::default() })
 }

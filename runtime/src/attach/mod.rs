@@ -3,6 +3,7 @@
 //! **Invariant**: whatever a function here attaches is gone when its [`Link`] is dropped.
 
 mod kprobe;
+mod multi;
 mod perf_event;
 mod raw_tracepoint;
 mod tracepoint;
@@ -15,7 +16,7 @@ use rbtrace_lang::hir::{Attach, AttachPoint};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub use kprobe::attach_multi;
+pub use multi::Multi;
 
 /// An attached program.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use rbtrace_lang::hir::{Attach, Builtin, Expr, ExprKind, Place, Probe, Program, 
 use rbtrace_lang::types::Type;
 
 /// The features that matter to `program`; the others need not be tried. Those that neither code generation
-/// nor attaching makes use of yet (BTF-typed tracepoints, uprobe-multi, …) are left out.
+/// nor attaching makes use of yet (BTF-typed tracepoints, …) are left out.
 pub fn needed(program: &Program) -> FeatureSet {
     // Branches, sign extensions and divisions of any program have a shorter form in v4.
     let mut set: FeatureSet = [F::IsaV4].into_iter().collect();
@@ -35,6 +35,7 @@ fn attaching(probe: &Probe) -> impl Iterator<Item = super::Feature> {
         (many, F::AttachCookie),
         (calls, F::CurrentTaskBtf),
         (many && any(|a| matches!(a, Attach::Kprobe { .. })), F::KprobeMulti),
+        (many && any(|a| matches!(a, Attach::Uprobe { .. })), F::UprobeMulti),
     ]
     .into_iter()
     .filter_map(|(wanted, feature)| wanted.then_some(feature))

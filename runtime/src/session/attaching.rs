@@ -1,10 +1,10 @@
 //! Attaching everything, and telling of it.
 
 use super::{RunError, Session, placeless};
-use crate::attach::{self, Failure, Link};
+use crate::attach::{self, Failure, Link, Multi};
 use crate::print::Format;
 use crate::sys::{self, bpf};
-use rbtrace_codegen::object::{Program, ProgramType};
+use rbtrace_codegen::object::Program;
 use rbtrace_lang::hir::{Attach, AttachPoint, MissingProbes};
 use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
@@ -14,25 +14,29 @@ impl<'a> Session<'a> {
         program.attach.iter().filter_map(|id| self.points.get(id).copied()).collect()
     }
 
-    /// Can one link serve all functions of this program?
-    pub(super) fn is_multi(&self, program: &Program) -> bool {
-        let points = self.points_of(program);
-        let whole =
-            |p: &&AttachPoint| matches!(&p.kind, Attach::Kprobe { func, offset: 0, .. } if !func.is_empty());
-        self.options.kprobe_multi
-            && program.ty == ProgramType::Kprobe
-            && points.len() > 1
-            && points.iter().all(whole)
+    /// The link that can serve all places of this program at once, where the kernel has it.
+    pub(super) fn multi(&self, program: &Program) -> Option<Multi> {
+        let multi = Multi::of(program, &self.points_of(program))?;
+        let able = match multi {
+            Multi::Kprobe => self.options.kprobe_multi,
+            Multi::Uprobe => self.options.uprobe_multi,
+        };
+        able.then_some(multi)
     }
 
     /// Attaches every program to its places.
+    ///
+    /// The kernel runs the uprobes of one place newest first, so those are attached from the last to the
+    /// first: they run in the order of the script.
     pub(super) fn attach_all(&mut self) -> Result<(), RunError> {
-        let object = self.object;
-        for (index, program) in object.programs.iter().enumerate() {
-            if self.is_multi(program) && self.attach_multi(index)? {
-                continue;
+        let user = |p: &Program| self.points_of(p).iter().any(|p| matches!(p.kind, Attach::Uprobe { .. }));
+        let (of_user, others): (Vec<usize>, Vec<usize>) =
+            (0..self.object.programs.len()).partition(|&i| user(&self.object.programs[i]));
+        for index in others.into_iter().chain(of_user.into_iter().rev()) {
+            match self.multi(&self.object.programs[index]) {
+                Some(multi) if self.attach_multi(index, multi)? => {}
+                _ => self.attach_program(index)?,
             }
-            self.attach_program(index)?;
         }
         Ok(())
     }
@@ -63,40 +67,24 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// One link for entries, one for returns. `false` where the kernel does not take them all at once;
-    /// the program is then loaded anew for single attach points.
-    fn attach_multi(&mut self, index: usize) -> Result<bool, RunError> {
+    /// `false` where the kernel does not take all places at once; the program is then loaded anew for single
+    /// attach points.
+    fn attach_multi(&mut self, index: usize, multi: Multi) -> Result<bool, RunError> {
         let points = self.points_of(&self.object.programs[index]);
-        let mut links = Vec::new();
-        for want_ret in [false, true] {
-            let functions: Vec<(&str, u64)> = points
-                .iter()
-                .filter_map(|p| match &p.kind {
-                    Attach::Kprobe { func, ret, .. } if *ret == want_ret => {
-                        Some((&**func, u64::from(p.id.0)))
-                    }
-                    _ => None,
-                })
-                .collect();
-            if functions.is_empty() {
-                continue;
+        match multi.attach(self.programs[index].as_fd(), &points, self.options.pid) {
+            Ok(link) => {
+                self.tell(&format!("attached {} functions by {}", points.len(), multi.name()));
+                self.attached += points.len();
+                self.links.push(link);
+                Ok(true)
             }
-            match attach::attach_multi(self.programs[index].as_fd(), &functions, want_ret) {
-                Ok(link) => links.push(link),
-                Err(failure) => {
-                    self.tell(&format!(
-                        "kprobe-multi: {}; attaching one by one",
-                        sys::describe(&failure.error)
-                    ));
-                    self.programs[index] = self.load_plain(index)?;
-                    return Ok(false);
-                }
+            Err(failure) => {
+                let why = sys::describe(&failure.error);
+                self.tell(&format!("{}: {why}; attaching one by one", multi.name()));
+                self.programs[index] = self.load_plain(index)?;
+                Ok(false)
             }
         }
-        self.tell(&format!("attached {} functions by kprobe-multi", points.len()));
-        self.attached += points.len();
-        self.links.extend(links);
-        Ok(true)
     }
 
     fn keep(&mut self, link: Link, point: &AttachPoint) {

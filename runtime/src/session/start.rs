@@ -2,8 +2,9 @@
 
 use super::stacks::StackMaps;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
+use crate::attach::Multi;
 use crate::events::Printer;
-use crate::load::{self, Loader, Maps, TRACE_KPROBE_MULTI};
+use crate::load::{self, Loader, Maps};
 use crate::maps::Table;
 use crate::print::{Env, Output};
 use crate::symbols::{self, Symbolizer};
@@ -57,6 +58,7 @@ impl<'a> Session<'a> {
                 pid: options.pid,
                 notify: options.notify.clone(),
                 kprobe_multi: options.features.is_some_and(|f| f.kprobe_multi),
+                uprobe_multi: options.features.is_some_and(|f| f.uprobe_multi),
                 warn_reads: options.warn_reads,
             },
             printer: printer(program, object, &maps, options, out),
@@ -70,7 +72,7 @@ impl<'a> Session<'a> {
     fn load_programs(&mut self) -> Result<(), RunError> {
         let loader = Loader::new(self.object, &self.program.config, &self.maps);
         for program in &self.object.programs {
-            let attach_type = if self.is_multi(program) { TRACE_KPROBE_MULTI } else { 0 };
+            let attach_type = self.multi(program).map_or(0, Multi::attach_type);
             let fd = loader
                 .load(program, attach_type)
                 .map_err(|d| RunError { diagnostics: vec![d], status: REFUSED })?;

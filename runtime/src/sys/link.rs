@@ -43,6 +43,33 @@ pub fn kprobe_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> i
     })
 }
 
+/// Links a program to many places of one file (6.6): file offsets, each with its cookie.
+pub fn uprobe_multi(
+    prog: BorrowedFd,
+    path: &str,
+    places: &[(u64, u64)],
+    ret: bool,
+    pid: Option<i32>,
+) -> io::Result<OwnedFd> {
+    let path = CString::new(path).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let offsets: Vec<u64> = places.iter().map(|(o, _)| *o).collect();
+    let cookies: Vec<u64> = places.iter().map(|(_, c)| *c).collect();
+    let mut opts = options();
+    opts.__bindgen_anon_1.uprobe_multi = lb::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_3 {
+        path: path.as_ptr(),
+        offsets: offsets.as_ptr(),
+        cookies: cookies.as_ptr(),
+        cnt: places.len() as u32,
+        flags: if ret { lb::BPF_F_UPROBE_MULTI_RETURN } else { 0 },
+        pid: pid.unwrap_or(0) as u32,
+        ..Default::default()
+    };
+    // SAFETY: path, offsets and cookies outlive the call; both arrays have `cnt` elements.
+    descriptor(unsafe {
+        lb::bpf_link_create(prog.as_raw_fd(), 0, lb::BPF_TRACE_UPROBE_MULTI, &raw const opts)
+    })
+}
+
 /// Attaches to a raw tracepoint by name. A cookie other than 0 needs 6.10.
 pub fn raw_tracepoint(prog: BorrowedFd, event: Option<&str>, cookie: u64) -> io::Result<OwnedFd> {
     let name = event.map(CString::new).transpose().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
