@@ -11,6 +11,7 @@ mod stacks;
 mod start;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use crate::attach::Link;
 use crate::events::Printer;
@@ -111,6 +112,7 @@ struct Session<'a> {
     child: Option<child::Running>,
     watched: Option<OwnedFd>,
     signals: Signals,
+    watch: Option<watching::Watch>,
     /// The mark of `exit()` has been read: records are dropped until the end's own.
     exited: bool,
     /// What has been told of each counter.

@@ -14,6 +14,8 @@ pub trait Names {
     fn kernel(&mut self, address: u64, offset: bool) -> String;
     /// An address of a process.
     fn user(&mut self, pid: u32, address: u64, offset: bool) -> String;
+    /// Remembers a process's symbols now, for when it will be gone.
+    fn preload(&mut self, _pid: u32) {}
     /// The lines of one kernel frame, innermost inlined function first, without indentation.
     fn kernel_frame(&mut self, address: u64, mode: StackMode) -> Vec<String> {
         vec![frame(address, mode, &self.kernel(address, true))]

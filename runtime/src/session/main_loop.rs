@@ -33,6 +33,7 @@ impl Session<'_> {
             if only_special || self.exit_asked() || self.printer.out.failure().is_some() {
                 return Ok(());
             }
+            self.remember_symbols();
             quiet_rounds = if events > 0 { 0 } else { quiet_rounds + 1 };
             let over = if quiet_rounds < QUIET_ROUNDS { self.wait(BUSY_MS, false) } else { self.sleep() };
             if over? {
@@ -78,6 +79,7 @@ impl Session<'_> {
 
     /// Waits for signals, processes and, with `for_ring`, for records. True when it is time to end.
     fn wait(&mut self, millis: i32, for_ring: bool) -> Result<bool, RunError> {
+        let millis = self.patience(millis);
         let mut fds = vec![self.signals.descriptor()];
         fds.extend(self.child.as_ref().map(super::child::Running::descriptor));
         fds.extend(self.watched.as_ref().map(AsFd::as_fd));

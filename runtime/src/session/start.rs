@@ -1,6 +1,7 @@
 //! The start: maps, programs, what is needed to read them.
 
 use super::stacks::StackMaps;
+use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
 use crate::attach::Multi;
 use crate::events::Printer;
@@ -37,6 +38,17 @@ impl<'a> Session<'a> {
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
+        let behaviour = Behaviour {
+            quiet: options.quiet,
+            verbose: options.verbose,
+            no_warnings: options.no_warnings,
+            pid: options.pid,
+            notify: options.notify.clone(),
+            kprobe_multi: options.features.is_some_and(|f| f.kprobe_multi),
+            uprobe_multi: options.features.is_some_and(|f| f.uprobe_multi),
+            warn_reads: options.warn_reads,
+        };
+        let printer = printer(program, object, &maps, options, out);
         let mut session = Session {
             program,
             object,
@@ -51,17 +63,9 @@ impl<'a> Session<'a> {
             exited: false,
             told: vec![0; object.counters.len()],
             attached: 0,
-            options: Behaviour {
-                quiet: options.quiet,
-                verbose: options.verbose,
-                no_warnings: options.no_warnings,
-                pid: options.pid,
-                notify: options.notify.clone(),
-                kprobe_multi: options.features.is_some_and(|f| f.kprobe_multi),
-                uprobe_multi: options.features.is_some_and(|f| f.uprobe_multi),
-                warn_reads: options.warn_reads,
-            },
-            printer: printer(program, object, &maps, options, out),
+            options: behaviour,
+            watch: Watch::new(&printer),
+            printer,
             maps,
         };
         session.load_programs()?;

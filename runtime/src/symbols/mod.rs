@@ -150,6 +150,10 @@ fn place(frame: &SourceFrame) -> String {
 }
 
 impl Names for Symbolizer {
+    fn preload(&mut self, pid: u32) {
+        self.users.preload(pid);
+    }
+
     fn kernel(&mut self, address: u64, offset: bool) -> String {
         text(&self.kernel.name(address), address, offset)
     }
