@@ -3,10 +3,13 @@
 use crate::backend::{self, Code};
 use crate::btf::{self, Infos};
 use crate::layout;
-use crate::lower::{self, Unit};
+use crate::lower::{self, Unit, Units};
 use crate::object::{Features, Object, Program};
 use crate::verify::verify;
 use rbtrace_lang::{Diagnostic, hir};
+
+/// Largest value of a per-CPU map, in bytes (`include/linux/percpu.h`).
+const PCPU_MIN_UNIT_SIZE: u32 = 32 * 1024;
 
 /// Compiles a program for a kernel with these features.
 pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Vec<Diagnostic>> {
@@ -20,6 +23,9 @@ pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Ve
             Ok(code) => codes.push(code),
             Err(error) => errors.push(Diagnostic::error(error.span, sentence(&error.message))),
         }
+    }
+    if errors.is_empty() {
+        errors = too_large(&units, &codes);
     }
     if !errors.is_empty() {
         return Err(errors);
@@ -47,6 +53,20 @@ pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Ve
         probe_names: units.probe_names,
         btf,
     })
+}
+
+/// Programs whose large values fit neither the stack nor one CPU's piece of a map.
+fn too_large(units: &Units, codes: &[Code]) -> Vec<Diagnostic> {
+    let large = units.units.iter().zip(codes).filter(|(_, code)| code.scratch_bytes > PCPU_MIN_UNIT_SIZE);
+    large
+        .map(|(unit, code)| {
+            let bytes = code.scratch_bytes;
+            let message =
+                format!("The values of this probe need {bytes} bytes, more than {PCPU_MIN_UNIT_SIZE}");
+            Diagnostic::error(unit.module.funcs[0].span, message)
+                .hint("texts are shorter with a smaller max_strlen, or with str(pointer, length)")
+        })
+        .collect()
 }
 
 fn assemble(unit: Unit, code: Code, (func_info, line_info): Infos) -> Program {

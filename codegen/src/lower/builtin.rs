@@ -8,7 +8,7 @@ use crate::helpers;
 use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
 use crate::object::{Control, Fault};
 use rbtrace_lang::Span;
-use rbtrace_lang::hir::{Attach, Builtin, Expr};
+use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Expr};
 use rbtrace_lang::types::Type;
 
 /// `TASK_COMM_LEN` of `include/linux/sched.h`.
@@ -78,10 +78,12 @@ impl Lower<'_, '_> {
         self.f.b.load(Width::B8, false, ptr, 0)
     }
 
-    /// `func`: where the traced function begins.
+    /// `func`: where the traced function begins. On return from a user function the kernel knows since 6.6,
+    /// and says 0 before.
     fn func_address(&mut self, span: Span) -> Lowered<Value> {
-        let kernel = self.plan.attach.iter().all(|a| matches!(a.kind, Attach::Kprobe { .. }));
-        if kernel && self.features().get_func_ip {
+        let asks =
+            |a: &&AttachPoint| matches!(a.kind, Attach::Kprobe { .. } | Attach::Uprobe { ret: true, .. });
+        if self.plan.attach.iter().all(asks) && self.features().get_func_ip {
             let ctx = self.ctx(span)?;
             return Ok(self.call(helpers::GET_FUNC_IP, &[ctx]));
         }

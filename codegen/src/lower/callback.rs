@@ -254,7 +254,7 @@ impl Lower<'_, '_> {
     }
 
     /// Gives the loop's variable its value: the entry's key and value where they lie, or a copy of both
-    /// where the variable is used as a whole.
+    /// where the variable is more than that.
     fn bind_pair(&mut self, var: LocalId, map: MapId, body: &[Stmt], span: Span) -> Lowered<()> {
         let key = Place::ptr(self.f.b.param(1)).padded();
         let value = match self.is_aggregate(map) {
@@ -272,25 +272,21 @@ impl Lower<'_, '_> {
                 place
             }
         };
-        if !visit::used_whole(body, var) && !visit::captures(None, body, None).loops {
-            self.f.pairs.push((var, [key, value]));
-            return Ok(());
-        }
-        let (Type::Tuple(tuple), Some(place)) =
-            (&self.probe.locals[var.0 as usize].ty, self.local_place(var))
-        else {
-            return self.unsupported(span, "The variable of this loop is no pair");
-        };
         let key_ty = self.shared.program.map(map).key.clone().unwrap_or(U64);
         let value_ty = match self.is_aggregate(map) {
             Some(agg) => agg.scalar().unwrap_or(Type::Agg(agg)),
             None => self.shared.program.map(map).value.clone(),
         };
-        let (tuple, offsets) = (tuple.clone(), tuple.offsets());
-        self.zero(&place, tuple.size());
-        let fill = super::store::Fill::Loose;
-        self.copy_as(&key, &key_ty, &place.at(offsets[0]), &tuple.fields[0].1, fill)?;
-        self.copy_as(&value, &value_ty, &place.at(offsets[1]), &tuple.fields[1].1, fill)
+        let pair = [(key, key_ty), (value, value_ty)];
+        if visit::stays_pair(body, var) {
+            self.f.pairs.push((var, pair));
+            return Ok(());
+        }
+        let ty = self.probe.locals[var.0 as usize].ty.clone();
+        match self.local_place(var) {
+            Some(place) => self.copy_pair(&pair, &place, &ty, super::store::Fill::Loose),
+            None => self.unsupported(span, "The variable of this loop is no pair"),
+        }
     }
 
     /// `len(@m)`: the number of entries that the helper walks over.

@@ -305,14 +305,26 @@ impl Lower<'_, '_> {
         })
     }
 
+    /// Zeros what a wider type has behind a value.
+    fn zero_rest(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) {
+        let (size, room) = (e.ty.size(), ty.size());
+        if fill == Fill::Padded && room > size {
+            self.zero(&dst.at(size), room - size);
+        }
+    }
+
     /// Values that are made in memory by a helper or from several words. False: it is none of these.
     pub(super) fn store_fresh(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<bool> {
         match &e.kind {
             ExprKind::Builtin(_) => self.store_comm(dst, ty, fill)?,
             ExprKind::StrFrom { ptr, len } => {
-                self.str_from(ptr, len.as_deref(), ty, dst, fill)?;
+                self.str_from(ptr, len.as_deref(), &e.ty, dst, fill)?;
+                self.zero_rest(e, ty, dst, fill);
             }
-            ExprKind::BufFrom { ptr, len } => self.buf_from(ptr, len.as_deref(), ty, dst)?,
+            ExprKind::BufFrom { ptr, len } => {
+                self.buf_from(ptr, len.as_deref(), &e.ty, dst)?;
+                self.zero_rest(e, ty, dst, Fill::Padded);
+            }
             ExprKind::UStack(stack) => self.store_ustack(*stack, dst)?,
             ExprKind::Usym(a) => {
                 let value = self.scalar_or_address(a)?;

@@ -44,12 +44,15 @@ pub(super) struct Frame {
     /// How this function is left for good.
     pub(super) leave: Leave,
     /// Loop variables over maps that stand for the places of key and value.
-    pub(super) pairs: Vec<(LocalId, [Place; 2])>,
+    pub(super) pairs: Vec<(LocalId, Pair)>,
     /// The number, plus 1, of the attach point that fired, where it is looked up.
     pub(super) attach_id: Option<Value>,
     /// Rounds that the enclosing plain loops multiply to.
     pub(super) rounds: u64,
 }
+
+/// Places and types of an entry's key and value.
+pub(super) type Pair = [(Place, Type); 2];
 
 /// Where a local lives.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! Places: addresses of values that are not read before their bytes are needed.
 
-use super::frame::{Home, Lower};
+use super::frame::{Home, Lower, Pair};
 use super::{Lowered, read};
 use crate::ir::{Alu, Cond, Slot, Space, Ty, Value, Width};
 use crate::object::Fault;
@@ -127,6 +127,7 @@ impl Lower<'_, '_> {
 
     fn place_inner(&mut self, e: &Expr) -> Lowered<Place> {
         match &e.kind {
+            ExprKind::Local(local) if self.pair(*local).is_some() => self.materialize(e),
             ExprKind::Local(local) => match self.local_place(*local) {
                 Some(place) => Ok(place),
                 None => self.materialize(e),
@@ -155,11 +156,16 @@ impl Lower<'_, '_> {
         Ok(place)
     }
 
+    /// Key and value of the entry that a loop's variable stands for.
+    pub(super) fn pair(&self, local: LocalId) -> Option<Pair> {
+        self.f.pairs.iter().find(|(var, _)| *var == local).map(|(_, pair)| pair.clone())
+    }
+
     fn tuple_field(&mut self, base: &Expr, n: u32) -> Lowered<Place> {
         if let ExprKind::Local(local) = base.kind {
-            let pair = self.f.pairs.iter().find(|(var, _)| *var == local);
-            if let Some(place) = pair.and_then(|(_, pair)| pair.get(n as usize)) {
-                return Ok(place.clone());
+            let pair = self.pair(local);
+            if let Some((place, _)) = pair.and_then(|pair| pair.into_iter().nth(n as usize)) {
+                return Ok(place);
             }
         }
         let Type::Tuple(tuple) = &base.ty else {

@@ -1,7 +1,7 @@
 //! Writing values of any type to memory.
 
 use super::Lowered;
-use super::frame::Lower;
+use super::frame::{Lower, Pair};
 use super::place::{Base, Place};
 use super::read::constant;
 use crate::ir::{Op, Width};
@@ -41,12 +41,21 @@ impl Lower<'_, '_> {
                 self.stmts(stmts)?;
                 self.store_as(value, ty, dst, fill)
             }
-            _ if self.store_fresh(e, ty, dst, fill)? => Ok(()),
-            _ => {
-                let src = self.place(e)?;
-                self.copy_as(&src, &e.ty, dst, ty, fill)
-            }
+            ExprKind::Local(local) => match self.pair(*local) {
+                Some(pair) => self.copy_pair(&pair, dst, ty, fill),
+                None => self.store_other(e, ty, dst, fill),
+            },
+            _ => self.store_other(e, ty, dst, fill),
         }
+    }
+
+    /// Values that are made where they are to lie, or copied from where they lie.
+    fn store_other(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {
+        if self.store_fresh(e, ty, dst, fill)? {
+            return Ok(());
+        }
+        let src = self.place(e)?;
+        self.copy_as(&src, &e.ty, dst, ty, fill)
     }
 
     fn store_tuple(&mut self, items: &[Expr], ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {
@@ -125,6 +134,18 @@ impl Lower<'_, '_> {
             let (src, dst_field) = (src.at(from_at[n]), dst.at(to_at[n]));
             self.copy_as(&src, &from.fields[n].1, &dst_field, &to.fields[n].1, fill)?;
             self.zero_gap(to, n, dst);
+        }
+        Ok(())
+    }
+
+    /// Copies an entry's key and value into a tuple.
+    pub(super) fn copy_pair(&mut self, pair: &Pair, dst: &Place, ty: &Type, fill: Fill) -> Lowered<()> {
+        let Type::Tuple(tuple) = ty else {
+            return self.unsupported(self.f.b.span(), format!("A pair cannot be stored as {ty}"));
+        };
+        for (n, ((src, src_ty), offset)) in pair.iter().zip(tuple.offsets()).enumerate() {
+            self.copy_as(src, src_ty, &dst.at(offset), &tuple.fields[n].1, fill)?;
+            self.zero_gap(tuple, n, dst);
         }
         Ok(())
     }

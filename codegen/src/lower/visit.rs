@@ -353,14 +353,15 @@ pub(super) fn record_field(e: &Expr) -> Option<u32> {
     (scalar && matches!(pointer.kind, ExprKind::Context)).then_some(*offset)
 }
 
-/// Is the variable used other than field by field?
-pub(super) fn used_whole(body: &[Stmt], var: LocalId) -> bool {
-    let (mut all, mut fields) = (0, 0);
-    walk_stmts(body, &mut |node| {
-        all += usize::from(local_of(node) == Some(var));
-        if let Node::Expr(Expr { kind: ExprKind::TupleField(base, _), .. }) = node {
-            fields += usize::from(matches!(base.kind, ExprKind::Local(l) if l == var));
+/// May a loop's variable stay the entry's own key and value? Not where it is changed, pointed to, or needed in
+/// a callback of its own.
+pub(super) fn stays_pair(body: &[Stmt], var: LocalId) -> bool {
+    let mut stays = !captures(None, body, None).loops;
+    walk_stmts(body, &mut |node| match node {
+        Node::Stmt(StmtKind::AssignLocal(local, _)) | Node::Place(Place::Local(local)) => {
+            stays &= *local != var;
         }
+        _ => {}
     });
-    all != fields
+    stays
 }
