@@ -181,7 +181,31 @@ fn body_lower<'a, 'p>(
 
 impl<'p> Lower<'_, 'p> {
     /// The body, unless the call came from a 32-bit program, whose numbers mean other calls.
+    ///
+    /// A predicate that neither reads the record nor changes anything comes before that question: it
+    /// mostly answers no, and is the cheaper of the two.
     fn syscall_body(&mut self) -> Lowered<()> {
+        let predicate = self.probe.predicate.as_ref();
+        let of_record = predicate.is_some_and(visit::reads_record);
+        let first = predicate.is_some_and(|p| !of_record && !visit::has_effects(p));
+        if first {
+            self.predicate()?;
+        }
+        self.skip_32_bit_callers();
+        if !first {
+            if of_record {
+                self.read_registers()?;
+            }
+            self.predicate()?;
+        }
+        if !of_record {
+            self.read_registers()?;
+        }
+        self.actions()
+    }
+
+    /// Ends the program for a system call of a 32-bit program.
+    fn skip_32_bit_callers(&mut self) {
         let (native, skip) = (self.f.b.create_block(), self.f.b.create_block());
         let task = self.call_ptr(helpers::GET_CURRENT_TASK_BTF, &[], Space::Btf);
         let (offset, mask) = arch::CURRENT.compat_status;
@@ -191,15 +215,6 @@ impl<'p> Lower<'_, 'p> {
         self.f.b.start(skip);
         self.return_zero();
         self.f.b.start(native);
-        let early = self.probe.predicate.as_ref().is_some_and(visit::reads_record);
-        if early {
-            self.read_registers()?;
-        }
-        self.predicate()?;
-        if !early {
-            self.read_registers()?;
-        }
-        self.actions()
     }
 
     /// Reads the registers of all arguments that the body uses, at once.
