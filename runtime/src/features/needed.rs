@@ -2,7 +2,7 @@
 
 use super::{Feature as F, FeatureSet};
 use rbtrace_codegen::lower::visit::{Node, walk_program};
-use rbtrace_lang::hir::{Attach, Builtin, Expr, ExprKind, Place, Probe, Program, StmtKind};
+use rbtrace_lang::hir::{Attach, Builtin, ExprKind, Place, Probe, Program, StmtKind};
 use rbtrace_lang::types::Type;
 
 /// The features that matter to `program`; the others need not be tried. Those that neither code generation
@@ -11,19 +11,28 @@ pub fn needed(program: &Program) -> FeatureSet {
     // Branches, sign extensions and divisions of any program have a shorter form in v4.
     let mut set: FeatureSet = [F::IsaV4].into_iter().collect();
     program.probes.iter().flat_map(attaching).for_each(|f| set.insert(f));
-    let mut reads_map = false;
+    let mut looks_into_map = false;
     walk_program(program, &mut |node| {
         features_of(node).iter().for_each(|f| set.insert(*f));
-        reads_map |= matches!(
-            node,
-            Node::Expr(Expr { kind: ExprKind::MapGet { .. }, .. }) | Node::Stmt(StmtKind::ForMap { .. })
-        );
+        looks_into_map |= looks_into_a_map(node);
     });
-    // Reading an aggregation asks for every CPU's part.
-    if reads_map && program.maps.iter().any(|m| matches!(m.value, Type::Agg(_))) {
+    // Reading or emptying an aggregation asks for every CPU's part.
+    if looks_into_map && program.maps.iter().any(|m| matches!(m.value, Type::Agg(_))) {
         set.insert(F::LookupPercpuElem);
     }
     set
+}
+
+/// Is an entry of a map read, looked for or deleted?
+fn looks_into_a_map(node: Node) -> bool {
+    use ExprKind::{Delete, HasKey, MapGet, MapLen};
+    match node {
+        Node::Expr(e) => {
+            matches!(e.kind, MapGet { .. } | HasKey { .. } | Delete { .. } | MapLen(_))
+        }
+        Node::Stmt(stmt) => matches!(stmt, StmtKind::ForMap { .. }),
+        Node::Place(_) => false,
+    }
 }
 
 /// What attaching a body depends on.
@@ -102,6 +111,7 @@ mod tests {
             "begin { @[1] = count(); for ($kv : @) { print($kv.0); } }",
             &[F::ForEachMapElem, F::LookupPercpuElem, F::IsaV4],
         );
+        check("begin { @ = count(); delete(@); }", &[F::LookupPercpuElem, F::IsaV4]);
         check("begin { $i = 0; while ($i < 5) { $i++; } }", &[F::BpfLoop, F::IsaV4]);
     }
 }

@@ -10,6 +10,10 @@ use std::path::Path;
 /// Present where perf can make kprobes (`CONFIG_KPROBE_EVENTS`).
 const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
 
+/// How the functions of RCU begin. Patterns leave them out: a probe in them runs code that itself relies
+/// on RCU, which can lock up the machine.
+const RCU: &str = "rcu_";
+
 impl LiveSystem {
     /// Can this kernel probe functions? An error that names the cause where it cannot.
     pub fn require_kprobes(&self) -> Answer<()> {
@@ -76,12 +80,13 @@ impl LiveSystem {
         }
     }
 
-    /// What ftrace lists as traceable; where the system keeps that list back, all code symbols that are
-    /// not known to refuse.
+    /// What ftrace lists as traceable; where the system keeps that list back, all code symbols. Without
+    /// those that kprobes refuse.
     fn matching_functions(&self, module: Option<&str>, func: &str) -> Answer<Names> {
         let mut found: BTreeSet<(String, String)> = BTreeSet::new();
         let mut take = |m: &str, f: &str| {
-            if glob::matches(func, f) && module.is_none_or(|want| glob::matches(want, m)) {
+            let fits = glob::matches(func, f) && module.is_none_or(|want| glob::matches(want, m));
+            if fits && !f.starts_with(RCU) {
                 found.insert((m.to_owned(), f.to_owned()));
             }
         };
@@ -98,7 +103,9 @@ impl LiveSystem {
             ));
             code_symbols(&mut take).map_err(|e| tracefs::cannot_read(Path::new("/proc/kallsyms"), &e))?;
         }
-        Ok(found.into_iter().map(|(m, f)| (m.into(), f.into())).collect())
+        let refused = if found.is_empty() { HashSet::new() } else { tracefs::kprobe_blacklist() };
+        let usable = found.into_iter().filter(|(_, f)| !refused.contains(f));
+        Ok(usable.map(|(m, f)| (m.into(), f.into())).collect())
     }
 
     pub(super) fn find_function(&self, module: Option<&str>, func: &str) -> Answer<(u64, Option<u64>)> {
@@ -122,9 +129,8 @@ impl LiveSystem {
     }
 }
 
-/// Code symbols that could be probed, as far as names and the kernel's own list of refusals tell.
+/// Code symbols that could be probed, as far as their names tell.
 fn code_symbols(take: &mut dyn FnMut(&str, &str)) -> std::io::Result<()> {
-    let refused: HashSet<String> = tracefs::kprobe_blacklist();
     kallsyms::read(|line| {
         let made_by_compiler = line.name.starts_with("__pfx_")
             || line.name.starts_with("__cfi_")
@@ -132,11 +138,7 @@ fn code_symbols(take: &mut dyn FnMut(&str, &str)) -> std::io::Result<()> {
             || line.name.starts_with("__SCT__")
             || line.name.starts_with("__SCK__");
         let module = line.module.unwrap_or("vmlinux");
-        if line.is_text()
-            && !made_by_compiler
-            && !module.starts_with("__builtin__")
-            && !refused.contains(line.name)
-        {
+        if line.is_text() && !made_by_compiler && !module.starts_with("__builtin__") {
             take(module, line.name);
         }
         true

@@ -7,6 +7,7 @@ use rbtrace_lang::hir::Attach;
 use rbtrace_lang::system::{Answer, SystemError};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -69,14 +70,17 @@ impl LiveSystem {
                 files.len()
             )));
         };
+        let shown: Rc<str> = path.to_string_lossy().into();
+        let unknown = || SystemError::new(format!("Could not resolve address: {shown}:{address:#x}"));
+        if !is_elf(path) {
+            // A file of bare code has no addresses: the number is an offset.
+            let size = std::fs::metadata(path).map_or(0, |m| m.len());
+            return if address < size { Ok((shown, address)) } else { Err(unknown()) };
+        }
         let elf = self.elf(path)?;
         let code = elf.section_at(address).is_some_and(|s| s.executable);
-        match elf.offset_of_address(address).filter(|_| code) {
-            Some(offset) => Ok((path.to_string_lossy().into(), offset)),
-            None => {
-                Err(SystemError::new(format!("{address:#x} is not an address of code in {}", path.display())))
-            }
-        }
+        let offset = elf.offset_of_address(address).filter(|_| code).ok_or_else(unknown)?;
+        Ok((shown, offset))
     }
 
     pub(super) fn user_symbol(&self, binary: &str, name: &str) -> Answer<(u64, u64)> {
@@ -100,6 +104,12 @@ impl LiveSystem {
         self.elves.borrow_mut().insert(path.to_owned(), elf.clone());
         Ok(elf)
     }
+}
+
+fn is_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut f| f.read_exact(&mut magic));
+    read.is_ok() && magic == *b"\x7fELF"
 }
 
 /// The separate file with the symbols of a stripped binary.
@@ -261,6 +271,19 @@ mod tests {
         assert_eq!(system.uprobes(&me, "rbtrace_nosuch*", 0, false, None), Ok(vec![]));
         let e = system.uaddr(&me, "rbtrace_nosuch").unwrap_err();
         assert_eq!(e.message, format!("Could not resolve symbol: {me}:rbtrace_nosuch"));
+    }
+
+    #[test]
+    fn addresses_outside_of_code() {
+        let (system, me) = (LiveSystem::new(), me());
+        let e = system.uprobe_address(&me, 10, None).unwrap_err();
+        assert_eq!(e.message, format!("Could not resolve address: {me}:0xa"));
+        let flat = std::env::temp_dir().join(format!("rbtrace-flat-{}", std::process::id()));
+        std::fs::write(&flat, [0xc3; 16]).unwrap();
+        let name = flat.to_string_lossy();
+        assert_eq!(system.uprobe_address(&name, 3, None), Ok((name.as_ref().into(), 3)));
+        assert!(system.uprobe_address(&name, 16, None).is_err());
+        std::fs::remove_file(&flat).unwrap();
     }
 
     #[test]
