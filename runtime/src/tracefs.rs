@@ -22,14 +22,18 @@ impl TraceFs {
     /// Finds the mount.
     pub fn find() -> Answer<TraceFs> {
         let mut denied = false;
-        for root in USUAL.iter().map(PathBuf::from).chain(mounted()) {
+        let mut is_it = |root: &PathBuf| {
             // The mount point exists as an empty folder where nothing is mounted.
-            match std::fs::metadata(root.join("events")) {
-                Ok(_) => return Ok(TraceFs { root }),
-                Err(e) => denied |= e.kind() == ErrorKind::PermissionDenied,
-            }
+            let events = std::fs::metadata(root.join("events"));
+            denied |= events.as_ref().is_err_and(|e| e.kind() == ErrorKind::PermissionDenied);
+            events.is_ok()
+        };
+        let usual = USUAL.iter().map(PathBuf::from).find(&mut is_it);
+        match usual.or_else(|| mounted().into_iter().find(&mut is_it)) {
+            Some(root) => Ok(TraceFs { root }),
+            None if denied => Err(not_root("tracefs")),
+            None => Err(not_mounted()),
         }
-        Err(if denied { not_root("tracefs") } else { not_mounted() })
     }
 
     /// Reads from another folder that is laid out like tracefs.

@@ -39,6 +39,8 @@ pub struct LiveSystem {
     /// Nothing will be attached: whether this kernel could is no matter.
     compile_only: bool,
     notes: RefCell<Vec<String>>,
+    /// Formats of tracepoints that were asked for, by `category:event`.
+    formats: RefCell<HashMap<String, TracepointFormat>>,
     /// Binaries that were looked into.
     elves: RefCell<HashMap<PathBuf, Rc<Elf>>>,
 }

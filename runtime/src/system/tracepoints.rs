@@ -44,14 +44,20 @@ impl LiveSystem {
     }
 
     pub(super) fn read_format(&self, category: &str, event: &str) -> Answer<TracepointFormat> {
+        let name = format!("{category}:{event}");
+        if let Some(known) = self.formats.borrow().get(&name) {
+            return Ok(known.clone());
+        }
         let fs = self.tracefs()?;
         if !fs.has_event(category, event) {
             return Err(self.no_tracepoint(category, event)?);
         }
         let text = fs.format(category, event)?;
-        format::parse(&text, syscall_number(category, event)).ok_or_else(|| {
-            SystemError::new(format!("the format file of tracepoint {category}:{event} cannot be understood"))
-        })
+        let format = format::parse(&text, syscall_number(category, event)).ok_or_else(|| {
+            SystemError::new(format!("the format file of tracepoint {name} cannot be understood"))
+        })?;
+        self.formats.borrow_mut().insert(name, format.clone());
+        Ok(format)
     }
 
     /// Events of tracefs: each has a raw tracepoint of its name, but for those that the kernel makes of
