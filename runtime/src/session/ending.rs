@@ -36,22 +36,25 @@ impl Session<'_> {
             Some(e) => Err(super::start::system_error("Failed to write the output", e)),
             None => Ok(status),
         };
-        drop(self);
-        close_behind(slow);
+        self.close(slow);
         result
     }
 
     /// Detaches without running end or printing anything: the end of a dry run.
     pub(super) fn leave(mut self) -> i32 {
         let slow = attach::detach(std::mem::take(&mut self.links));
-        drop(self);
-        close_behind(slow);
+        self.close(slow);
         0
     }
-}
 
-fn close_behind(slow: Vec<OwnedFd>) {
-    if !slow.is_empty() {
+    /// Gives everything back; what is slow to close is left to a process of its own.
+    fn close(self, slow: Vec<OwnedFd>) {
+        if slow.is_empty() {
+            return;
+        }
+        self.tell(&format!("{} perf events are closed in the background", slow.len()));
+        // First what is quick: the process that is forked must not hold programs or maps.
+        drop(self);
         process::close_behind(slow);
     }
 }

@@ -2,9 +2,11 @@
 
 use super::Session;
 use crate::print::Format;
+use crate::sys::bpf;
 use rbtrace_codegen::object::{Control, Counter, Fault};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::Program;
+use std::os::fd::AsFd;
 
 impl<'a> Session<'a> {
     fn counts(&self) -> Vec<(&'a Counter, u64)> {
@@ -68,6 +70,23 @@ impl<'a> Session<'a> {
         }
         for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
             eprint!("{}", describe(self.program, counter, count).render(&self.program.sources));
+        }
+        self.report_misses();
+    }
+
+    /// Tells of events that the kernel did not hand to a program, as it ran already on that CPU.
+    fn report_misses(&self) {
+        for (program, fd) in self.object.programs.iter().zip(&self.programs) {
+            let Ok(missed @ 1..) = bpf::recursion_misses(fd.as_fd()) else { continue };
+            let mut points = program.attach.iter().filter_map(|id| self.points.get(id));
+            let Some(first) = points.next() else { continue };
+            let others = points.count();
+            let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+            let text = format!(
+                "{missed} events of {}{more} were not seen: they came while a program ran on the same CPU",
+                first.name
+            );
+            eprint!("{}", Diagnostic::warning(first.span, text).render(&self.program.sources));
         }
     }
 }
