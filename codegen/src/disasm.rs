@@ -1,6 +1,7 @@
 //! BPF as text, in the form of the kernel's verifier log (`kernel/bpf/disasm.c`).
 
 use crate::emit::encode::Insn;
+use crate::object::{ObjMapId, Reloc, RelocTarget};
 
 /// Disassembles a program, one line for each instruction: its number, a colon and its text.
 pub fn disassemble(insns: &[u64]) -> String {
@@ -10,6 +11,24 @@ pub fn disassemble(insns: &[u64]) -> String {
         let next = insns.get(i + 1).copied();
         out.push_str(&format!("{i}: {}\n", instruction(i, insns[i], next)));
         i += if is_wide(insns[i]) { 2 } else { 1 };
+    }
+    out
+}
+
+/// [`disassemble`], with the names of maps in place of descriptors that are not known yet.
+pub fn disassemble_named(insns: &[u64], relocs: &[Reloc], name: impl Fn(ObjMapId) -> String) -> String {
+    let mut out = String::new();
+    for line in disassemble(insns).lines() {
+        let at = line.split(':').next().and_then(|n| n.parse::<u32>().ok());
+        let reloc = relocs.iter().find(|r| Some(r.insn) == at);
+        let named = match reloc.map(|r| r.target) {
+            Some(RelocTarget::Map(map) | RelocTarget::MapValue(map)) => {
+                line.replacen("map[0]", &format!("map[{}]", name(map)), 1)
+            }
+            None => line.to_string(),
+        };
+        out.push_str(&named);
+        out.push('\n');
     }
     out
 }

@@ -40,7 +40,7 @@ fn result(input: &str) -> String {
     let Some(after) = directive(input, "after:") else {
         let newest = directive(input, "kernel:") != Some("old");
         return match backend::finish(&mut module, &common::features(newest)) {
-            Ok(code) => disasm::disassemble(&code.insns),
+            Ok(code) => disasm::disassemble_named(&code.insns, &code.relocs, |m| format!("m{}", m.0)),
             Err(e) => format!("error: {e}\n"),
         };
     };

@@ -326,3 +326,61 @@ impl Facts<'_> {
 fn constant(ty: Ty, c: i64) -> Simpler {
     Simpler::Op(Op::Const(normal(ty, c)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: Value = Value(0);
+    const C: Value = Value(1);
+
+    /// Simplifies `x op c` for an unknown `x`.
+    fn with(op: Alu, c: i64, ty: Ty) -> Simpler {
+        let defs = [None, Some(Op::Const(c))];
+        Facts { types: &[ty, ty], defs: &defs }.simplify(&Op::Alu(op, X, C), ty)
+    }
+
+    #[test]
+    fn powers_of_two_need_no_multiplication() {
+        assert_eq!(with(Alu::Mul, 8, Ty::I64), Simpler::WithConst(Alu::Shl, X, 3));
+        assert_eq!(with(Alu::UDiv, 1024, Ty::I64), Simpler::WithConst(Alu::LShr, X, 10));
+        assert_eq!(with(Alu::URem, 1024, Ty::I64), Simpler::WithConst(Alu::And, X, 1023));
+        assert_eq!(with(Alu::SDiv, 1024, Ty::I64), Simpler::Keep);
+        assert_eq!(with(Alu::Mul, 1 << 31, Ty::I32), Simpler::WithConst(Alu::Shl, X, 31));
+    }
+
+    #[test]
+    fn identities() {
+        assert_eq!(with(Alu::Add, 0, Ty::I64), Simpler::Value(X));
+        assert_eq!(with(Alu::Mul, 0, Ty::I64), Simpler::Op(Op::Const(0)));
+        assert_eq!(with(Alu::Or, -1, Ty::I32), Simpler::Op(Op::Const(0xffff_ffff)));
+        assert_eq!(with(Alu::And, 0xffff_ffff, Ty::I64), Simpler::Op(Op::Zext(Width::B4, X)));
+        assert_eq!(with(Alu::And, 0xffff_ffff, Ty::I32), Simpler::Value(X));
+        assert_eq!(with(Alu::Sub, 5, Ty::I64), Simpler::WithConst(Alu::Add, X, -5));
+    }
+
+    #[test]
+    fn a_divisor_of_zero_gives_what_the_machine_gives() {
+        let defs = [Some(Op::Const(7)), Some(Op::Const(0))];
+        let facts = Facts { types: &[Ty::I64; 2], defs: &defs };
+        assert_eq!(facts.simplify(&Op::Alu(Alu::UDiv, X, C), Ty::I64), Simpler::Op(Op::Const(0)));
+        assert_eq!(facts.simplify(&Op::Alu(Alu::SRem, X, C), Ty::I64), Simpler::Op(Op::Const(7)));
+    }
+
+    #[test]
+    fn comparisons_of_truth_values_are_looked_through() {
+        let defs = [None, None, Some(Op::Cmp(Cond::ULt, X, C)), Some(Op::Const(0))];
+        let facts = Facts { types: &[Ty::I64; 4], defs: &defs };
+        assert_eq!(facts.condition(Cond::Eq, Value(2), Value(3)), (Cond::UGe, X, C));
+        assert_eq!(facts.condition(Cond::Ne, Value(2), Value(3)), (Cond::ULt, X, C));
+    }
+
+    #[test]
+    fn ranges_decide_comparisons() {
+        let defs = [Some(Op::Zext(Width::B1, Value(2))), Some(Op::Const(256)), None];
+        let facts = Facts { types: &[Ty::I64; 3], defs: &defs };
+        assert_eq!(facts.known_cond(Cond::ULt, X, C), Some(true));
+        assert_eq!(facts.known_cond(Cond::Eq, X, C), Some(false));
+        assert_eq!(facts.known_cond(Cond::SGe, X, C), Some(false));
+    }
+}

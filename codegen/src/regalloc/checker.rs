@@ -142,3 +142,52 @@ fn forget(state: &mut State, r: Reg) {
         held.remove(&r);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emit::mach::SpillSlot;
+    use rbtrace_lang::Span;
+
+    fn func(ops: &[MOp]) -> MFunc {
+        let inst =
+            |(i, op): (usize, &MOp)| MInst { op: op.clone(), span: Span::default(), origin: Some(i as u32) };
+        let insts = ops.iter().enumerate().map(inst).collect();
+        let block = MBlock { insts, term: MTerm::Exit, term_span: Span::default() };
+        MFunc { blocks: vec![block], regs: 20, params: 1, slot_bytes: 0, spills: 1 }
+    }
+
+    fn mov(dst: u32, src: u32) -> MOp {
+        MOp::Mov { dst: Reg(dst), src: Src::Reg(Reg(src)), wide: true }
+    }
+
+    /// v11 = r1; v12 = r1; call; r0 = v11
+    fn original() -> MFunc {
+        func(&[mov(11, 1), mov(12, 1), MOp::Call { helper: 5, args: 0 }, mov(0, 11)])
+    }
+
+    #[test]
+    fn accepts_what_is_right() {
+        let good = func(&[mov(6, 1), mov(2, 1), MOp::Call { helper: 5, args: 0 }, mov(0, 6)]);
+        assert_eq!(check(&original(), &good), Ok(()));
+    }
+
+    #[test]
+    fn finds_a_value_that_a_call_destroyed() {
+        let bad = func(&[mov(2, 1), mov(6, 1), MOp::Call { helper: 5, args: 0 }, mov(0, 2)]);
+        assert!(check(&original(), &bad).unwrap_err().contains("does not hold v11"));
+    }
+
+    #[test]
+    fn finds_a_value_that_another_overwrote() {
+        let slot = SpillSlot(0);
+        let mut bad = original();
+        bad.blocks[0].insts[0].op = MOp::Spill { src: Reg(1), slot };
+        bad.blocks[0].insts[1].op = mov(2, 1);
+        bad.blocks[0].insts[3].op = MOp::Reload { dst: Reg(0), slot };
+        assert_eq!(check(&original(), &bad), Ok(()));
+        let clobber = MInst { op: MOp::Spill { src: Reg(0), slot }, span: Span::default(), origin: None };
+        bad.blocks[0].insts.insert(3, clobber);
+        assert!(check(&original(), &bad).unwrap_err().contains("does not hold v11"));
+    }
+}
