@@ -228,7 +228,7 @@ impl Control {
     /// Clock (boot) at begin, for `elapsed`, written by the runtime.
     pub const START: u32 = 3;
     /// The reader sleeps until it is woken (1) or polls by itself (0). A program that sends while it is 1
-    /// wakes it.
+    /// sets it to 0 and wakes it.
     pub const SLEEPING: u32 = 4;
     /// Always 0. Programs read it to hide from the verifier what they know of a number.
     pub const ZERO: u32 = 5;

@@ -101,7 +101,8 @@ impl Lower<'_, '_> {
         self.f.b.store(Width::B4, record, 4, probe);
     }
 
-    /// Submits a record; wakes the reader only where it says that it sleeps.
+    /// Submits a record; wakes the reader only where it says that it sleeps, and says at once that it does not
+    /// any more: a wake-up costs far more than a record, and the reader may take a while to come.
     fn submit(&mut self, record: Value) {
         let (wake, end) = (self.f.b.create_block(), self.f.b.create_block());
         let flags = self.f.b.declare_var(Ty::I64);
@@ -109,6 +110,9 @@ impl Lower<'_, '_> {
         self.f.b.def_var(flags, quiet);
         self.branch_sleeping(wake, end);
         self.f.b.start(wake);
+        let word = self.control(Control::SLEEPING);
+        let awake = self.f.b.iconst(0);
+        self.f.b.store(Width::B8, word, 0, awake);
         let loud = self.f.b.iconst(helpers::RB_FORCE_WAKEUP);
         self.f.b.def_var(flags, loud);
         self.f.b.jump(end, &[]);
