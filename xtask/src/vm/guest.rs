@@ -9,7 +9,7 @@ pub(crate) const MODULES: [&str; 8] =
     ["net", "drivers/net/*", "drivers/virtio", "drivers/block", "lib", "crypto", "arch", "fs/overlayfs"];
 
 /// Programs copied from this machine, with the libraries that they are linked with.
-pub(crate) const PROGRAMS: [&str; 13] = [
+pub(crate) const PROGRAMS: [&str; 14] = [
     "ip",
     "tc",
     "ss",
@@ -23,6 +23,7 @@ pub(crate) const PROGRAMS: [&str; 13] = [
     "arping",
     "bpftool",
     "sysctl",
+    "addr2line",
 ];
 
 /// Folders with plugins of these programs.
