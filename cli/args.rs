@@ -27,6 +27,8 @@ pub(crate) enum Source {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     Help,
+    /// `NAME --help`
+    ScriptHelp(&'static scripts::Script),
     Version,
     Info,
     /// `-l PATTERN`
@@ -200,6 +202,11 @@ fn explain(error: &clap::Error) -> String {
 
 /// What to do; takes from `words` what belongs to it and leaves the script's parameters.
 fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, String> {
+    if matches.get_flag("help")
+        && let Some(Source::Bundled(script)) = words.first().map(|w| source(w))
+    {
+        return Ok(Action::ScriptHelp(script));
+    }
     for (name, action) in [("help", Action::Help), ("version", Action::Version), ("info", Action::Info)] {
         if matches.get_flag(name) {
             return Ok(action);
@@ -339,6 +346,15 @@ mod tests {
         assert_eq!(args.params, ["a", "b"]);
         assert_eq!(args.named_params, [("x".into(), Some("1".into())), ("flag".into(), None)]);
         assert!(args.quiet && args.allow_unsafe);
+    }
+
+    #[test]
+    fn help_of_a_script() {
+        assert!(
+            matches!(parse("skbdrop|--help").unwrap().action, Action::ScriptHelp(s) if s.name == "skbdrop")
+        );
+        assert_eq!(parse("--help").unwrap().action, Action::Help);
+        assert_eq!(parse("/no/such.bt|--help").unwrap().action, Action::Help);
     }
 
     #[test]

@@ -37,6 +37,10 @@ fn main() -> ExitCode {
 
 fn act(args: &Args) -> anyhow::Result<u8> {
     match &args.action {
+        Action::ScriptHelp(script) => {
+            print!("{}", script.help());
+            Ok(0)
+        }
         Action::Help => {
             print!("{}", help::full());
             Ok(0)
