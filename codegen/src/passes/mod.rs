@@ -11,6 +11,7 @@ pub mod fold;
 pub mod forward;
 pub mod functions;
 pub mod gvn;
+pub mod merge_reads;
 pub mod merge_stores;
 pub mod pointers;
 pub mod scratch;
@@ -31,6 +32,9 @@ pub fn optimize(module: &mut Module, _features: &Features) -> Result<(), Backend
         for _ in 0..ROUNDS {
             improve(module, i)?;
         }
+        merge_reads::run(&mut module.funcs[i]);
+        check(module, "merge_reads")?;
+        improve(module, i)?;
     }
     functions::remove_unused(module);
     Ok(())
@@ -72,6 +76,7 @@ pub fn by_name(name: &str) -> Option<fn(&mut Function)> {
         "forward" => forward::run,
         "dead_stores" => dead_stores::run,
         "dce" => dce::run,
+        "merge_reads" => merge_reads::run,
         "merge_stores" => merge_stores::run,
         "expand_memory" => expand_memory::run,
         "expand_compare" => expand_compare::run,

@@ -1,0 +1,234 @@
+//! Reads of neighbouring kernel fields become one read: a helper call costs more than the bytes between them.
+//!
+//! Only reads that surely follow one another are merged, so that no byte is read that the script does not reach:
+//! what lies between two fields of one object is inside the object. A failure is counted once, for the first
+//! field; all of them are zero then, as they would be on their own.
+
+use super::pointers::Pointers;
+use super::util::{Dominators, constants, operands, predecessors};
+use crate::ir::*;
+use std::collections::{BTreeMap, HashMap};
+
+/// `bpf_probe_read_kernel(dst, size, src)`
+const PROBE_READ_KERNEL: Helper = Helper(113);
+/// Longest merged read in bytes.
+const MAX_BYTES: i64 = 64;
+
+/// A read of a constant number of bytes into a slot of its own.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    block: Block,
+    inst: usize,
+    slot: Slot,
+    base: Value,
+    offset: i64,
+    len: i64,
+}
+
+/// Runs the pass.
+pub fn run(f: &mut Function) {
+    let reads = Finder::new(f).reads();
+    if reads.len() < 2 {
+        return;
+    }
+    let chains = Chains::new(f);
+    let mut taken = vec![false; reads.len()];
+    let mut plans = vec![];
+    for i in 0..reads.len() {
+        if taken[i] {
+            continue;
+        }
+        let mut group = vec![i];
+        let chain = chains.after(f, reads[i].block);
+        for j in 0..reads.len() {
+            let later = chain.iter().position(|b| *b == reads[j].block);
+            let follows = later.is_some_and(|n| n > 0 || reads[j].inst > reads[i].inst);
+            if !taken[j] && follows && reads[j].base == reads[i].base && fits(&reads, &group, j) {
+                group.push(j);
+            }
+        }
+        if group.len() > 1 {
+            group.iter().for_each(|&j| taken[j] = true);
+            plans.push(group.into_iter().map(|j| reads[j]).collect::<Vec<_>>());
+        }
+    }
+    apply(f, &plans);
+}
+
+/// First byte and length of what covers all reads of a group; fields keep their alignment.
+fn window(group: &[Read]) -> (i64, i64) {
+    let start = group.iter().map(|r| r.offset).min().unwrap_or(0) & !7;
+    let end = group.iter().map(|r| r.offset + r.len).max().unwrap_or(0);
+    (start, end - start)
+}
+
+fn fits(reads: &[Read], group: &[usize], new: usize) -> bool {
+    let all: Vec<Read> = group.iter().chain([&new]).map(|&i| reads[i]).collect();
+    window(&all).1 <= MAX_BYTES
+}
+
+/// Finds the reads that may be merged.
+struct Finder<'a> {
+    f: &'a Function,
+    pointers: Pointers,
+    constants: HashMap<Value, i64>,
+    sums: HashMap<Value, (Value, i64)>,
+    /// Slots that are only filled by one read and loaded from.
+    private: Vec<bool>,
+}
+
+impl<'a> Finder<'a> {
+    fn new(f: &'a Function) -> Self {
+        let constants = constants(f);
+        let mut sums = HashMap::new();
+        for i in f.blocks.iter().flat_map(|b| &b.insts) {
+            if let (Op::Alu(Alu::Add, x, c), Some(v)) = (&i.op, i.result)
+                && let Some(&c) = constants.get(c)
+            {
+                sums.insert(v, (*x, c));
+            }
+        }
+        let pointers = Pointers::new(f);
+        let mut finder = Finder { f, pointers, constants, sums, private: vec![] };
+        finder.private = finder.private_slots();
+        finder
+    }
+
+    fn private_slots(&self) -> Vec<bool> {
+        let mut filled = vec![0; self.f.slots.len()];
+        let mut private = vec![true; self.f.slots.len()];
+        for i in self.f.blocks.iter().flat_map(|b| &b.insts) {
+            match &i.op {
+                Op::SlotAddr(_) | Op::Load { .. } => {}
+                Op::Call(PROBE_READ_KERNEL, args)
+                    if self.pointers.exact(args[0], 0).is_some_and(|p| p.1 == 0) =>
+                {
+                    self.pointers.may(args[0]).iter().for_each(|s| filled[s] += 1);
+                    self.pointers.may(args[2]).iter().for_each(|s| private[s] = false);
+                }
+                op => operands(op, |v| self.pointers.may(v).iter().for_each(|s| private[s] = false)),
+            }
+        }
+        for b in &self.f.blocks {
+            for (_, args) in b.term.successors() {
+                let passed = args.iter().flat_map(|a| self.pointers.may(*a).iter());
+                passed.for_each(|s| private[s] = false);
+            }
+        }
+        private.iter().zip(filled).map(|(p, n)| *p && n == 1).collect()
+    }
+
+    fn reads(&self) -> Vec<Read> {
+        let mut out = vec![];
+        for b in self.f.block_ids() {
+            for (inst, i) in self.f.block(b).insts.iter().enumerate() {
+                out.extend(self.read(&i.op).map(|r| Read { block: b, inst, ..r }));
+            }
+        }
+        out
+    }
+
+    fn read(&self, op: &Op) -> Option<Read> {
+        let Op::Call(PROBE_READ_KERNEL, args) = op else { return None };
+        let [dst, len, src] = args[..] else { return None };
+        let (slot, _) = self.pointers.exact(dst, 0)?;
+        let len = *self.constants.get(&len)?;
+        let (base, offset) = self.sums.get(&src).copied().unwrap_or((src, 0));
+        let whole = i64::from(self.f.slots[slot.0 as usize].size) >= len && (1..=8).contains(&len);
+        let good = whole && offset >= 0 && self.private[slot.0 as usize] && self.f.ty(base) == Ty::I64;
+        good.then_some(Read { block: Block(0), inst: 0, slot, base, offset, len })
+    }
+}
+
+/// Which blocks surely follow which, but for what fails.
+struct Chains {
+    dominators: Dominators,
+    preds: Vec<Vec<Block>>,
+}
+
+impl Chains {
+    fn new(f: &Function) -> Self {
+        Chains { dominators: Dominators::new(f), preds: predecessors(f) }
+    }
+
+    /// A block and those that follow it when nothing unlikely happens, up to the next loop.
+    fn after(&self, f: &Function, start: Block) -> Vec<Block> {
+        let mut chain = vec![start];
+        let mut b = start;
+        loop {
+            b = match &f.block(b).term {
+                Term::Jump(t, _) => *t,
+                Term::Branch { otherwise, unlikely: true, .. } => otherwise.0,
+                _ => return chain,
+            };
+            let is_loop = self.preds[b.0 as usize].iter().any(|p| self.dominators.dominates(b, *p));
+            if is_loop || !self.dominators.dominates(start, b) || chain.contains(&b) {
+                return chain;
+            }
+            chain.push(b);
+        }
+    }
+}
+
+/// Carries out the merging: one read in place of the first, the others succeed at once.
+fn apply(f: &mut Function, plans: &[Vec<Read>]) {
+    let mut moved: BTreeMap<Slot, (Slot, i64)> = BTreeMap::new();
+    let mut firsts: BTreeMap<(Block, usize), (Slot, Value, i64, i64)> = BTreeMap::new();
+    let mut others: Vec<(Block, usize)> = vec![];
+    for group in plans {
+        let (start, len) = window(group);
+        let slot = f.add_slot(len as u32, 8);
+        moved.extend(group.iter().map(|r| (r.slot, (slot, r.offset - start))));
+        firsts.insert((group[0].block, group[0].inst), (slot, group[0].base, start, len));
+        others.extend(group[1..].iter().map(|r| (r.block, r.inst)));
+    }
+    for b in f.block_ids() {
+        let insts = std::mem::take(&mut f.block_mut(b).insts);
+        let mut out = Rewriter { f, out: vec![] };
+        for (n, inst) in insts.into_iter().enumerate() {
+            let place = match inst.op {
+                Op::SlotAddr(s) => moved.get(&s).copied(),
+                _ => None,
+            };
+            if let Some(&plan) = firsts.get(&(b, n)) {
+                out.first(&inst, plan);
+            } else if others.contains(&(b, n)) {
+                out.out.push(Inst { op: Op::Const(0), ..inst });
+            } else if let Some(place) = place {
+                out.moved(&inst, place);
+            } else {
+                out.out.push(inst);
+            }
+        }
+        let out =
+            out.out.into_iter().filter(|i| i.result.is_some() || !matches!(i.op, Op::Const(_))).collect();
+        f.block_mut(b).insts = out;
+    }
+}
+
+struct Rewriter<'a> {
+    f: &'a mut Function,
+    out: Vec<Inst>,
+}
+
+impl Rewriter<'_> {
+    fn value(&mut self, op: Op, ty: Ty, like: &Inst) -> Value {
+        let v = self.f.new_value(ty);
+        self.out.push(Inst { op, result: Some(v), span: like.span });
+        v
+    }
+
+    fn first(&mut self, inst: &Inst, (slot, base, start, len): (Slot, Value, i64, i64)) {
+        let dst = self.value(Op::SlotAddr(slot), Ty::Ptr(Space::Stack), inst);
+        let len = self.value(Op::Const(len), Ty::I64, inst);
+        let start = self.value(Op::Const(start), Ty::I64, inst);
+        let src = self.value(Op::Alu(Alu::Add, base, start), Ty::I64, inst);
+        self.out.push(Inst { op: Op::Call(PROBE_READ_KERNEL, vec![dst, len, src]), ..inst.clone() });
+    }
+
+    fn moved(&mut self, inst: &Inst, (slot, at): (Slot, i64)) {
+        let base = self.value(Op::SlotAddr(slot), Ty::Ptr(Space::Stack), inst);
+        let at = self.value(Op::Const(at), Ty::I64, inst);
+        self.out.push(Inst { op: Op::Alu(Alu::Add, base, at), ..inst.clone() });
+    }
+}
