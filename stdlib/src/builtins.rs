@@ -42,6 +42,7 @@ pub const BUILTINS: &[Builtin] = &[
     },
     everywhere("cgroup", "uint64", "Id of the current process's control group (v2).", "print(cgroup)"),
     everywhere("comm", "string[16]", "Name of the current thread.", "@[comm] = count()"),
+    everywhere("config", "record", "The config variables' values.", "print(config().max_strlen)"),
     everywhere(
         "cpid",
         "uint32",
@@ -87,7 +88,19 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin {
         name: "usermode",
         ty: "uint8",
-        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "profile", "software", "hardware"],
+        probes: &[
+            "begin",
+            "end",
+            "self",
+            "kprobe",
+            "kretprobe",
+            "uprobe",
+            "uretprobe",
+            "interval",
+            "profile",
+            "software",
+            "hardware",
+        ],
         brief: "1 where the CPU was in user mode, else 0 (x86-64).",
         example: "profile:hz:99 { @[usermode] = count(); }",
     },

@@ -55,12 +55,12 @@ pub const CONFIG: &[ConfigVar] = &[
     ConfigVar {
         name: "license",
         kind: ConfigKind::Word(&[
-            "GPL",
-            "GPL v2",
-            "GPL and additional rights",
-            "Dual BSD/GPL",
             "Dual MIT/GPL",
+            "Dual BSD/GPL",
             "Dual MPL/GPL",
+            "GPL and additional rights",
+            "GPL v2",
+            "GPL",
         ]),
         default: "GPL",
         brief: "Licence under which programs are loaded.",
@@ -133,7 +133,7 @@ impl ConfigVar {
 
 /// `true`, `1`, `false`, `0`.
 pub fn as_bool(value: &str) -> Option<bool> {
-    match value {
+    match value.to_ascii_lowercase().as_str() {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
         _ => None,

@@ -6,7 +6,7 @@ use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::BinOp;
 use crate::hir::{Builtin, Ctx, Expr, ExprKind};
-use crate::types::{AddrSpace, StackType, StructKind, Type, U32, U64};
+use crate::types::{AddrSpace, StackType, StructKind, TupleType, Type, U32, U64};
 use rbtrace_stdlib as stdlib;
 
 /// The last argument that is passed in a register on x86-64 (arm64 passes two more).
@@ -57,6 +57,7 @@ impl Checker<'_> {
             "cpid" => self.cpid(span),
             "has_cpid" => Some(boolean(self.options.has_child, span)),
             "usermode" => self.usermode(span),
+            "config" => Some(self.config_record(span)),
             "kstack" | "ustack" => Some(self.stack(name, self.default_stack(), span)),
             _ => self.error(span, format!("builtin '{name}' is not supported yet")),
         })
@@ -95,11 +96,39 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::Arg(n as u8), ty: U64, span })
     }
 
+    /// The settings in force, as a record.
+    fn config_record(&mut self, span: Span) -> Expr {
+        let c = &self.settings.config;
+        let number = |n: u32| constant(u64::from(n), U64, span);
+        let fields: Vec<(&str, Expr)> = vec![
+            ("cpp_demangle", boolean(c.cpp_demangle, span)),
+            ("lazy_symbolication", boolean(c.lazy_symbolication, span)),
+            ("license", text(c.license.as_bytes(), span)),
+            ("log_size", number(c.log_size)),
+            ("max_bpf_progs", number(c.max_bpf_progs)),
+            ("max_cat_bytes", number(c.max_cat_bytes)),
+            ("max_map_keys", number(c.max_map_keys)),
+            ("max_probes", number(c.max_probes)),
+            ("max_strlen", number(c.max_strlen)),
+            ("on_stack_limit", number(c.on_stack_limit)),
+            ("print_maps_on_exit", boolean(c.print_maps_on_exit, span)),
+            ("show_debug_info", boolean(c.show_debug_info, span)),
+            ("stack_mode", text(super::config::stack_mode_name(self.settings.stack_mode).as_bytes(), span)),
+            ("str_trunc_trailer", text(c.str_trunc_trailer.as_bytes(), span)),
+        ];
+        let types = fields.iter().map(|(name, e)| (Some((*name).into()), e.ty.clone())).collect();
+        let ty = Type::Tuple(TupleType { fields: types }.into());
+        Expr { kind: ExprKind::Tuple(fields.into_iter().map(|(_, e)| e).collect()), ty, span }
+    }
+
     /// Was the CPU in user mode? On x86-64 the low two bits of `cs` are the privilege level, 3 in user mode.
     fn usermode(&mut self, span: Span) -> Typed {
-        let registers = matches!(self.view.ctx, Ctx::PtRegs | Ctx::PerfEvent);
-        let Some((offset, size)) = self.system.register("cs").filter(|_| registers) else {
-            return self.error(span, "usermode needs a probe with registers: kprobe, uprobe, profile");
+        if self.view.ctx == Ctx::None {
+            // begin and end are run by us.
+            return Some(constant(1, Type::int(1, false), span));
+        }
+        let Some((offset, size)) = self.system.register("cs") else {
+            return self.error(span, "'usermode' builtin is only supported on x86_64");
         };
         let cs = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };
         let masked = self.binary(BinOp::And, cs, int_literal(3, span), span)?;

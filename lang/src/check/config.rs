@@ -49,9 +49,9 @@ fn set(
     };
     let value = value.trim().trim_matches('"');
     if !var.accepts(value) {
-        let mut d = error(place.map(|p| p.1), format!("Invalid value for {}: '{value}'", var.name));
-        d.hints.push(format!("{} takes {}", var.name, var.expects()));
-        return Err(d);
+        let message =
+            format!("Invalid value for {}. Found: {value}. Valid values: {}.", var.name, var.expects());
+        return Err(error(place.map(|p| p.1), message));
     }
     apply(settings, var.name, value);
     Ok(())
@@ -87,6 +87,16 @@ fn apply(settings: &mut Settings, name: &str, value: &str) {
         "str_trunc_trailer" => c.str_trunc_trailer = value.into(),
         // Accepted for the scripts that set them; nothing here depends on them.
         _ => {}
+    }
+}
+
+/// The name of a stack mode.
+pub(crate) fn stack_mode_name(mode: StackMode) -> &'static str {
+    match mode {
+        StackMode::Bpftrace => "bpftrace",
+        StackMode::Perf => "perf",
+        StackMode::Raw => "raw",
+        StackMode::BuildId => "build_id",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::literal::{constant, is_literal, normalize};
 use super::{Checker, Typed};
 use crate::ast;
-use crate::hir::{Expr, ExprKind};
+use crate::hir::{Expr, ExprKind, Stmt, StmtKind};
 use crate::types::{I64, TupleType, Type, U64};
 
 /// An expression with another type, converted by `Convert`.
@@ -119,7 +119,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Field by field; records by name, whatever their order.
+    /// Field by field; records by name, whatever their order. Fields are evaluated as they are written.
     fn coerce_tuple(
         &mut self,
         fields: Vec<Expr>,
@@ -127,6 +127,7 @@ impl Checker<'_> {
         to: &TupleType,
         span: crate::Span,
     ) -> Expr {
+        let (before, fields) = if same_names(from, to) { (vec![], fields) } else { self.in_order(fields) };
         let mut rest: Vec<(Option<_>, Expr)> =
             from.fields.iter().map(|(n, _)| n.clone()).zip(fields).collect();
         let mut out = vec![];
@@ -138,7 +139,27 @@ impl Checker<'_> {
             }
         }
         let ty = Type::Tuple(TupleType { fields: to.fields.clone() }.into());
-        Expr { kind: ExprKind::Tuple(out), ty, span }
+        let tuple = Expr { kind: ExprKind::Tuple(out), ty: ty.clone(), span };
+        if before.is_empty() {
+            return tuple;
+        }
+        Expr { kind: ExprKind::Block(before, Box::new(tuple)), ty, span }
+    }
+
+    /// Fields whose order of evaluation can be seen go through variables.
+    fn in_order(&mut self, fields: Vec<Expr>) -> (Vec<Stmt>, Vec<Expr>) {
+        let mut before = vec![];
+        let mut through = |c: &mut Self, e: Expr| {
+            if matches!(e.kind, ExprKind::Const(_) | ExprKind::Text(_) | ExprKind::Local(_)) {
+                return e;
+            }
+            let (ty, span) = (e.ty.clone(), e.span);
+            let local = c.temporary("field", ty.clone(), span);
+            before.push(Stmt { kind: StmtKind::AssignLocal(local, e), span });
+            Expr { kind: ExprKind::Local(local), ty, span }
+        };
+        let fields = fields.into_iter().map(|e| through(self, e)).collect();
+        (before, fields)
     }
 
     /// An integer argument, as its own type.

@@ -45,8 +45,5 @@ impl Checker<'_> {
 }
 
 fn enum_constant(value: i64, ty: Rc<EnumType>, span: Span) -> Expr {
-    if ty.name.is_empty() {
-        return int_literal(i128::from(value), span);
-    }
     Expr { kind: ExprKind::Const(value as u64), ty: Type::Enum(ty), span }
 }

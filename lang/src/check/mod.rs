@@ -84,6 +84,8 @@ pub(crate) struct Checker<'a> {
     /// Something was not known in this round.
     unknown: bool,
     phase: Phase,
+    /// Named parameters that the script asks for. Outlives rounds.
+    named: Vec<String>,
     /// Number of the block and the body that is being walked.
     block: usize,
     view: Rc<View>,
@@ -107,6 +109,7 @@ pub fn check(
     let probes = checker.infer(script, &blocks);
     diags.append(&mut checker.diags);
     checker.unused(&mut diags);
+    diags.extend(checker.unexpected_params());
     let diags = sort_and_dedup(diags);
     if diags.iter().any(|d| d.severity == Severity::Error) {
         return Err(diags);
@@ -149,6 +152,7 @@ impl<'a> Checker<'a> {
             vars: scope::Vars::default(),
             text_probes: HashSet::new(),
             probe_users: vec![],
+            named: vec![],
             block: 0,
             diags: vec![],
             changed: false,

@@ -2,8 +2,8 @@
 
 use super::literal::{boolean, int_literal, text};
 use super::{Checker, Typed};
-use crate::Span;
 use crate::ast;
+use crate::{Diagnostic, Span};
 
 /// A number as the command line writes it: decimal, `0x…`, `0…` octal, with a sign.
 pub(crate) fn parse_number(text: &str) -> Option<i128> {
@@ -69,6 +69,9 @@ impl Checker<'_> {
     pub(crate) fn getopt(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let name = self.literal(&args[0], "getopt")?;
         let name = String::from_utf8_lossy(&name).into_owned();
+        if !self.named.contains(&name) {
+            self.named.push(name.clone());
+        }
         let given = self.options.named_params.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
         let Some(default) = args.get(1) else { return self.getopt_bool(&name, given, false, span) };
         match &default.kind {
@@ -80,17 +83,47 @@ impl Checker<'_> {
             },
             _ => {
                 let default = self.const_int(default, "the default of getopt")?;
-                let value = match given {
-                    Some(Some(value)) => parse_number(&value),
-                    Some(None) => None,
-                    None => Some(default),
-                };
-                match value {
-                    Some(v) => Some(int_literal(v, span)),
-                    None => self.error(span, format!("--{name} needs a number: --{name}=N")),
+                match given {
+                    Some(value) => self.given_number(&name, value.as_deref(), span),
+                    None => Some(int_literal(default, span)),
                 }
             }
         }
+    }
+
+    fn given_number(&mut self, name: &str, value: Option<&str>, span: Span) -> Typed {
+        match value.and_then(parse_number) {
+            Some(v) => Some(int_literal(v, span)),
+            None => self.error_hint(
+                span,
+                format!(
+                    "program command line option --{name} invalid integer (value: {})",
+                    value.unwrap_or_default()
+                ),
+                Some(format!("--{name}=N")),
+            ),
+        }
+    }
+
+    /// Named parameters that were given and that the script never asks for.
+    pub(crate) fn unexpected_params(&self) -> Option<Diagnostic> {
+        let unknown: Vec<String> = self
+            .options
+            .named_params
+            .iter()
+            .filter(|(n, _)| !self.named.contains(n))
+            .map(|(n, _)| format!("--{n}"))
+            .collect();
+        if unknown.is_empty() {
+            return None;
+        }
+        let message = format!("unexpected program command line options: {}", unknown.join(", "));
+        let d = Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) };
+        let known: Vec<String> = self.named.iter().map(|n| format!("--{n}")).collect();
+        Some(match known.is_empty() {
+            true => d,
+            false => d.hint(format!("expected program options: {}", known.join(", "))),
+        })
     }
 
     fn getopt_bool(&mut self, name: &str, given: Option<Option<String>>, default: bool, span: Span) -> Typed {

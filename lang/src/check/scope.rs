@@ -17,16 +17,25 @@ pub(crate) struct Var {
     pub declared: Option<Type>,
 }
 
-/// Variables by body and number within the body.
-pub(crate) type Vars = HashMap<(usize, LocalId), Var>;
+/// Variables by body, name and place of declaration: their numbers may differ from round to round.
+pub(crate) type Vars = HashMap<(usize, Rc<str>, Span), Var>;
+
+/// A variable of the body that is being walked.
+struct Entry {
+    name: Rc<str>,
+    /// Where it was declared or first assigned.
+    span: Span,
+    /// The type of one that the checker made for itself.
+    fixed: Option<Type>,
+}
 
 /// The open scopes of one body, and all of its variables.
 #[derive(Default)]
 pub(crate) struct Scopes {
     /// Number of the body.
     body: usize,
-    /// Names and places of all variables so far.
-    locals: Vec<(Rc<str>, Span)>,
+    /// All variables so far; [`LocalId`] indexes it.
+    locals: Vec<Entry>,
     open: Vec<Vec<LocalId>>,
     /// Loops around the current statement, `unroll` among them.
     pub loops: u32,
@@ -48,17 +57,17 @@ impl Scopes {
     }
 
     fn find(&self, name: &str) -> Option<LocalId> {
-        let of = |id: &&LocalId| &*self.locals[id.0 as usize].0 == name;
+        let of = |id: &&LocalId| *self.locals[id.0 as usize].name == *name;
         self.open.iter().rev().find_map(|scope| scope.iter().rev().find(of)).copied()
     }
 
     fn names(&self) -> Vec<String> {
-        self.open.iter().flatten().map(|id| format!("${}", self.locals[id.0 as usize].0)).collect()
+        self.open.iter().flatten().map(|id| format!("${}", self.locals[id.0 as usize].name)).collect()
     }
 
     fn add(&mut self, name: &Rc<str>, span: Span) -> LocalId {
         let id = LocalId(self.locals.len() as u32);
-        self.locals.push((Rc::clone(name), span));
+        self.locals.push(Entry { name: Rc::clone(name), span, fixed: None });
         if let Some(scope) = self.open.last_mut() {
             scope.push(id);
         }
@@ -69,7 +78,9 @@ impl Scopes {
 impl Checker<'_> {
     /// The state of a variable.
     pub(crate) fn var(&mut self, id: LocalId) -> &mut Var {
-        self.vars.entry((self.scopes.body, id)).or_insert(Var { shape: None, declared: None })
+        let entry = &self.scopes.locals[id.0 as usize];
+        let key = (self.scopes.body, Rc::clone(&entry.name), entry.span);
+        self.vars.entry(key).or_insert(Var { shape: None, declared: None })
     }
 
     /// The variable of this name that is in scope.
@@ -82,10 +93,16 @@ impl Checker<'_> {
         self.scopes.add(name, span)
     }
 
+    /// A variable of the checker's own: no script can name it, and its type is settled.
+    pub(crate) fn temporary(&mut self, name: &str, ty: Type, span: Span) -> LocalId {
+        self.scopes.locals.push(Entry { name: name.into(), span, fixed: Some(ty) });
+        LocalId(self.scopes.locals.len() as u32 - 1)
+    }
+
     /// `let` of a name that is in scope already is an error.
     pub(crate) fn check_shadowing(&mut self, name: &str, span: Span) -> Option<()> {
         let Some(id) = self.scopes.find(name) else { return Some(()) };
-        let first = self.scopes.locals[id.0 as usize].1;
+        let first = self.scopes.locals[id.0 as usize].span;
         self.diags.push(
             Diagnostic::error(
                 span,
@@ -152,7 +169,7 @@ impl Checker<'_> {
 
     /// The error that a value does not go into a variable.
     pub(crate) fn var_mismatch<T>(&mut self, id: LocalId, value: &Type, var: &Type, span: Span) -> Option<T> {
-        let (name, first) = self.scopes.locals[id.0 as usize].clone();
+        let Entry { name, span: first, .. } = &self.scopes.locals[id.0 as usize];
         self.diags.push(
             Diagnostic::error(
                 span,
@@ -161,20 +178,21 @@ impl Checker<'_> {
                      has a type '{var}'"
                 ),
             )
-            .related(first, format!("${name} is '{var}' since here")),
+            .related(*first, format!("${name} is '{var}' since here")),
         );
         None
     }
 
     /// All variables of the body with their final types.
     pub(crate) fn finish_locals(&mut self) -> Vec<Local> {
-        let names: Vec<Rc<str>> = self.scopes.locals.iter().map(|(n, _)| Rc::clone(n)).collect();
-        names
-            .into_iter()
-            .enumerate()
-            .map(|(n, name)| Local {
-                name: format!("${name}").into(),
-                ty: self.var(LocalId(n as u32)).shape.as_ref().map_or(I64, Shape::to_type),
+        (0..self.scopes.locals.len())
+            .map(|n| {
+                let Entry { name, fixed, .. } = &self.scopes.locals[n];
+                let (name, fixed) = (format!("${name}").into(), fixed.clone());
+                let ty = fixed.unwrap_or_else(|| {
+                    self.var(LocalId(n as u32)).shape.as_ref().map_or(I64, Shape::to_type)
+                });
+                Local { name, ty }
             })
             .collect()
     }

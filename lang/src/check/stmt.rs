@@ -17,6 +17,9 @@ impl Checker<'_> {
         self.scopes.push();
         let mut out = self.stmts(&block.stmts);
         if let Some(value) = &block.value {
+            if block.stmts.last().is_some_and(leaves) {
+                self.warn(value.span, "Unreachable statement.");
+            }
             self.expr_stmt(value, true, &mut out);
         }
         self.scopes.pop();
@@ -32,7 +35,7 @@ impl Checker<'_> {
                 self.warn(s.span, "Unreachable statement.");
             }
             self.stmt(s, &mut out);
-            ended = matches!(s.kind, StmtKind::Return(_) | StmtKind::Break | StmtKind::Continue);
+            ended = leaves(s);
         }
         out
     }
@@ -193,6 +196,15 @@ impl Checker<'_> {
 
 fn ty_span(name: &ast::Name, span: Span) -> Span {
     name.span.to(span)
+}
+
+/// Does what follows this statement never run?
+fn leaves(s: &ast::Stmt) -> bool {
+    match &s.kind {
+        StmtKind::Return(_) | StmtKind::Break | StmtKind::Continue => true,
+        StmtKind::Expr(ast::Expr { kind: ast::ExprKind::Call { name, .. }, .. }) => &*name.text == "exit",
+        _ => false,
+    }
 }
 
 /// May be written as a statement without using its value.

@@ -102,9 +102,8 @@ impl Checker<'_> {
             return self.error(result.span, format!("Undefined or undeclared variable: ${name}"));
         };
         let assign = self.assign_var(var, value, span)?;
-        let found = self.introduce(&"find()".into(), span);
+        let found = self.temporary("found", Type::Bool, span);
         let has_key = Expr { kind: ExprKind::HasKey { map, key }, ty: Type::Bool, span };
-        self.join_var(found, &has_key, span)?;
         let is_found = Expr { kind: ExprKind::Local(found), ty: Type::Bool, span };
         let stmt = |kind| Stmt { kind, span };
         let stmts = vec![

@@ -192,16 +192,22 @@ fn parameters() {
         ..Options::default()
     };
     let out = outcome(
-        "begin { print(($1, $2, $3, $#)); print((str($1), str($2 + 1))); print((getopt(\"n\", 1), getopt(\"v\"), getopt(\"w\"), getopt(\"s\", \"d\"))); }",
+        "begin { print(($1, $2, $3, $#)); print((str($1), str($2 + 1))); print(config().max_strlen); print((getopt(\"n\", 1), getopt(\"v\"), getopt(\"w\"), getopt(\"s\", \"d\"))); }",
         &options,
     );
     expect![[r#"
         probe begin#0 (None)
           Print((42:int8, "hello":string[6], -16:int8, 3:int8))
           Print(("42":string[3], "ello":string[5]))
+          Print((true, false, "GPL":string[4], 1000000:uint64, 1024:uint64, 10240:uint64, 4096:uint64, 1024:uint64, 1024:uint64, 32:uint64, true, true, "bpftrace":string[9], "..":string[3]).8)
           Print((7:int8, true, false, "d":string[2]))
     "#]]
     .assert_eq(&out);
+    assert_eq!(
+        messages_with("begin { print(getopt(\"n\", 1)); }", &options),
+        "ERROR: unexpected program command line options: --v\nHINT: expected program options: --n\n"
+    );
+    let options = Options { named_params: vec![], ..options };
     assert_eq!(
         messages_with("begin { print($4); }", &options),
         "WARNING: Positional parameter $4 is empty or not provided.\n"

@@ -153,15 +153,15 @@ fn find_puts_the_value_into_a_variable() {
     check(
         "begin { @a[1] = (uint16)2; let $v; if (find(@a, 1, $v)) { print($v); } }",
         expect![[r#"
-        map @a[int8]: uint16 (4096 entries)
-        probe begin#0 (None)
-          local $v.0: uint16
-          local $find().1: bool
-          @a[1:int8] = (uint16)2:int8
-          let $v.0
-          if { $find().1 = has_key @a[1:int8]; if $find().1;   $v.0 = @a[1:int8]; $find().1 }
-            Print($v.0)
-    "#]],
+            map @a[int8]: uint16 (4096 entries)
+            probe begin#0 (None)
+              local $v.0: uint16
+              local $found.1: bool
+              @a[1:int8] = (uint16)2:int8
+              let $v.0
+              if { $found.1 = has_key @a[1:int8]; if $found.1;   $v.0 = @a[1:int8]; $found.1 }
+                Print($v.0)
+        "#]],
     );
 }
 
@@ -176,6 +176,30 @@ fn structs_and_stacks_may_be_keys_and_values() {
               @t[*(struct task *)arg0] = kstack(Bpftrace, 127)
               @s[(kstack(Bpftrace, 127), ustack(Bpftrace, 3))] = (struct task *)arg0
               Print(*@s[(kstack(Bpftrace, 127), ustack(Bpftrace, 3))]@0:uint32)
+        "#]],
+    );
+}
+
+#[test]
+fn records_are_evaluated_as_they_are_written() {
+    check(
+        "begin { @a = (x=pid, y=tid); @a = (y={ print(1); 2 }, x={ print(2); 3 }); let $v; if (find(@b, 1, $v)) { } $w = \"a\"; print($w); @b[1] = 5; }",
+        expect![[r#"
+            map @a: (x=int64,y=int64) (4096 entries)
+            map @b[int8]: int8 (4096 entries)
+            probe begin#0 (None)
+              local $field.0: int8
+              local $field.1: int8
+              local $v.2: int8
+              local $found.3: bool
+              local $w.4: string[2]
+              @a = ((int64)pid, (int64)tid)
+              @a = { $field.0 = { Print(1:int8); 2:int8 }; $field.1 = { Print(2:int8); 3:int8 }; ((int64)$field.1, (int64)$field.0) }
+              let $v.2
+              if { $found.3 = has_key @b[1:int8]; if $found.3;   $v.2 = @b[1:int8]; $found.3 }
+              $w.4 = "a":string[2]
+              Print($w.4)
+              @b[1:int8] = 5:int8
         "#]],
     );
 }

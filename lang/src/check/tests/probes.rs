@@ -131,7 +131,7 @@ fn config_variables() {
     assert_eq!(
         messages("config = { max_strlne=64; stack_mode=foo } begin { print(1); }"),
         "ERROR: max_strlne: not a known configuration option\nHINT: did you mean 'max_strlen'?\n\
-         ERROR: Invalid value for stack_mode: 'foo'\nHINT: stack_mode takes bpftrace, perf, raw, build_id\n"
+         ERROR: Invalid value for stack_mode. Found: foo. Valid values: bpftrace, perf, raw, build_id.\n"
     );
     check(
         "config = { max_strlen=64; stack_mode=perf; max_map_keys=7 } begin { @[str(1)] = kstack; }",
