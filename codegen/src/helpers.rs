@@ -73,10 +73,6 @@ pub const RB_NO_WAKEUP: i64 = 1;
 pub const RB_FORCE_WAKEUP: i64 = 2;
 /// `BPF_F_USER_STACK`: the stack of the process, not of the kernel.
 pub const F_USER_STACK: i64 = 1 << 8;
-/// `BPF_F_USER_BUILD_ID`: build id and offset in place of addresses.
-pub const F_USER_BUILD_ID: i64 = 1 << 11;
-/// `BPF_F_NO_PREALLOC`: entries are allocated when they are needed.
-pub const F_NO_PREALLOC: u32 = 1;
 /// `BPF_F_MMAPABLE`: user space may map the array's memory.
 pub const F_MMAPABLE: u32 = 1 << 10;
 /// `BPF_F_STACK_BUILD_ID`: a stack map holds build ids.

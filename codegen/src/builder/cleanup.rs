@@ -13,10 +13,8 @@ pub(super) fn remove_unreachable(func: &mut Function) {
             todo.extend(func.block(b).term.successors().into_iter().map(|(to, _)| to));
         }
     }
-    let mut next = 0;
-    for number in new_number.iter_mut().flatten() {
+    for (next, number) in (0..).zip(new_number.iter_mut().flatten()) {
         *number = next;
-        next += 1;
     }
     let mut keep = new_number.iter().map(Option::is_some);
     func.blocks.retain(|_| keep.next() == Some(true));

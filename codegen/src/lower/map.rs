@@ -131,10 +131,10 @@ impl Lower<'_, '_> {
 
     /// Address of a value in memory, where it lies already or in a slot.
     fn value_in_memory(&mut self, value: &Expr, ty: &Type) -> Lowered<Value> {
-        if let (ExprKind::Local(local), true) = (&value.kind, value.ty == *ty) {
-            if let Some(place) = self.local_place(*local) {
-                return Ok(self.address(&place));
-            }
+        if let (ExprKind::Local(local), true) = (&value.kind, value.ty == *ty)
+            && let Some(place) = self.local_place(*local)
+        {
+            return Ok(self.address(&place));
         }
         let slot = self.slot_for(ty);
         self.store_as(value, ty, &Place::slot(slot), Fill::Loose)?;

@@ -76,8 +76,11 @@ impl Place {
 }
 
 impl Lower<'_, '_> {
-    /// The memory that a local lives in; `None` for an SSA variable.
+    /// The memory that a local lives in; `None` for an SSA variable and for an entry's pair.
     pub(super) fn local_place(&mut self, local: LocalId) -> Option<Place> {
+        if self.pair(local).is_some() {
+            return None;
+        }
         let place = match self.home(local) {
             Home::Var(_) => return None,
             Home::Slot(slot) => Place::slot(slot),
@@ -127,7 +130,6 @@ impl Lower<'_, '_> {
 
     fn place_inner(&mut self, e: &Expr) -> Lowered<Place> {
         match &e.kind {
-            ExprKind::Local(local) if self.pair(*local).is_some() => self.materialize(e),
             ExprKind::Local(local) => match self.local_place(*local) {
                 Some(place) => Ok(place),
                 None => self.materialize(e),

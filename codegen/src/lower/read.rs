@@ -24,14 +24,6 @@ impl Lower<'_, '_> {
         self.probe_read_sized(dst, size, src);
     }
 
-    /// Reads kernel memory that is certainly there.
-    pub(super) fn read_certain(&mut self, dst: &Place, size: u32, src: &Place) {
-        let size = self.f.b.iconst(i64::from(size));
-        let from = self.address(src);
-        let to = self.address(dst);
-        self.call(helpers::PROBE_READ_KERNEL, &[to, size, from]);
-    }
-
     /// The same with a size that is known at run time only; it must be bounded.
     pub(super) fn probe_read_sized(&mut self, dst: &Place, size: Value, src: &Place) {
         let (helper, _, fault) = reader(&src.base);
@@ -39,6 +31,14 @@ impl Lower<'_, '_> {
         let to = self.address(dst);
         let result = self.call(helper, &[to, size, from]);
         self.fault_if(Cond::Ne, result, 0, fault);
+    }
+
+    /// Reads kernel memory that is certainly there.
+    pub(super) fn read_certain(&mut self, dst: &Place, size: u32, src: &Place) {
+        let size = self.f.b.iconst(i64::from(size));
+        let from = self.address(src);
+        let to = self.address(dst);
+        self.call(helpers::PROBE_READ_KERNEL, &[to, size, from]);
     }
 
     /// Reads a text of at most `size` bytes, its NUL included. The result is the number of bytes with the
