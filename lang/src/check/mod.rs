@@ -22,6 +22,7 @@ mod literal;
 mod loops;
 mod maps;
 mod memory;
+mod only_pid;
 mod ops;
 mod params;
 mod probes;
@@ -214,7 +215,7 @@ impl<'a> Checker<'a> {
         let predicate = probe.predicate.as_ref().map(|p| self.condition(p));
         self.scopes.pop();
         let stmts = self.block(&probe.body);
-        Some(hir::Probe {
+        let mut typed = hir::Probe {
             attach: body.attach.clone(),
             ctx: body.view.ctx,
             predicate: match predicate {
@@ -224,7 +225,11 @@ impl<'a> Checker<'a> {
             body: stmts,
             locals: self.finish_locals(),
             span: probe.span,
-        })
+        };
+        if let Some(pid) = self.options.pid {
+            only_pid::restrict(&mut typed, pid);
+        }
+        Some(typed)
     }
 
     /// Warns of what was declared and never used.
