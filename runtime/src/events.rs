@@ -32,6 +32,8 @@ pub struct Printer<'a> {
     pub max_cat_bytes: u32,
     /// Warnings are not shown.
     pub quiet_warnings: bool,
+    /// `system()` is not run any more; how often it was not.
+    skipped: Option<u64>,
     scratch: Vec<u8>,
 }
 
@@ -47,14 +49,26 @@ impl<'a> Printer<'a> {
             tables: Vec::new(),
             max_cat_bytes: 10240,
             quiet_warnings: false,
+            skipped: None,
             scratch: Vec::new(),
         }
     }
 
-    /// Prints one record, or does what it asks for. Records of unknown kind are ignored: no program sends them.
-    pub fn record(&mut self, data: &[u8]) {
+    /// From now on `system()` is only counted.
+    pub fn skip_commands(&mut self) {
+        self.skipped.get_or_insert(0);
+    }
+
+    /// How often `system()` was not run.
+    pub fn skipped_commands(&self) -> u64 {
+        self.skipped.unwrap_or(0)
+    }
+
+    /// Prints one record, or does what it asks for. Records of unknown kind are ignored: no program sends
+    /// them. True where it ran a command, which may have taken long.
+    pub fn record(&mut self, data: &[u8]) -> bool {
         let object = self.object;
-        let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return };
+        let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return false };
         match &record.kind {
             EmitKind::Printf(pieces) => self.printf(pieces, &record.fields, data),
             EmitKind::Errorf(pieces, warning) => self.errorf(pieces, *warning, record, data),
@@ -71,6 +85,7 @@ impl<'a> Printer<'a> {
             }
         }
         self.out.event_done();
+        matches!(record.kind, EmitKind::System(_)) && self.skipped.is_none()
     }
 
     fn printf(&mut self, pieces: &[Piece], fields: &[RecordField], data: &[u8]) {
@@ -232,6 +247,10 @@ impl<'a> Printer<'a> {
     }
 
     fn system(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
+        if let Some(skipped) = &mut self.skipped {
+            *skipped += 1;
+            return;
+        }
         let command = self.rendered(pieces, record, data);
         if let Err(e) = async_actions::system(&command, self.format, &mut self.out) {
             self.warn(&format!("system(\"{command}\"): {}", sys::describe(&e)), record.span);

@@ -115,6 +115,8 @@ struct Session<'a> {
     watch: Option<watching::Watch>,
     /// The mark of `exit()` has been read: records are dropped until the end's own.
     exited: bool,
+    /// The last record ran a command.
+    slow_record: bool,
     /// What has been told of each counter.
     told: Vec<u64>,
     attached: usize,

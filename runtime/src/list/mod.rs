@@ -65,10 +65,20 @@ pub fn list_program<'a>(
 ) -> io::Result<Vec<String>> {
     let mut lister = Lister::new(system, options, out);
     for point in points {
-        writeln!(lister.out, "{}", point.name)?;
+        writeln!(lister.out, "{}", listed_name(point))?;
         lister.arguments_of(&point.kind)?;
     }
     lister.finish()
+}
+
+/// How the reference lists an attach point: timers and counters without their number.
+fn listed_name(point: &AttachPoint) -> &str {
+    match (&point.kind, point.name.rfind(':')) {
+        (Attach::Interval(_) | Attach::Profile(_) | Attach::PerfEvent { .. }, Some(colon)) => {
+            &point.name[..=colon]
+        }
+        _ => &point.name,
+    }
 }
 
 struct Lister<'a> {

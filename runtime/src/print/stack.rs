@@ -7,7 +7,9 @@ use rbtrace_lang::types::{StackMode, StackType};
 
 /// `struct bpf_stack_build_id` (include/uapi/linux/bpf.h): status, 20 bytes of id, offset or address.
 const BUILD_ID_ENTRY: usize = 32;
-/// `BPF_STACK_BUILD_ID_VALID`
+/// `BPF_STACK_BUILD_ID_EMPTY`: the stack ends here.
+const BUILD_ID_EMPTY: u32 = 0;
+/// `BPF_STACK_BUILD_ID_VALID`: otherwise there is an address only.
 const BUILD_ID_VALID: u32 = 1;
 
 /// Appends a kernel stack: a line break, then one line for each frame.
@@ -25,7 +27,8 @@ pub fn user(env: &Env, ty: StackType, data: &[u8], style: Style, out: &mut Vec<u
     out.push(b'\n');
     let Some(frames) = frames(env, ty, true, data) else { return };
     if ty.mode == StackMode::BuildId {
-        for entry in frames.chunks_exact(BUILD_ID_ENTRY) {
+        let entries = frames.chunks_exact(BUILD_ID_ENTRY).take(usize::from(ty.depth));
+        for entry in entries.take_while(|e| u32_at(e, 0) != BUILD_ID_EMPTY) {
             append(&[build_id_line(entry)], ty.mode, style, out);
         }
         return;
@@ -49,10 +52,10 @@ fn addresses(frames: &[u8], ty: StackType) -> impl Iterator<Item = u64> {
 
 fn build_id_line(entry: &[u8]) -> String {
     if u32_at(entry, 0) != BUILD_ID_VALID {
-        return format!("{:x}", u64_at(entry, 24));
+        return format!("{:#x}", u64_at(entry, 24));
     }
     let id: String = entry[4..24].iter().map(|b| format!("{b:02x}")).collect();
-    format!("{id} {:x}", u64_at(entry, 24))
+    format!("{id} {:#x}", u64_at(entry, 24))
 }
 
 fn append(lines: &[String], mode: StackMode, style: Style, out: &mut Vec<u8>) {

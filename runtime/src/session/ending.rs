@@ -13,10 +13,10 @@ impl Session<'_> {
     /// Ends the run; returns its exit status.
     pub(super) fn finish(mut self) -> Result<i32, RunError> {
         let slow = attach::detach(std::mem::take(&mut self.links));
-        self.drain();
+        self.drain_all();
         self.exited = false;
         self.run_special(&Attach::End)?;
-        self.drain();
+        self.drain_all();
         if self.printer.format == Format::Text {
             self.printer.out.buf.extend_from_slice(b"\n\n");
         }
@@ -29,6 +29,7 @@ impl Session<'_> {
         }
         self.report_lost();
         self.report_counters();
+        self.report_skipped();
         let status = self.control.get(Control::EXIT_CODE) as i32;
         let result = match self.printer.out.failure() {
             // The reader has seen enough.

@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 /// While events flow the ring buffer is looked at so often (milliseconds): no program wakes us then.
 const BUSY_MS: i32 = 5;
+/// So many events in one round are a flood: the ring buffer must be emptied sooner.
+const MANY: usize = 4096;
+/// The pause then.
+const FLOOD_MS: i32 = 1;
 /// Rounds without an event after which we sleep until a program wakes us.
 const QUIET_ROUNDS: u32 = 4;
 /// Longest sleep: the exit flag is looked at so often.
@@ -35,7 +39,12 @@ impl Session<'_> {
             }
             self.remember_symbols();
             quiet_rounds = if events > 0 { 0 } else { quiet_rounds + 1 };
-            let over = if quiet_rounds < QUIET_ROUNDS { self.wait(BUSY_MS, false) } else { self.sleep() };
+            let over = match quiet_rounds {
+                QUIET_ROUNDS.. => self.sleep(),
+                0 if self.slow_record => self.wait(0, false),
+                0 if events >= MANY => self.wait(FLOOD_MS, false),
+                _ => self.wait(BUSY_MS, false),
+            };
             if over? {
                 return Ok(());
             }
@@ -49,22 +58,29 @@ impl Session<'_> {
         }
     }
 
-    /// Prints all records that have arrived, up to the mark of `exit()`; returns how many.
+    /// Prints the records that have arrived, up to the mark of `exit()`; returns how many. After one that runs
+    /// a command it stops, as a signal may be waiting.
     pub(super) fn drain(&mut self) -> usize {
         let Some((ring, _)) = &mut self.ring else {
             self.printer.out.idle();
             return 0;
         };
-        let (printer, exited) = (&mut self.printer, &mut self.exited);
+        let (printer, exited, slow) = (&mut self.printer, &mut self.exited, &mut self.slow_record);
+        *slow = false;
         let count = ring.consume(|record| {
             *exited |= is_exit(record);
             if !*exited {
-                printer.record(record);
+                *slow = printer.record(record);
             }
-            printer.out.failure().is_none()
+            !*slow && printer.out.failure().is_none()
         });
         printer.out.idle();
         count
+    }
+
+    /// Prints all records that are there.
+    pub(super) fn drain_all(&mut self) {
+        while self.drain() > 0 && self.printer.out.failure().is_none() {}
     }
 
     /// Sleeps until a program wakes us. The flag is set first and the ring looked at again: a record that
@@ -102,6 +118,8 @@ impl Session<'_> {
             if self.points.values().any(|p| p.kind == probe) {
                 self.run_special(&probe)?;
             } else {
+                // Nobody who interrupts us wants to wait for commands that are still to be run.
+                self.printer.skip_commands();
                 return Ok(true);
             }
         }

@@ -74,6 +74,16 @@ impl<'a> Session<'a> {
         self.report_misses();
     }
 
+    /// Tells of commands that were not run as a signal ended the script.
+    pub(super) fn report_skipped(&self) {
+        let skipped = self.printer.skipped_commands();
+        if skipped > 0 && !self.options.no_warnings {
+            eprintln!(
+                "WARNING: {skipped} calls of system() were not run any more: a signal ended the script"
+            );
+        }
+    }
+
     /// Tells of events that the kernel did not hand to a program, as it ran already on that CPU.
     fn report_misses(&self) {
         for (program, fd) in self.object.programs.iter().zip(&self.programs) {

@@ -61,6 +61,7 @@ impl<'a> Session<'a> {
             watched,
             signals,
             exited: false,
+            slow_record: false,
             told: vec![0; object.counters.len()],
             attached: 0,
             options: behaviour,

@@ -42,14 +42,16 @@ impl Ring {
         self.consumer.word(0).load(Ordering::Relaxed) == self.producer.word(0).load(Ordering::Acquire)
     }
 
-    /// Hands each complete record to `f` in order, until there is none left or `f` says stop (false).
-    /// Returns how many there were.
+    /// Hands each complete record that is there now to `f` in order, until `f` says stop (false). Records that
+    /// come meanwhile wait for the next call, so that it ends however fast they come. Returns how many there
+    /// were.
     pub fn consume(&mut self, mut f: impl FnMut(&[u8]) -> bool) -> usize {
         let mut at = self.consumer.word(0).load(Ordering::Relaxed);
         let mut published = at;
         let mut count = 0;
         let mut go_on = true;
-        while go_on && at < self.producer.word(0).load(Ordering::Acquire) {
+        let end = self.producer.word(0).load(Ordering::Acquire);
+        while go_on && at < end {
             let Some((len, discarded)) = self.header(at) else { break };
             if !discarded {
                 let from = self.data + (at & self.mask) as usize + HEADER;
