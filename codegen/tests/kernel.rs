@@ -113,6 +113,6 @@ fn callbacks_load_with_btf() {
     let source = rbtrace_lang::Source::new("stdin", "BEGIN { }");
     let (btf, infos) = btf::build(&[("begin_1", &code)], &[source]);
     let info = kernel::Info { btf: &btf, funcs: &infos[0].0, lines: &infos[0].1 };
-    let prog = kernel::load(&code, &[], Some(info)).unwrap_or_else(|e| panic!("{e}"));
+    let prog = kernel::load(&code, &[], Some(&info)).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(kernel::run(&prog, &[0]), Ok(45));
 }

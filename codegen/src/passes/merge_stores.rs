@@ -38,10 +38,10 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn inst(&mut self, inst: Inst, constants: &HashMap<Value, i64>) {
-        if let Op::Store { width, ptr, offset, value } = inst.op {
-            if let Some(&c) = constants.get(&value) {
-                return self.add(inst, ptr, offset, width, c);
-            }
+        if let Op::Store { width, ptr, offset, value } = inst.op
+            && let Some(&c) = constants.get(&value)
+        {
+            return self.add(inst, ptr, offset, width, c);
         }
         // What touches no memory may stand between the stores.
         let quiet = inst.op.is_pure() && !matches!(inst.op, Op::Load { .. } | Op::Call(..));

@@ -3,7 +3,6 @@
 //! Its address is looked up once, right before the first block that needs it. Each function of a module has a part of
 //! its own: a callback runs while its caller's slots are in use.
 
-use super::expand_memory::slot_align;
 use super::util::{Dominators, split};
 use crate::backend::BackendError;
 use crate::ir::*;
@@ -15,21 +14,32 @@ const MAP_LOOKUP_ELEM: Helper = Helper(1);
 /// function, comes before.
 const RINGBUF_RESERVE: Helper = Helper(131);
 
-/// Moves `slots` of function `func` to scratch memory from byte `start` on; returns the end of the part.
-pub fn use_for(module: &mut Module, func: usize, slots: &[Slot], start: u32) -> Result<u32, BackendError> {
+/// Largest value of a per-CPU map: `PCPU_MIN_UNIT_SIZE` in `include/linux/percpu.h`.
+const MAX_BYTES: u32 = 32 << 10;
+
+/// Moves slots of function `func` to scratch memory, at these offsets from byte `start` on; returns the end of
+/// the part.
+pub fn use_for(
+    module: &mut Module,
+    func: usize,
+    slots: &[(Slot, u32)],
+    start: u32,
+) -> Result<u32, BackendError> {
+    let error = |text: &str| BackendError::new(module.funcs[func].span, text);
     let Some((map, element)) = module.scratch else {
-        let text = "the values of this block do not fit the 512 bytes of BPF stack";
-        return Err(BackendError::new(module.funcs[func].span, text));
+        return Err(error("the values of this block do not fit the 512 bytes of BPF stack"));
     };
-    let f = &mut module.funcs[func];
+    let f = &module.funcs[func];
     let mut offsets = vec![None; f.slots.len()];
     let mut end = start;
-    for s in slots {
-        let data = &f.slots[s.0 as usize];
-        end = end.next_multiple_of(slot_align(data));
-        offsets[s.0 as usize] = Some(end);
-        end += data.size;
+    for (s, at) in slots {
+        offsets[s.0 as usize] = Some(start + at);
+        end = end.max(start + at + f.slots[s.0 as usize].size);
     }
+    if end > MAX_BYTES {
+        return Err(error("the values of this block need more than 32 KiB of memory"));
+    }
+    let f = &mut module.funcs[func];
     let base = look_up(f, &offsets, map, element);
     rewrite(f, &offsets, base);
     Ok(end.next_multiple_of(8))

@@ -89,32 +89,39 @@ pub fn overflows(module: &Module, funcs: &[MFunc], reserve: &mut [u32]) -> bool 
     true
 }
 
-/// Packs slots by liveness; returns those that do not fit in `budget` bytes.
-fn place_function(f: &Function, budget: u32) -> (Frame, Vec<Slot>) {
+/// Packs slots by liveness. Those that do not fit in `budget` bytes are packed likewise into scratch memory, and
+/// returned with their offsets there.
+fn place_function(f: &Function, budget: u32) -> (Frame, Vec<(Slot, u32)>) {
     let conflicts = SlotConflicts::new(f);
     let mut order: Vec<usize> = (0..f.slots.len()).filter(|&s| conflicts.used(s)).collect();
     order.sort_by_key(|&s| (!conflicts.on_stack(f, s), f.slots[s].size, s));
     let mut frame = Frame { offsets: vec![None; f.slots.len()], stack_bytes: 0 };
     let mut moved = vec![];
     for s in order {
-        let end = lowest_place(f, &frame, &conflicts, s);
+        let end = lowest_place(f, &frame.offsets, &conflicts, s);
         if conflicts.on_stack(f, s) || end <= budget {
             frame.offsets[s] = Some(-(end as i32));
             frame.stack_bytes = frame.stack_bytes.max(end.next_multiple_of(8));
         } else {
-            moved.push(Slot(s as u32));
+            moved.push(s);
         }
     }
-    (frame, moved)
+    let mut below = vec![None; f.slots.len()];
+    for &s in &moved {
+        below[s] = Some(-(lowest_place(f, &below, &conflicts, s) as i32));
+    }
+    let total = below.iter().flatten().map(|o| o.unsigned_abs()).max().unwrap_or(0).next_multiple_of(8);
+    let start = |s: usize| below[s].map(|o| (Slot(s as u32), total - o.unsigned_abs()));
+    (frame, moved.into_iter().filter_map(start).collect())
 }
 
-/// Distance from r10 to the start of slot `s`, the smallest at which it meets no conflicting slot.
-fn lowest_place(f: &Function, frame: &Frame, conflicts: &SlotConflicts, s: usize) -> u32 {
+/// Distance from the end of the memory to the start of slot `s`, the smallest at which it meets no conflicting slot.
+fn lowest_place(f: &Function, placed: &[Option<i32>], conflicts: &SlotConflicts, s: usize) -> u32 {
     let (size, align) = (f.slots[s].size.max(1), slot_align(&f.slots[s]));
     let mut end = size.next_multiple_of(align);
     let mut taken: Vec<(u32, u32)> = conflicts
         .of(s)
-        .filter_map(|t| Some((t, frame.offsets[t]?.unsigned_abs())))
+        .filter_map(|t| Some((t, placed[t]?.unsigned_abs())))
         .map(|(t, end)| (end - f.slots[t].size.max(1), end))
         .collect();
     taken.sort_unstable();

@@ -58,7 +58,7 @@ pub(crate) struct Info<'a> {
 }
 
 /// Loads a program; the error has the verifier's log.
-pub(crate) fn load(code: &Code, maps: &[OwnedFd], info: Option<Info<'_>>) -> Result<OwnedFd, String> {
+pub(crate) fn load(code: &Code, maps: &[OwnedFd], info: Option<&Info<'_>>) -> Result<OwnedFd, String> {
     let mut insns = code.insns.clone();
     for r in &code.relocs {
         let (RelocTarget::Map(map) | RelocTarget::MapValue(map)) = r.target;
@@ -72,8 +72,8 @@ pub(crate) fn load(code: &Code, maps: &[OwnedFd], info: Option<Info<'_>>) -> Res
     attr[2] = license.as_ptr() as u64;
     attr[3] = pair(1, log.len() as u32);
     attr[4] = log.as_mut_ptr() as u64;
-    let btf = info.as_ref().map(|i| load_btf(i.btf)).transpose()?;
-    if let (Some(info), Some(btf)) = (&info, &btf) {
+    let btf = info.map(|i| load_btf(i.btf)).transpose()?;
+    if let (Some(info), Some(btf)) = (info, &btf) {
         attr[9] = pair(btf.as_raw_fd() as u32, 8);
         attr[10] = info.funcs.as_ptr() as u64;
         attr[11] = pair(info.funcs.len() as u32, 16);

@@ -96,7 +96,7 @@ impl<'a> Gen<'a> {
         let mut f = Function::new(name, params, Span::default());
         for _ in 0..slots {
             let size = rng.pick(&[1, 4, 6, 8, 12, 16, 24, 40]) * scale;
-            f.add_slot(size, if size % 8 == 0 { 8 } else { 1 });
+            f.add_slot(size, if size.is_multiple_of(8) { 8 } else { 1 });
         }
         Gen { rng, f, block: Block(0), shared: vec![], local: vec![], slot_addrs: vec![], calls: false }
     }

@@ -93,17 +93,17 @@ impl Machine<'_> {
         let mut bytes = [0; 8];
         if (CTX..STACK).contains(&at) {
             let word = self.ctx.get((at - CTX) as usize / 8)?;
-            return (at % 8 == 0 && n == 8).then_some(*word);
+            return (at.is_multiple_of(8) && n == 8).then_some(*word);
         }
         let from = at.checked_sub(STACK)? as usize;
         bytes[..n].copy_from_slice(self.stack.get(from..from + n)?);
-        (from % n == 0).then_some(u64::from_le_bytes(bytes))
+        from.is_multiple_of(n).then_some(u64::from_le_bytes(bytes))
     }
 
     fn store(&mut self, at: u64, n: usize, v: u64) -> Option<()> {
         let from = at.checked_sub(STACK)? as usize;
         self.stack.get_mut(from..from + n)?.copy_from_slice(&v.to_le_bytes()[..n]);
-        (from % n == 0).then_some(())
+        from.is_multiple_of(n).then_some(())
     }
 
     fn helper(&mut self, number: i32, args: [u64; 6]) -> Option<u64> {
