@@ -5,4 +5,5 @@ pub mod frequency;
 pub mod layout;
 pub mod mach;
 pub mod select;
+pub mod sink;
 pub mod tidy;

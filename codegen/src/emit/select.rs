@@ -5,6 +5,7 @@
 //! Block parameters pass through one register of their own each, so that copies on an edge never disturb one another.
 
 use super::mach::{MBlock, MBlockId, MFunc, MInst, MOp, MTerm, Reg, Src};
+use super::sink::sums_to_sink;
 use crate::backend::BackendError;
 use crate::ir::*;
 use crate::object::Features;
@@ -35,6 +36,8 @@ struct Selector<'a> {
     regs: Vec<Option<Reg>>,
     /// What defines each value.
     defs: Vec<Option<&'a Op>>,
+    /// Sums that are made where they are used.
+    sunk: Vec<bool>,
     /// The register through which each block parameter arrives.
     incoming: HashMap<Value, Reg>,
     /// Constants and addresses that already lie in a register, until the next call or the end of the block.
@@ -70,7 +73,8 @@ impl<'a> Selector<'a> {
         };
         let regs = vec![None; f.types.len()];
         let (incoming, made) = (HashMap::new(), HashMap::new());
-        Selector { f, frame, features, out, regs, defs, incoming, made, block: 0, span: f.span }
+        let sunk = sums_to_sink(f);
+        Selector { f, frame, features, out, regs, defs, sunk, incoming, made, block: 0, span: f.span }
     }
 
     /// Takes the function's arguments and gives each other block parameter its register.
@@ -161,10 +165,17 @@ impl<'a> Selector<'a> {
         true
     }
 
-    /// A constant offset from the frame: two instructions where it is used beat a register held.
+    /// A constant offset from the frame, or a sum that is not worth a register.
     fn make_address(&mut self, v: Value, dst: Reg) -> bool {
-        let Some((Reg::R10, offset)) = self.static_address(v) else { return false };
-        self.mov(dst, Reg::R10);
+        let (base, offset) = match (self.static_address(v), self.defs[v.0 as usize]) {
+            (Some(place), _) => place,
+            (None, Some(Op::Alu(Alu::Add, x, c))) if self.sunk[v.0 as usize] => match self.const_of(*c) {
+                Some(c) => (self.reg(*x), c as i32),
+                None => return false,
+            },
+            _ => return false,
+        };
+        self.mov(dst, base);
         self.push(MOp::Alu { op: Alu::Add, wide: true, dst, src: Src::Imm(offset) });
         true
     }
@@ -197,7 +208,7 @@ impl<'a> Selector<'a> {
     fn on_demand(&self, v: Value) -> bool {
         match self.defs[v.0 as usize] {
             Some(Op::Const(_) | Op::SlotAddr(_) | Op::MapRef(_) | Op::MapValue(..) | Op::FuncAddr(_)) => true,
-            Some(Op::Alu(Alu::Add, ..)) => matches!(self.static_address(v), Some((Reg::R10, _))),
+            Some(Op::Alu(Alu::Add, ..)) => self.sunk[v.0 as usize] || self.static_address(v).is_some(),
             _ => false,
         }
     }
@@ -226,7 +237,7 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// Base register and offset of an address, as far as it is the frame's or a register's.
+    /// r10 and the offset of an address that is a slot's and a constant.
     fn static_address(&self, v: Value) -> Option<(Reg, i32)> {
         match self.defs[v.0 as usize]? {
             Op::SlotAddr(s) => Some((Reg::R10, self.frame.offset(*s))),
