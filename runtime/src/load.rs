@@ -13,8 +13,8 @@ use std::rc::Rc;
 /// Bytes of the ring buffer where events come from probes, and where only begin, end and timers send.
 ///
 /// The kernel allocates every page when the map is made (0.7 ms for each MiB), so a large one costs all
-/// scripts start-up time. 2 MiB hold 100 ms of the fastest stream of short records that a CPU can print.
-const RING_BYTES: (u32, u32) = (2 * 1024 * 1024, 512 * 1024);
+/// scripts start-up time. 4 MiB hold 200 ms of the fastest stream of short records that a CPU can print.
+const RING_BYTES: (u32, u32) = (4 * 1024 * 1024, 512 * 1024);
 
 /// Lines of the verifier's log that are shown.
 const LOG_LINES: usize = 12;

@@ -117,6 +117,8 @@ struct Session<'a> {
     exited: bool,
     /// The last record ran a command.
     slow_record: bool,
+    /// Why records cannot be read any more.
+    broken_ring: Option<std::io::Error>,
     /// What has been told of each counter.
     told: Vec<u64>,
     attached: usize,

@@ -36,6 +36,14 @@ impl Running {
     pub fn start(script: &str, env: &[(String, String)], stdin: &str) -> std::io::Result<Running> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(script).envs(env.iter().map(|(k, v)| (k, v))).process_group(0);
+        // SAFETY: signal(2) is async-signal-safe, and nothing else happens between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                // Ignored where the tests themselves run in a shell's background.
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                Ok(())
+            });
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         if let Some(mut pipe) = child.stdin.take() {

@@ -34,6 +34,9 @@ impl Session<'_> {
         let only_special = !self.has_more_to_do();
         loop {
             let events = self.drain();
+            if let Some(e) = self.broken_ring.take() {
+                return Err(super::start::system_error("The ring buffer cannot be mapped", &e));
+            }
             if only_special || self.exit_asked() || self.printer.out.failure().is_some() {
                 return Ok(());
             }
@@ -75,7 +78,10 @@ impl Session<'_> {
             !*slow && printer.out.failure().is_none()
         });
         printer.out.idle();
-        count
+        count.unwrap_or_else(|e| {
+            self.broken_ring = Some(e);
+            0
+        })
     }
 
     /// Prints all records that are there.

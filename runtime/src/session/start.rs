@@ -62,6 +62,7 @@ impl<'a> Session<'a> {
             signals,
             exited: false,
             slow_record: false,
+            broken_ring: None,
             told: vec![0; object.counters.len()],
             attached: 0,
             options: behaviour,

@@ -37,6 +37,11 @@ impl Signals {
                 libc::sigaddset(set.as_mut_ptr(), s);
             }
             syscall_result(i64::from(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr())))?;
+            // A shell without job control starts what runs in its background with SIGINT ignored, and an
+            // ignored signal never reaches the descriptor.
+            for &s in signals {
+                libc::signal(s, libc::SIG_DFL);
+            }
             let fd = libc::signalfd(-1, set.as_ptr(), libc::SFD_NONBLOCK | libc::SFD_CLOEXEC);
             syscall_result(i64::from(fd))?;
             Ok(Signals { fd: OwnedFd::from_raw_fd(fd), before: before.assume_init() })

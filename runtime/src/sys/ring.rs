@@ -1,6 +1,6 @@
 //! The consumer's side of a BPF ring buffer (`BPF_MAP_TYPE_RINGBUF`, Documentation/bpf/ringbuf.rst).
 
-use super::mapped::{Mapping, page_size};
+use super::mapped::{Mapping, Pieces, page_size};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,15 +14,20 @@ const HEADER: usize = 8;
 /// After so many bytes the programs are told that there is room again.
 const PUBLISH: u64 = 64 * 1024;
 
+/// The data is mapped in pieces of so many bytes: mapping counts every page as resident at once, and
+/// most scripts never fill more than the first piece.
+const PIECE: usize = 256 * 1024;
+
 /// A mapped ring buffer.
 #[derive(Debug)]
 pub struct Ring {
     /// One page: the consumer's position, ours to write.
     consumer: Mapping,
-    /// One page with the producer's position, then the data twice in a row.
+    /// One page: the producer's position.
     producer: Mapping,
+    /// The data twice in a row, so that a record that wraps around lies in one piece.
+    data: Pieces,
     mask: u64,
-    data: usize,
 }
 
 impl Ring {
@@ -31,9 +36,9 @@ impl Ring {
         let page = page_size();
         Ok(Ring {
             consumer: Mapping::new(map, page, 0, true)?,
-            producer: Mapping::new(map, page + 2 * size as usize, page, false)?,
+            producer: Mapping::new(map, page, page, false)?,
+            data: Pieces::new(map.try_clone_to_owned()?, 2 * page, 2 * size as usize, PIECE)?,
             mask: u64::from(size) - 1,
-            data: page,
         })
     }
 
@@ -42,22 +47,21 @@ impl Ring {
         self.consumer.word(0).load(Ordering::Relaxed) == self.producer.word(0).load(Ordering::Acquire)
     }
 
-    /// Hands each complete record that is there now to `f` in order, until `f` says stop (false). Records that
-    /// come meanwhile wait for the next call, so that it ends however fast they come. Returns how many there
-    /// were.
-    pub fn consume(&mut self, mut f: impl FnMut(&[u8]) -> bool) -> usize {
+    /// Hands each complete record to `f` in order, until there is none left or `f` says stop (false).
+    /// Returns how many there were; an error where the data cannot be mapped.
+    pub fn consume(&mut self, mut f: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
         let mut at = self.consumer.word(0).load(Ordering::Relaxed);
         let mut published = at;
         let mut count = 0;
         let mut go_on = true;
-        let end = self.producer.word(0).load(Ordering::Acquire);
-        while go_on && at < end {
-            let Some((len, discarded)) = self.header(at) else { break };
+        while go_on && at < self.producer.word(0).load(Ordering::Acquire) {
+            let Some((len, discarded)) = self.header(at)? else { break };
             if !discarded {
-                let from = self.data + (at & self.mask) as usize + HEADER;
+                let from = (at & self.mask) as usize + HEADER;
+                self.data.map(from, len)?;
                 // SAFETY: the producer has committed this record (no busy bit) and does not touch it
                 // again before the consumer's position passes it, which happens below.
-                go_on = f(unsafe { self.producer.bytes(from, len) });
+                go_on = f(unsafe { self.data.bytes(from, len) });
                 count += 1;
             }
             at += (len + HEADER).next_multiple_of(8) as u64;
@@ -67,16 +71,17 @@ impl Ring {
             }
         }
         self.consumer.word(0).store(at, Ordering::SeqCst);
-        count
+        Ok(count)
     }
 
     /// Length of the record at a position and whether it was discarded; `None` while it is being written.
-    fn header(&self, at: u64) -> Option<(usize, bool)> {
-        let offset = self.data + (at & self.mask) as usize;
+    fn header(&mut self, at: u64) -> io::Result<Option<(usize, bool)>> {
+        let offset = (at & self.mask) as usize;
+        self.data.map(offset, HEADER)?;
         // The length is the low half of the (aligned) header word; x86-64 and arm64 are little endian.
-        let word: *const AtomicU32 = std::ptr::from_ref(self.producer.word(offset)).cast();
+        let word: *const AtomicU32 = std::ptr::from_ref(self.data.word(offset)).cast();
         // SAFETY: the first four bytes of an aligned, mapped word, only ever accessed atomically.
         let len = unsafe { &*word }.load(Ordering::Acquire);
-        (len & BUSY == 0).then_some(((len & !(BUSY | DISCARD)) as usize, len & DISCARD != 0))
+        Ok((len & BUSY == 0).then_some(((len & !(BUSY | DISCARD)) as usize, len & DISCARD != 0)))
     }
 }
