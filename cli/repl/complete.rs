@@ -17,11 +17,8 @@ pub(crate) fn state(text: &str) -> State {
     let mut body_seen = false;
     while let Some(c) = chars.next() {
         match c {
-            '"' => {
-                if !skip_string(&mut chars) {
-                    return State::Open("string");
-                }
-            }
+            // A string that ends is skipped by the guard.
+            '"' if !skip_string(&mut chars) => return State::Open("string"),
             '/' if chars.peek() == Some(&'/') => {
                 for c in chars.by_ref() {
                     if c == '\n' {

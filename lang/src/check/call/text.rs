@@ -17,13 +17,13 @@ impl Checker<'_> {
             None => None,
         };
         if let Some(text) = self.param_as_text(&args[0]) {
-            return self.cut(text?, length.map(|(n, _)| n), span);
+            return self.cut(text?, length, span);
         }
         let e = self.expr(&args[0])?;
         let ptr = match &e.ty {
             Type::Ptr { .. } => e,
             Type::Int { .. } => self.as_pointer(e, CHAR),
-            Type::Str(_) => return self.cut(e, length.map(|(n, _)| n), span),
+            Type::Str(_) => return self.cut(e, length, span),
             Type::ProbeName => return self.probe_as_text_here(),
             Type::Array { elem, len } if elem.size() == 1 && *len > 0 => {
                 return self.array_text(e, length, span);
@@ -49,15 +49,18 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(ptr), len }, ty: Type::Str(size), span })
     }
 
-    /// A text that is one already: only a literal can be cut here.
-    fn cut(&mut self, e: Expr, size: Option<u32>, span: Span) -> Typed {
-        let (Type::Str(n), Some(size)) = (&e.ty, size) else { return Some(Expr { span, ..e }) };
-        if size >= *n {
+    /// A text that is one already: only a literal can be cut here. Of a literal the length counts the bytes
+    /// without a NUL, as in the reference.
+    fn cut(&mut self, e: Expr, length: Option<(u32, Option<Box<Expr>>)>, span: Span) -> Typed {
+        let (Type::Str(n), Some((size, at_run_time))) = (&e.ty, length) else {
+            return Some(Expr { span, ..e });
+        };
+        if at_run_time.is_none() && size >= *n {
             return Some(Expr { span, ..e });
         }
         match e.kind {
-            ExprKind::Text(t) => {
-                let keep = t.len().min(size.saturating_sub(1) as usize);
+            ExprKind::Text(t) if at_run_time.is_none() => {
+                let keep = t.len().min(size as usize);
                 Some(crate::check::literal::text(&t[..keep], span))
             }
             _ => self.error_hint(

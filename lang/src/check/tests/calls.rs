@@ -13,7 +13,7 @@ fn texts_and_bytes() {
               Print(str((int8 *)arg0):string[1024])
               Print(str((int8 *)arg0, 16:uint64):string[16])
               Print(str((int8 *)arg0, arg1):string[1024])
-              Print("a":string[2])
+              Print("ab":string[3])
               Print(buf((uint8 *)arg0):buffer[8])
               Print(buf(*(struct sk_buff *)arg0@16:uint8[8]):buffer[8])
               Print(buf("abc":string[4]):buffer[4])
