@@ -11,17 +11,18 @@ pub struct Frequency {
     pub cold: Vec<bool>,
 }
 
-/// Blocks in reverse postorder from the entry; what is not reached is left out. Unlikely targets come late.
-pub fn reverse_postorder(f: &MFunc) -> Vec<MBlockId> {
+/// Blocks in reverse postorder from the entry; what is not reached is left out. Unlikely targets come late, or
+/// with `near` right behind their branch.
+pub fn reverse_postorder(f: &MFunc, near: bool) -> Vec<MBlockId> {
     let mut seen = vec![false; f.blocks.len()];
     let mut order = vec![];
-    let mut stack: Vec<(MBlockId, Vec<MBlockId>)> = vec![(0, visit_order(&f.blocks[0].term))];
+    let mut stack: Vec<(MBlockId, Vec<MBlockId>)> = vec![(0, visit_order(&f.blocks[0].term, near))];
     seen[0] = true;
     while let Some((b, todo)) = stack.last_mut() {
         match todo.pop() {
             Some(s) if !seen[s] => {
                 seen[s] = true;
-                stack.push((s, visit_order(&f.blocks[s].term)));
+                stack.push((s, visit_order(&f.blocks[s].term, near)));
             }
             Some(_) => {}
             None => {
@@ -35,9 +36,9 @@ pub fn reverse_postorder(f: &MFunc) -> Vec<MBlockId> {
 }
 
 /// Successors, the one to visit first at the end: what is visited last comes right after the block.
-fn visit_order(term: &MTerm) -> Vec<MBlockId> {
+fn visit_order(term: &MTerm, near: bool) -> Vec<MBlockId> {
     match *term {
-        MTerm::Branch { then, otherwise, unlikely: true, .. } => vec![otherwise, then],
+        MTerm::Branch { then, otherwise, unlikely: true, .. } if !near => vec![otherwise, then],
         MTerm::Branch { then, otherwise, .. } => vec![then, otherwise],
         MTerm::Jump(t) => vec![t],
         MTerm::Exit => vec![],
@@ -47,7 +48,7 @@ fn visit_order(term: &MTerm) -> Vec<MBlockId> {
 impl Frequency {
     /// Estimates it.
     pub fn new(f: &MFunc) -> Self {
-        let order = reverse_postorder(f);
+        let order = reverse_postorder(f, false);
         let cold = cold_blocks(f, &order);
         let depth = loop_depths(f, &order);
         let weight = |b: usize| 8f64.powi(depth[b].min(6) as i32) * if cold[b] { 0.05 } else { 1.0 };

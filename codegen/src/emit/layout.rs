@@ -29,8 +29,10 @@ pub fn assemble(module: &Module, funcs: &[MFunc], features: &Features) -> Result
     for (f, ir) in funcs.iter().zip(&module.funcs) {
         let start = code.insns.len();
         code.funcs.push((start as u32, ir.name.clone()));
-        Assembler { f, features, out: vec![], starts: vec![usize::MAX; f.blocks.len()], relocs: vec![] }
-            .run(&mut code, &mut calls)?;
+        let laid_out = Assembler::new(f, features).run(&order(f));
+        // Jumps reach 32,767 instructions: in a large function the error paths have to stand beside their branches.
+        let near = || Assembler::new(f, features).run(&reverse_postorder(f, true));
+        laid_out.or_else(|_| near())?.append(&mut code, &mut calls);
     }
     for (at, func) in calls {
         let mut insn = Insn::from_word(code.insns[at]);
@@ -44,7 +46,7 @@ pub fn assemble(module: &Module, funcs: &[MFunc], features: &Features) -> Result
 fn order(f: &MFunc) -> Vec<MBlockId> {
     let frequency = Frequency::new(f);
     let (cold, mut warm): (Vec<_>, Vec<_>) =
-        reverse_postorder(f).into_iter().partition(|&b| frequency.cold[b]);
+        reverse_postorder(f, false).into_iter().partition(|&b| frequency.cold[b]);
     warm.extend(cold);
     warm
 }
@@ -57,9 +59,13 @@ struct Assembler<'a> {
     relocs: Vec<(usize, RelocTarget)>,
 }
 
-impl Assembler<'_> {
-    fn run(mut self, code: &mut Code, calls: &mut Vec<(usize, u32)>) -> Result<(), BackendError> {
-        let order = order(self.f);
+impl<'a> Assembler<'a> {
+    fn new(f: &'a MFunc, features: &'a Features) -> Self {
+        Assembler { f, features, out: vec![], starts: vec![usize::MAX; f.blocks.len()], relocs: vec![] }
+    }
+
+    /// Emits the blocks in an order.
+    fn run(mut self, order: &[MBlockId]) -> Result<Self, BackendError> {
         for (i, &b) in order.iter().enumerate() {
             self.starts[b] = self.out.len();
             let block = &self.f.blocks[b];
@@ -67,6 +73,11 @@ impl Assembler<'_> {
             self.term(block, order.get(i + 1).copied());
         }
         self.resolve()?;
+        Ok(self)
+    }
+
+    /// Adds the function to the program; `calls` collects what calls or names other functions.
+    fn append(self, code: &mut Code, calls: &mut Vec<(usize, u32)>) {
         let start = code.insns.len();
         for (i, p) in self.out.iter().enumerate() {
             code.insns.push(p.insn.word());
@@ -76,7 +87,6 @@ impl Assembler<'_> {
             }
         }
         code.relocs.extend(self.relocs.iter().map(|&(i, target)| Reloc { insn: (start + i) as u32, target }));
-        Ok(())
     }
 
     fn insts(&mut self, block: &MBlock) {
