@@ -40,6 +40,17 @@ fn escape_byte(c: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
+/// Largest magnitude that a reader which keeps numbers as doubles gets exactly (2^53 - 1).
+const EXACT: u128 = (1 << 53) - 1;
+
+/// Appends a number; as a text where a double could not hold it, as the reference does.
+pub fn number(n: i128, out: &mut Vec<u8>) {
+    let quote: &[u8] = if n.unsigned_abs() > EXACT { b"\"" } else { b"" };
+    out.extend_from_slice(quote);
+    super::value::number(n, out);
+    out.extend_from_slice(quote);
+}
+
 /// Appends one line `{"type": KIND, "data": TEXT}`.
 pub fn text_line(kind: &str, text: &[u8], out: &mut Vec<u8>) {
     begin_line(kind, out);
@@ -62,6 +73,16 @@ pub fn end_line(out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_a_double_cannot_hold_are_texts() {
+        let mut out = Vec::new();
+        for n in [(1 << 53) - 1, 1 << 53, -(1 << 53)] {
+            number(n, &mut out);
+            out.push(b' ');
+        }
+        assert_eq!(out, b"9007199254740991 \"9007199254740992\" \"-9007199254740992\" ");
+    }
 
     #[test]
     fn control_characters_and_broken_utf8() {

@@ -110,18 +110,24 @@ fn kind(table: &Table) -> &'static str {
 pub fn json_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<u8>) {
     match value {
         Value::Plain(bytes) => match ty {
-            Type::Int { .. } => text_value(env, ty, value, div, out),
+            Type::Int { size, signed } => {
+                json::number(super::int_at(bytes, usize::from(*size), *signed) / div, out);
+            }
             ty => value::json(env, ty, bytes, out),
         },
+        Value::Number(n) => json::number(n / div, out),
         Value::Total { count, total } if matches!(ty, Type::Agg(Agg::Stats { .. })) => {
-            let average = average(*count, *total);
-            let _ = write!(out, "{{\"count\": {count}, \"average\": {average}, \"total\": {total}}}");
+            let _ = write!(out, "{{\"count\": {count}, \"average\": ");
+            json::number(average(*count, *total), out);
+            put(out, ", \"total\": ");
+            json::number(i128::from(*total), out);
+            out.push(b'}');
         }
         Value::Buckets(counts) => {
             if let Type::Agg(agg) = ty {
                 hist::json(&hist::buckets(*agg, counts, div as u64), out);
             }
         }
-        value => text_value(env, ty, value, div, out),
+        Value::Total { count, total } => json::number(average(*count, *total) / div, out),
     }
 }

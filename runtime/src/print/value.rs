@@ -81,9 +81,10 @@ fn named(env: &Env, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
 pub fn json(env: &Env, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
     match ty {
         Type::Void => put(out, "null"),
-        Type::Bool | Type::Int { .. } => text(env, ty, data, Style::Text, out),
+        Type::Bool => text(env, ty, data, Style::Text, out),
+        Type::Int { size, signed } => json::number(int_at(data, usize::from(*size), *signed), out),
         // Readers of the JSON form want the number.
-        Type::Enum(e) => number(int_at(data, usize::from(e.size), e.signed), out),
+        Type::Enum(e) => json::number(int_at(data, usize::from(e.size), e.signed), out),
         Type::Ptr { .. } => number(i128::from(u64_at(data, 0)), out),
         Type::Buf(_) => json_list(out, buffer(data).iter(), |b, out| number(i128::from(*b), out)),
         Type::Struct(s) => {
