@@ -1,4 +1,6 @@
 //! The passes, in the order in which they run.
+//!
+//! **Invariant**: what [`LEGALIZE`] leaves has no `Copy`, `Zero`, `Cmp` and no operation that the kernel lacks.
 
 pub mod cfg;
 pub mod dce;
@@ -21,73 +23,64 @@ use crate::backend::BackendError;
 use crate::ir::{Function, Module};
 use crate::object::Features;
 
-/// Rounds of improvement: each pass makes work for the others.
-const ROUNDS: usize = 3;
+/// A pass over one function, and its name in tests and errors.
+type Pass = (&'static str, fn(&mut Function, &Features));
+
+const CFG: Pass = ("cfg", |f, _| cfg::run(f));
+const DCE: Pass = ("dce", |f, _| dce::run(f));
+const DEAD_STORES: Pass = ("dead_stores", |f, _| dead_stores::run(f));
+const EXPAND_COMPARE: Pass = ("expand_compare", |f, _| expand_compare::run(f));
+const EXPAND_DIVISION: Pass = ("expand_division", expand_division::run);
+const EXPAND_MEMORY: Pass = ("expand_memory", |f, _| expand_memory::run(f));
+const FORWARD: Pass = ("forward", |f, _| forward::run(f));
+const GVN: Pass = ("gvn", |f, _| _ = gvn::run(f));
+const MERGE_READS: Pass = ("merge_reads", |f, _| merge_reads::run(f));
+const MERGE_STORES: Pass = ("merge_stores", |f, _| merge_stores::run(f));
+const REACHABLE: Pass = ("reachable", |f, _| cfg::remove_unreachable(f));
+
+/// Equal computations become one, branches whose way is known jumps, loads what was stored; the rest dies.
+const IMPROVE: &[Pass] = &[GVN, CFG, FORWARD, DEAD_STORES, DCE];
+
+/// From what lowering made to good code; each round makes work for the next.
+const OPTIMIZE: &[&[Pass]] = &[&[REACHABLE], IMPROVE, IMPROVE, IMPROVE, &[MERGE_READS], IMPROVE];
+
+/// From good code, whose slots are placed, to what instruction selection takes.
+const LEGALIZE: &[&[Pass]] = &[
+    &[EXPAND_MEMORY],
+    IMPROVE,
+    &[MERGE_STORES, EXPAND_DIVISION],
+    IMPROVE,
+    // No pass may follow that makes comparisons anew.
+    &[EXPAND_COMPARE, CFG, DCE],
+];
 
 /// Improves a module that lowering made.
-pub fn optimize(module: &mut Module, _features: &Features) -> Result<(), BackendError> {
+pub fn optimize(module: &mut Module, features: &Features) -> Result<(), BackendError> {
     check(module, "lowering")?;
-    for i in 0..module.funcs.len() {
-        cfg::remove_unreachable(&mut module.funcs[i]);
-        for _ in 0..ROUNDS {
-            improve(module, i)?;
-        }
-        merge_reads::run(&mut module.funcs[i]);
-        check(module, "merge_reads")?;
-        improve(module, i)?;
-    }
+    run(module, features, OPTIMIZE)?;
     functions::remove_unused(module);
     Ok(())
 }
 
 /// Brings a module whose slots are placed into the form that instruction selection takes.
 pub fn legalize(module: &mut Module, features: &Features) -> Result<(), BackendError> {
+    run(module, features, LEGALIZE)
+}
+
+fn run(module: &mut Module, features: &Features, passes: &[&[Pass]]) -> Result<(), BackendError> {
     for i in 0..module.funcs.len() {
-        expand_memory::run(&mut module.funcs[i]);
-        improve(module, i)?;
-        merge_stores::run(&mut module.funcs[i]);
-        check(module, "merge_stores")?;
-        expand_division::run(&mut module.funcs[i], features);
-        improve(module, i)?;
-        expand_compare::run(&mut module.funcs[i]);
-        check(module, "expand_compare")?;
-        finish(&mut module.funcs[i]);
+        for (name, pass) in passes.iter().copied().flatten() {
+            pass(&mut module.funcs[i], features);
+            check(module, name)?;
+        }
     }
-    check(module, "legalization")
+    Ok(())
 }
 
-fn improve(module: &mut Module, i: usize) -> Result<(), BackendError> {
-    gvn::run(&mut module.funcs[i]);
-    check(module, "gvn")?;
-    cfg::run(&mut module.funcs[i]);
-    check(module, "cfg")?;
-    forward::run(&mut module.funcs[i]);
-    check(module, "forward")?;
-    dead_stores::run(&mut module.funcs[i]);
-    dce::run(&mut module.funcs[i]);
-    check(module, "dce")
-}
-
-/// A pass over one function by its name, for tests.
-pub fn by_name(name: &str) -> Option<fn(&mut Function)> {
-    Some(match name {
-        "gvn" => |f| _ = gvn::run(f),
-        "cfg" => cfg::run,
-        "forward" => forward::run,
-        "dead_stores" => dead_stores::run,
-        "dce" => dce::run,
-        "merge_reads" => merge_reads::run,
-        "merge_stores" => merge_stores::run,
-        "expand_memory" => expand_memory::run,
-        "expand_compare" => expand_compare::run,
-        _ => return None,
-    })
-}
-
-/// What may follow the expansion of comparisons: no pass that makes new ones.
-fn finish(f: &mut Function) {
-    cfg::run(f);
-    dce::run(f);
+/// A pass by its name, for tests.
+pub fn by_name(name: &str) -> Option<fn(&mut Function, &Features)> {
+    let all = OPTIMIZE.iter().chain(LEGALIZE).copied().flatten();
+    all.into_iter().find(|p| p.0 == name).map(|p| p.1)
 }
 
 /// Checks the IR after the pass `name`, in builds with debug assertions.
