@@ -120,7 +120,7 @@ pub fn json_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<
             let _ = write!(out, "{{\"count\": {count}, \"average\": ");
             json::number(average(*count, *total), out);
             put(out, ", \"total\": ");
-            json::number(i128::from(*total), out);
+            json::number(*total, out);
             out.push(b'}');
         }
         Value::Buckets(counts) => {
