@@ -15,9 +15,12 @@ pub struct Machine {
 /// - `root`, `vm`, `btf`, `kprobe`, `dwarf` (the kernel's vmlinux with DWARF at its usual place);
 /// - `kernel>=6.6`, `kernel<6.6`;
 /// - `function:NAME` (in kallsyms), `tracepoint:CATEGORY:NAME`, `tool:NAME` (on the PATH), `file:PATH`;
-/// - `no-WORD`: the opposite of WORD.
+/// - `no-WORD`: the opposite of WORD;
+/// - `anyone`: not even root, which every other case needs.
 pub fn unsatisfied(requires: &[String], machine: Machine) -> Option<String> {
-    requires.iter().find_map(|r| reason(r, machine))
+    let anyone = requires.iter().any(|r| r == "anyone");
+    let needs_root = if anyone { None } else { reason("root", machine) };
+    needs_root.or_else(|| requires.iter().find_map(|r| reason(r, machine)))
 }
 
 fn reason(word: &str, machine: Machine) -> Option<String> {
@@ -38,6 +41,7 @@ fn reason(word: &str, machine: Machine) -> Option<String> {
 
 fn plain(word: &str, machine: Machine) -> Option<String> {
     let (there, why) = match word {
+        "anyone" => (true, ""),
         "root" => (sys::is_root(), "needs root"),
         "vm" => (machine.vm, "changes the system: runs in the virtual machines only"),
         "btf" => (Path::new("/sys/kernel/btf/vmlinux").exists(), "the kernel has no BTF"),
