@@ -269,9 +269,31 @@ end: wait
         assert!(err("case: a\nprogram: x\nstdout-has: /(/\n").contains("bad pattern"));
     }
 
+    fn of_this_repository() -> Vec<Case> {
+        load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")).unwrap()
+    }
+
     #[test]
     fn the_cases_of_this_repository_are_well_formed() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-        assert!(!load(&dir).unwrap().is_empty());
+        assert!(!of_this_repository().is_empty());
+    }
+
+    #[test]
+    fn guarantees_name_cases_that_exist() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guarantees.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let names: Vec<String> = of_this_repository().into_iter().map(|c| c.name).collect();
+        let held = text.lines().filter_map(|l| l.trim().strip_prefix("Held by:"));
+        let words = held.flat_map(|l| l.split([' ', ',', ';'])).map(|w| w.trim_end_matches('.'));
+        let mut seen = 0;
+        for word in words.filter(|w| w.contains('/') && !w.contains(".rs") && !w.starts_with("lang/")) {
+            let found = match word.strip_suffix('*') {
+                Some(stem) => names.iter().any(|n| n.starts_with(stem)),
+                None => names.iter().any(|n| n == word),
+            };
+            assert!(found, "no case {word}");
+            seen += 1;
+        }
+        assert!(seen > 10);
     }
 }

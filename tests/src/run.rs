@@ -217,19 +217,33 @@ mod tests {
     #[test]
     fn verdicts() {
         assert_eq!(judge("case: a\nrequires: anyone\nrun: echo hi\nstdout: hi\n"), Outcome::Passed);
-        let Outcome::Failed(text) = judge("case: a\nrequires: anyone\nrun: echo ho; exit 2\nstdout: hi\n") else { panic!() };
+        let Outcome::Failed(text) = judge("case: a\nrequires: anyone\nrun: echo ho; exit 2\nstdout: hi\n")
+        else {
+            panic!()
+        };
         assert!(text.contains("expected 0, got 2") && text.contains("found \"ho\""), "{text}");
         assert!(matches!(judge("case: a\nrun: echo\nrequires: vm\n"), Outcome::Skipped(_)));
-        assert!(matches!(judge("case: a\nrequires: anyone\nrun: kill -SEGV $$\nstatus: nonzero\n"), Outcome::Failed(_)));
+        assert!(matches!(
+            judge("case: a\nrequires: anyone\nrun: kill -SEGV $$\nstatus: nonzero\n"),
+            Outcome::Failed(_)
+        ));
     }
 
     #[test]
     fn beside_runs_once_attached() {
         let body = format!("run: echo {ATTACHED}; trap exit\\ 0 INT; echo $$; while :; do sleep 0.1; done");
-        assert_eq!(judge(&format!("case: a\nrequires: anyone\n{body}\nbeside: true\nstdout: /[0-9]+/\n")), Outcome::Passed);
-        let Outcome::Failed(text) = judge("case: a\nrequires: anyone\nrun: echo x\nbeside: true\n") else { panic!() };
+        assert_eq!(
+            judge(&format!("case: a\nrequires: anyone\n{body}\nbeside: true\nstdout: /[0-9]+/\n")),
+            Outcome::Passed
+        );
+        let Outcome::Failed(text) = judge("case: a\nrequires: anyone\nrun: echo x\nbeside: true\n") else {
+            panic!()
+        };
         assert!(text.contains("did not attach"), "{text}");
-        let Outcome::Failed(text) = judge(&format!("case: a\nrequires: anyone\n{body}\nbeside: exit 5\n")) else { panic!() };
+        let Outcome::Failed(text) = judge(&format!("case: a\nrequires: anyone\n{body}\nbeside: exit 5\n"))
+        else {
+            panic!()
+        };
         assert!(text.contains("beside: status 5"), "{text}");
     }
 }
