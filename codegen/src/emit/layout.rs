@@ -43,7 +43,7 @@ pub fn assemble(module: &Module, funcs: &[MFunc], features: &Features) -> Result
 }
 
 /// Blocks in the order of the code: likely ones first, each after what usually leads to it.
-fn order(f: &MFunc) -> Vec<MBlockId> {
+pub(super) fn order(f: &MFunc) -> Vec<MBlockId> {
     let frequency = Frequency::new(f);
     let (cold, mut warm): (Vec<_>, Vec<_>) =
         reverse_postorder(f, false).into_iter().partition(|&b| frequency.cold[b]);

@@ -1,5 +1,8 @@
-//! Tidies allocated code: blocks that only jump are passed by, short exits are repeated.
+//! Tidies allocated code: blocks that only jump are passed by; equal exits become one, which is repeated only
+//! where that saves a jump on a likely path.
 
+use super::frequency::Frequency;
+use super::layout;
 use super::mach::{MBlockId, MFunc, MTerm};
 
 /// Longest block that is repeated in place of a jump to it, if it leaves the function.
@@ -8,6 +11,7 @@ const DUPLICATED_EXIT: usize = 2;
 /// Runs all of it.
 pub fn run(f: &mut MFunc) {
     pass_by_jumps(f);
+    share_exits(f);
     repeat_exits(f);
 }
 
@@ -40,10 +44,39 @@ fn pass_by_jumps(f: &mut MFunc) {
     }
 }
 
-/// Repeats short blocks that leave the function at the end of blocks that jump to them.
+/// Leads all ways to blocks that do the same and leave the function to the first of them.
+fn share_exits(f: &mut MFunc) {
+    let ops = |b: MBlockId| f.blocks[b].insts.iter().map(|i| &i.op);
+    let exits: Vec<MBlockId> = (0..f.blocks.len()).filter(|&b| is_short_exit(f, b)).collect();
+    let first = |b: MBlockId| exits.iter().copied().find(|&e| is_short_exit(f, b) && ops(e).eq(ops(b)));
+    let shared: Vec<MBlockId> = (0..f.blocks.len()).map(|b| first(b).unwrap_or(b)).collect();
+    for block in &mut f.blocks {
+        match &mut block.term {
+            MTerm::Jump(t) => *t = shared[*t],
+            MTerm::Branch { then, otherwise, .. } => {
+                (*then, *otherwise) = (shared[*then], shared[*otherwise]);
+                if then == otherwise {
+                    block.term = MTerm::Jump(shared[*then]);
+                }
+            }
+            MTerm::Exit => {}
+        }
+    }
+}
+
+fn is_short_exit(f: &MFunc, b: MBlockId) -> bool {
+    f.blocks[b].term == MTerm::Exit && f.blocks[b].insts.len() <= DUPLICATED_EXIT
+}
+
+/// Repeats short blocks that leave the function at the end of likely blocks that jump to them.
 fn repeat_exits(f: &mut MFunc) {
-    for b in 0..f.blocks.len() {
+    let cold = Frequency::new(f).cold;
+    let order = layout::order(f);
+    for (b, cold) in cold.into_iter().enumerate() {
         let MTerm::Jump(t) = f.blocks[b].term else { continue };
+        if cold || order.windows(2).any(|pair| pair == [b, t]) {
+            continue;
+        }
         let exit = &f.blocks[t];
         if exit.term == MTerm::Exit && exit.insts.len() <= DUPLICATED_EXIT && t != b {
             let (insts, span) = (exit.insts.clone(), exit.term_span);
