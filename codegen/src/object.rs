@@ -197,6 +197,8 @@ pub enum MapRole {
         /// User stacks?
         user: bool,
     },
+    /// Counts of a script's map that its programs keep in front of it; laid out as [`Slots`] says.
+    Slots(MapId),
     /// Constant data of the programs, written by the runtime before loading and then frozen.
     Data(Rc<[u8]>),
 }
@@ -212,6 +214,31 @@ pub enum MapForm {
     /// Keyed by `tid` only: task storage. The value is preceded by nothing and followed by the `u64` as in
     /// `Single`, then the `u32` tid.
     TaskStorage,
+}
+
+/// Layout of the slots in front of a map of counts, in bytes: an mmapable array of one element, for each CPU
+/// [`Slots::PER_CPU`] slots of [`Slots::SIZE`] bytes.
+///
+/// **Invariant**: programs never change the key of a slot once its first word is not 0, and never lower its
+/// count. User space only reads once they run. The first slot of each CPU is that of the key of zeros; in any other a first
+/// word of 0 means that it belongs to no key yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots;
+
+impl Slots {
+    /// How many were counted, a `u64`, first as in the hash's values.
+    pub const COUNT: u32 = 0;
+    /// A `u64` that is not 0 once somebody has claimed the slot. User space sets it in each CPU's first slot before
+    /// any program runs.
+    pub const TAKEN: u32 = 8;
+    /// The key, padded with zeros to 16 bytes; a number takes the first word, extended by zeros.
+    pub const KEY: u32 = 16;
+    /// Bytes of a slot.
+    pub const SIZE: u32 = 32;
+    /// Slots of a CPU.
+    pub const PER_CPU: u32 = 32;
+    /// Bytes of a CPU's slots.
+    pub const CPU_SIZE: u32 = Self::SIZE * Self::PER_CPU;
 }
 
 /// Layout of the control map, in `u64` words: what programs and the reader share.

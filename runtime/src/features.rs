@@ -107,6 +107,8 @@ pub fn detect(want: FeatureSet, types: &KernelTypes) -> Features {
         F::ProbeReadKernel | F::Ringbuf if !want.contains(f) => true,
         f => want.contains(f) && try_out(f, types),
     };
+    // Both come with their kernel's instruction set, the atomics with the older one.
+    let isa_v4 = has(F::IsaV4);
     Features {
         probe_read_kernel: has(F::ProbeReadKernel),
         ringbuf: has(F::Ringbuf),
@@ -122,10 +124,10 @@ pub fn detect(want: FeatureSet, types: &KernelTypes) -> Features {
         send_signal: has(F::SendSignal),
         override_return: has(F::OverrideReturn),
         strncmp: has(F::Strncmp),
-        isa_v4: has(F::IsaV4),
+        isa_v4,
         task_storage: has(F::TaskStorage),
         tp_btf: has(F::TpBtf),
-        atomics: has(F::Atomics),
+        atomics: (isa_v4 && want.contains(F::Atomics)) || has(F::Atomics),
         kprobe_multi: has(F::KprobeMulti),
         uprobe_multi: has(F::UprobeMulti),
         kprobe_session: has(F::KprobeSession),

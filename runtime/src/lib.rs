@@ -19,6 +19,7 @@ pub mod near;
 pub mod print;
 pub mod privileges;
 pub mod session;
+pub mod slots;
 pub mod symbols;
 pub mod sys;
 pub mod system;

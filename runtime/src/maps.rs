@@ -1,10 +1,12 @@
 //! A script's maps, read from outside: entries, summed over the CPUs; emptied and zeroed.
 
 use crate::print::{int_at, u64_at};
+use crate::slots::Slots;
 use crate::sys::map;
 use rbtrace_codegen::object::{MapDef, MapForm, MapKind};
 use rbtrace_lang::types::{Agg, Type};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -29,6 +31,8 @@ pub struct Table {
     pub value: Type,
     /// Possible CPUs.
     pub cpus: u32,
+    /// What is counted in front of the hash.
+    pub slots: Option<Slots>,
 }
 
 /// One entry.
@@ -103,7 +107,7 @@ impl Table {
     /// All entries: aggregations by value, others by key, both ascending.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
         let mut entries = match self.form {
-            MapForm::Hash => self.hash_entries()?,
+            MapForm::Hash => self.with_slots(self.hash_entries()?),
             MapForm::Single => self.single()?.into_iter().collect(),
             MapForm::TaskStorage => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
         };
@@ -122,7 +126,8 @@ impl Table {
         }
         let mut value = vec![0; self.read_size()];
         let found = map::lookup(self.fd(), key, &mut value)?;
-        Ok(found.then(|| Entry { key: key.to_vec(), value: self.sum(&value) }))
+        let entry = found.then(|| Entry { key: key.to_vec(), value: self.sum(&value) });
+        Ok(self.with_slots(entry.into_iter().collect()).into_iter().find(|e| e.key == key))
     }
 
     fn single(&self) -> io::Result<Option<Entry>> {
@@ -151,6 +156,18 @@ impl Table {
             }
         }
         Ok(entries)
+    }
+
+    /// Adds what the slots counted to the hash's entries.
+    fn with_slots(&self, entries: Vec<Entry>) -> Vec<Entry> {
+        let Some(slots) = &self.slots else { return entries };
+        let mut by_key: BTreeMap<_, _> = entries.into_iter().map(|e| (e.key, e.value)).collect();
+        for (key, more) in slots.entries() {
+            if let Value::Number(n) = by_key.entry(key).or_insert(Value::Number(0)) {
+                *n += i128::from(more);
+            }
+        }
+        by_key.into_iter().map(|(key, value)| Entry { key, value }).collect()
     }
 
     fn keys(&self) -> io::Result<Vec<Vec<u8>>> {
@@ -207,6 +224,7 @@ impl Table {
         if self.form == MapForm::Single {
             return map::update(self.fd(), &0u32.to_le_bytes(), &vec![0; self.read_size()]);
         }
+        self.slots.iter().for_each(Slots::clear);
         for key in self.keys()? {
             map::delete(self.fd(), &key)?;
         }
@@ -226,6 +244,7 @@ impl Table {
             }
             return map::update(self.fd(), &0u32.to_le_bytes(), &zero);
         }
+        self.slots.iter().for_each(Slots::zero);
         for key in self.keys()? {
             map::update(self.fd(), &key, &zero)?;
         }

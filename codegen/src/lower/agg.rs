@@ -28,6 +28,9 @@ impl Lower<'_, '_> {
         };
         if let Some(key) = key {
             let key = self.key(map, key)?;
+            if let Some(slots) = self.shared.slots(map) {
+                return self.count_in_slot(map, slots, key);
+            }
             return self.with_entry(map, key, |lower, elem| {
                 lower.collect(&Place::ptr(elem), agg, value, small, span)
             });
@@ -40,6 +43,11 @@ impl Lower<'_, '_> {
             lower.mark_set(map, &place);
             Ok(())
         })
+    }
+
+    /// Adds 1 to a word.
+    pub(super) fn count_at(&mut self, place: &Place) -> Lowered<()> {
+        self.add_to(place, None)
     }
 
     /// Adds a value (or 1) to a word.

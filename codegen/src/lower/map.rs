@@ -13,7 +13,7 @@ use rbtrace_lang::hir::{Expr, ExprKind, MapId};
 use rbtrace_lang::types::Type;
 
 /// `BPF_ANY` of `include/uapi/linux/bpf.h`: make a new entry or change the one there is.
-const BPF_ANY: i64 = 0;
+pub(super) const BPF_ANY: i64 = 0;
 /// `BPF_NOEXIST`: make a new entry only.
 const BPF_NOEXIST: i64 = 1;
 

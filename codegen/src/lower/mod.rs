@@ -27,6 +27,7 @@ mod programs;
 mod read;
 mod search;
 mod shared;
+pub mod slots;
 mod stack;
 mod stmt;
 mod store;

@@ -19,6 +19,7 @@ pub(super) struct Shared<'p> {
     events: Option<ObjMapId>,
     zeros: Option<(ObjMapId, u32)>,
     stacks: Vec<(StackType, bool, ObjMapId)>,
+    slots: Vec<(MapId, ObjMapId)>,
     records: Vec<Record>,
     counters: Vec<Counter>,
 }
@@ -29,6 +30,13 @@ impl<'p> Shared<'p> {
         for (n, map) in program.maps.iter().enumerate() {
             maps.push(layout::script_map(MapId(n as u32), map, features));
         }
+        let mut slots = vec![];
+        for map in super::slots::maps(program) {
+            if let Some(def) = super::slots::definition(map, features) {
+                slots.push((map, ObjMapId(maps.len() as u32)));
+                maps.push(def);
+            }
+        }
         Shared {
             program,
             features,
@@ -36,6 +44,7 @@ impl<'p> Shared<'p> {
             events: None,
             zeros: None,
             stacks: vec![],
+            slots,
             records: vec![],
             counters: vec![],
         }
@@ -44,6 +53,11 @@ impl<'p> Shared<'p> {
     /// The kernel object of a script's map.
     pub(super) fn map_id(&self, map: MapId) -> ObjMapId {
         ObjMapId(CONTROL.0 + 1 + map.0)
+    }
+
+    /// The slots in front of a script's map, where it has some.
+    pub(super) fn slots(&self, map: MapId) -> Option<ObjMapId> {
+        self.slots.iter().find(|(m, _)| *m == map).map(|(_, slots)| *slots)
     }
 
     /// The definition of a map.

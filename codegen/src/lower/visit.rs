@@ -128,7 +128,8 @@ pub(super) fn uses_builtin(probe: &Probe, which: Builtin) -> bool {
     found
 }
 
-fn walk_probe<'a>(probe: &'a Probe, visit: &mut dyn FnMut(Node<'a>)) {
+/// Visits predicate and body of a probe, each node before its parts.
+pub(super) fn walk_probe<'a>(probe: &'a Probe, visit: &mut dyn FnMut(Node<'a>)) {
     probe.predicate.iter().for_each(|e| walk(e, visit));
     walk_stmts(&probe.body, visit);
 }

@@ -1,6 +1,7 @@
 //! Which features decide how a program is compiled and attached.
 
 use super::{Feature as F, FeatureSet};
+use rbtrace_codegen::lower::slots;
 use rbtrace_codegen::lower::visit::{Node, walk_program};
 use rbtrace_lang::hir::{Attach, Builtin, ExprKind, Place, Probe, Program, StmtKind};
 use rbtrace_lang::types::Type;
@@ -19,6 +20,9 @@ pub fn needed(program: &Program) -> FeatureSet {
     // Reading or emptying an aggregation asks for every CPU's part.
     if looks_into_map && program.maps.iter().any(|m| matches!(m.value, Type::Agg(_))) {
         set.insert(F::LookupPercpuElem);
+    }
+    if !slots::maps(program).is_empty() {
+        set.insert(F::Atomics);
     }
     set
 }
@@ -112,6 +116,11 @@ mod tests {
             &[F::ForEachMapElem, F::LookupPercpuElem, F::IsaV4],
         );
         check("begin { @ = count(); delete(@); }", &[F::LookupPercpuElem, F::IsaV4]);
+        check("begin { @[1] = count(); }", &[F::IsaV4]);
+        check(
+            "tracepoint:syscalls:sys_enter_openat { @[pid] = count(); }",
+            &[F::CurrentTaskBtf, F::IsaV4, F::Atomics],
+        );
         check("begin { $i = 0; while ($i < 5) { $i++; } }", &[F::BpfLoop, F::IsaV4]);
     }
 }

@@ -8,6 +8,7 @@ use crate::events::Printer;
 use crate::load::{self, Loader, Maps};
 use crate::maps::Table;
 use crate::print::{Env, Output};
+use crate::slots::Slots;
 use crate::symbols::{self, Symbolizer};
 use crate::sys::mapped::Words;
 use crate::sys::poll::Signals;
@@ -48,7 +49,7 @@ impl<'a> Session<'a> {
             uprobe_multi: options.features.is_some_and(|f| f.uprobe_multi),
             warn_reads: options.warn_reads,
         };
-        let printer = printer(program, object, &maps, options, out);
+        let printer = printer(program, object, &maps, options, out)?;
         let mut session = Session {
             program,
             object,
@@ -123,7 +124,7 @@ fn printer<'a>(
     maps: &Maps,
     options: RunOptions<'a>,
     out: Output,
-) -> Printer<'a> {
+) -> Result<Printer<'a>, RunError> {
     let cpus = options.features.map_or_else(possible_cpus, |f: &Features| f.ncpus);
     let (demangle, debug_info) = (program.config.cpp_demangle, program.config.show_debug_info);
     let shown = symbols::Options { demangle, debug_info };
@@ -133,10 +134,10 @@ fn printer<'a>(
     env.trailer = program.config.str_trunc_trailer.clone();
     env.system = options.system;
     let mut printer = Printer::new(object, &program.sources, env, options.format, out);
-    printer.tables = tables(program, object, maps, cpus);
+    printer.tables = tables(program, object, maps, cpus)?;
     printer.max_cat_bytes = program.config.max_cat_bytes;
     printer.quiet_warnings = options.no_warnings;
-    printer
+    Ok(printer)
 }
 
 /// Possible CPUs: per-CPU maps have a value for each.
@@ -166,7 +167,12 @@ fn map_ring(object: &Object, maps: &Maps) -> Result<Option<(Ring, usize)>, RunEr
 }
 
 /// The script's maps by their number; `None` for those that no program uses.
-fn tables(program: &Program, object: &Object, maps: &Maps, cpus: u32) -> Vec<Option<Table>> {
+fn tables(
+    program: &Program,
+    object: &Object,
+    maps: &Maps,
+    cpus: u32,
+) -> Result<Vec<Option<Table>>, RunError> {
     let mut tables: Vec<Option<Table>> = (0..program.maps.len()).map(|_| None).collect();
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
         let MapRole::Script(id, form) = def.role else { continue };
@@ -179,7 +185,14 @@ fn tables(program: &Program, object: &Object, maps: &Maps, cpus: u32) -> Vec<Opt
             key: map.key.clone(),
             value: map.value.clone(),
             cpus,
+            slots: None,
         });
     }
-    tables
+    for (def, fd) in object.maps.iter().zip(&maps.fds) {
+        let MapRole::Slots(id) = def.role else { continue };
+        let Some(table) = &mut tables[id.0 as usize] else { continue };
+        let slots = Slots::new(fd.as_fd(), def.value_size, table.def.key_size);
+        table.slots = Some(slots.map_err(|e| system_error("Failed to map a map's slots", &e))?);
+    }
+    Ok(tables)
 }

@@ -1,0 +1,254 @@
+//! Counts by key without the hash: each CPU has a few slots, and the first keys that come keep one.
+//!
+//! A lookup in a per-CPU hash costs several times what counting does. A key's slot follows from a
+//! multiplication; keys whose slot belongs to another key are counted in the hash as ever. Nothing is ever
+//! evicted or emptied, so that what user space reads is one monotonic count for each slot; it clears by
+//! remembering what it has read. [`Slots`] tells the layout.
+//!
+//! Only programs of one CPU write to its slots, but one may interrupt the other. A slot that has never been
+//! claimed holds the key of zeros, which no slot but the first is ever looked at for; that one belongs to it from
+//! the start. The word [`Slots::TAKEN`] is exchanged to claim a slot, and the first word of the key is written
+//! last: until then the slot matches no key.
+
+use super::Lowered;
+use super::frame::Lower;
+use super::map::BPF_ANY;
+use super::place::Place;
+use super::visit::{self, Node};
+use crate::builder::Var;
+use crate::helpers;
+use crate::ir::{Alu, AtomicOp, Block, Cond, Op, Space, Ty, Value, Width};
+use crate::object::{Fault, Features, MapDef, MapKind, MapRole, ObjMapId, Slots};
+use rbtrace_lang::hir::{
+    Attach, EmitKind, Expr, ExprKind, Map, MapId, Place as HirPlace, Probe, Program, StmtKind,
+};
+use rbtrace_lang::types::{AddrSpace, Agg, Type};
+
+/// Maps that were made smaller than the default hold so many keys and not more.
+const DEFAULT_ENTRIES: u32 = 4096;
+/// CPUs up to which the slots fit well into one map value.
+const MOST_CPUS: u32 = 1024;
+/// 2^32 divided by the golden ratio, odd, as an immediate: the high bits of the low half of a product with it
+/// depend on all bits of the key.
+const SPREAD: i64 = 0x9e37_79b1_u32 as i32 as i64;
+/// Makes the two halves of a text differ when they are exchanged.
+const SECOND: i64 = 31;
+
+/// The script's maps that have slots, as far as the kernel is able (`Features::atomics`).
+pub fn maps(program: &Program) -> Vec<MapId> {
+    let mut fits: Vec<bool> = program.maps.iter().map(has_form).collect();
+    if !fits.contains(&true) {
+        return vec![];
+    }
+    let mut frequent = vec![false; fits.len()];
+    for probe in &program.probes {
+        let often = is_frequent(probe);
+        visit::walk_probe(probe, &mut |node| {
+            if let Some(map) = looked_into(node) {
+                fits[map.0 as usize] = false;
+            }
+            if let Node::Stmt(StmtKind::Aggregate { map, key, .. }) = node {
+                frequent[map.0 as usize] |= often;
+                fits[map.0 as usize] &= !key.as_ref().is_some_and(has_address);
+            }
+        });
+    }
+    (0..fits.len()).filter(|&n| fits[n] && frequent[n]).map(|n| MapId(n as u32)).collect()
+}
+
+/// Counts by keys of one word, or by texts of two.
+fn has_form(map: &Map) -> bool {
+    let key = map.key.as_ref().is_some_and(|key| match key {
+        Type::Str(16) => true,
+        Type::Tuple(t) => {
+            let sum: u32 = t.fields.iter().map(|(_, ty)| ty.size()).sum();
+            t.fields.iter().all(|(_, ty)| is_number(ty)) && sum == key.size() && Width::of(sum).is_some()
+        }
+        key => is_number(key) && Width::of(key.size()).is_some(),
+    });
+    let count = map.value == Type::Agg(Agg::Count);
+    key && count && map.decl.is_none() && map.max_entries >= DEFAULT_ENTRIES
+}
+
+/// Numbers that may be calculated with: pointers that the verifier knows are none.
+fn is_number(ty: &Type) -> bool {
+    ty.is_scalar() && !matches!(ty, Type::Ptr { .. })
+}
+
+/// Does the verifier know a part of a key as a pointer, whatever its type? It lets nobody multiply one.
+fn has_address(key: &Expr) -> bool {
+    let mut found = false;
+    visit::walk(key, &mut |node| {
+        let Node::Expr(e) = node else { return };
+        let (ExprKind::Convert(from) | ExprKind::Reinterpret(from) | ExprKind::Widen(from)) = &e.kind else {
+            return;
+        };
+        found |= matches!(from.ty, Type::Ptr { space: AddrSpace::Ctx | AddrSpace::Bpf, .. });
+    });
+    found
+}
+
+/// Does a body run as often as the traced system likes?
+fn is_frequent(probe: &Probe) -> bool {
+    probe.attach.iter().any(|a| {
+        matches!(
+            a.kind,
+            Attach::Kprobe { .. }
+                | Attach::Uprobe { .. }
+                | Attach::Tracepoint { .. }
+                | Attach::RawTracepoint { .. }
+        )
+    })
+}
+
+/// The map of which a program does more than count in it.
+fn looked_into(node: Node) -> Option<MapId> {
+    match node {
+        Node::Stmt(StmtKind::AssignMap { map, .. } | StmtKind::ForMap { map, .. })
+        | Node::Place(HirPlace::Map { map, .. }) => Some(*map),
+        Node::Stmt(StmtKind::Emit(emit)) => entry_of(&emit.kind),
+        Node::Expr(e) => match &e.kind {
+            ExprKind::MapGet { map, .. } | ExprKind::HasKey { map, .. } | ExprKind::Delete { map, .. } => {
+                Some(*map)
+            }
+            ExprKind::MapLen(map) => Some(*map),
+            ExprKind::Emit(emit) => entry_of(&emit.kind),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn entry_of(kind: &EmitKind) -> Option<MapId> {
+    if let EmitKind::PrintEntry(map) = kind { Some(*map) } else { None }
+}
+
+/// The map of the slots, where this kernel can have them: element 0 holds those of all CPUs.
+pub(super) fn definition(map: MapId, features: &Features) -> Option<MapDef> {
+    let cpus = features.ncpus.max(1).next_power_of_two();
+    (features.atomics && cpus <= MOST_CPUS).then(|| MapDef {
+        name: "slots".into(),
+        kind: MapKind::Array,
+        key_size: 4,
+        value_size: cpus * Slots::CPU_SIZE,
+        max_entries: 1,
+        flags: helpers::F_MMAPABLE,
+        role: MapRole::Slots(map),
+    })
+}
+
+impl Lower<'_, '_> {
+    /// Counts one for a key in memory: in its slot, or in the hash where that is another key's.
+    pub(super) fn count_in_slot(&mut self, map: MapId, slots: ObjMapId, key: Value) -> Lowered<()> {
+        let words = self.key_words(map, key);
+        let index = self.slot_offset(&words, self.script_def(map).key_size);
+        let slot = self.slot_of_cpu(slots, index);
+        let counter = self.f.b.declare_var(Ty::Ptr(Space::MapValue));
+        self.f.b.def_var(counter, slot);
+        let [miss, count, hash, end] = [(); 4].map(|()| self.f.b.create_block());
+        let there = self.f.b.load(Width::B8, false, slot, Slots::KEY as i32);
+        self.match_key(slot, there, &words, miss, count);
+        self.f.b.start(miss);
+        self.claim(slot, there, &words, count, hash);
+        self.f.b.start(hash);
+        self.count_in_hash(map, key, counter, count, end);
+        self.f.b.start(count);
+        let counter = self.f.b.use_var(counter);
+        self.count_at(&Place::ptr(counter))?;
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(())
+    }
+
+    /// Is the slot this key's?
+    fn match_key(&mut self, slot: Value, there: Value, words: &[Value], miss: Block, yes: Block) {
+        let Some(&second) = words.get(1) else {
+            return self.f.b.branch_unlikely(Cond::Ne, there, words[0], miss, yes);
+        };
+        let rest = self.f.b.create_block();
+        self.f.b.branch_unlikely(Cond::Ne, there, words[0], miss, rest);
+        self.f.b.start(rest);
+        let there = self.f.b.load(Width::B8, false, slot, Slots::KEY as i32 + 8);
+        self.f.b.branch_unlikely(Cond::Ne, there, second, miss, yes);
+    }
+
+    /// Goes to `count` with the key's entry, or makes one that has counted once and goes to `end`.
+    ///
+    /// An entry that another CPU makes meanwhile does no harm: only this CPU's part is written.
+    fn count_in_hash(&mut self, map: MapId, key: Value, counter: Var, count: Block, end: Block) {
+        let elem = self.lookup(map, key);
+        self.f.b.def_var(counter, elem);
+        let missing = self.f.b.create_block();
+        self.branch_null(elem, missing, count);
+        self.f.b.start(missing);
+        let first = self.slot(8);
+        let one = self.f.b.iconst(1);
+        self.store_scalar(&Place::slot(first), 8, one);
+        let (map_ref, first) = (self.script_map_ref(map), self.slot_addr(first));
+        let flags = self.f.b.iconst(BPF_ANY);
+        let result = self.call(helpers::MAP_UPDATE_ELEM, &[map_ref, key, first, flags]);
+        self.fault_if(Cond::Ne, result, 0, Fault::MapFull(map));
+        self.f.b.jump(end, &[]);
+    }
+
+    fn key_words(&mut self, map: MapId, key: Value) -> Vec<Value> {
+        match self.script_def(map).key_size {
+            16 => [0, 8].map(|at| self.f.b.load(Width::B8, false, key, at)).to_vec(),
+            size => vec![self.f.b.load(Width::of(size).unwrap_or(Width::B8), false, key, 0)],
+        }
+    }
+
+    /// Where the key's slot lies among those of a CPU. The key of zeros has the first.
+    fn slot_offset(&mut self, words: &[Value], key_size: u32) -> Value {
+        let mut mixed = words[0];
+        if let Some(second) = words.get(1) {
+            let second = self.imm(Alu::Mul, *second, SECOND);
+            mixed = self.f.b.alu(Alu::Xor, mixed, second);
+        }
+        if key_size >= 8 {
+            let high = self.imm(Alu::LShr, mixed, 32);
+            mixed = self.f.b.alu(Alu::Xor, mixed, high);
+        }
+        let product = self.imm(Alu::Mul, mixed, SPREAD);
+        let (slot, all) = (Slots::SIZE.trailing_zeros(), Slots::PER_CPU.trailing_zeros());
+        let shifted = self.imm(Alu::LShr, product, i64::from(32 - all - slot));
+        self.imm(Alu::And, shifted, i64::from(Slots::CPU_SIZE - Slots::SIZE))
+    }
+
+    fn slot_of_cpu(&mut self, slots: ObjMapId, index: Value) -> Value {
+        let cpus = self.shared.def(slots).value_size / Slots::CPU_SIZE;
+        let base = self.map_value(slots, 0);
+        if cpus == 1 {
+            return self.f.b.alu(Alu::Add, base, index);
+        }
+        let cpu = self.call(helpers::GET_SMP_PROCESSOR_ID, &[]);
+        let cpu = self.imm(Alu::And, cpu, i64::from(cpus - 1));
+        let cpu = self.scale(cpu, Slots::CPU_SIZE);
+        let offset = self.f.b.alu(Alu::Add, cpu, index);
+        self.f.b.alu(Alu::Add, base, offset)
+    }
+
+    /// Makes a slot that nobody has this key's and goes to `count`, or to `hash` where somebody has it.
+    /// `there`: the first word of the slot's key, which is another than this key's.
+    fn claim(&mut self, slot: Value, there: Value, words: &[Value], count: Block, hash: Block) {
+        let (free, claimed) = (self.f.b.create_block(), self.f.b.create_block());
+        let zero = self.f.b.iconst(0);
+        self.f.b.branch(Cond::Ne, there, zero, hash, free);
+        self.f.b.start(free);
+        let one = self.f.b.iconst(1);
+        let before = self.exchange(slot, Slots::TAKEN, one);
+        self.f.b.branch_unlikely(Cond::Eq, before, zero, claimed, hash);
+        self.f.b.start(claimed);
+        if let Some(second) = words.get(1) {
+            self.f.b.store(Width::B8, slot, Slots::KEY as i32 + 8, *second);
+        }
+        // An exchange also keeps the order towards user space, which reads this word first.
+        self.exchange(slot, Slots::KEY, words[0]);
+        self.f.b.jump(count, &[]);
+    }
+
+    fn exchange(&mut self, ptr: Value, offset: u32, value: Value) -> Value {
+        let op = Op::Atomic { op: AtomicOp::Xchg, width: Width::B8, ptr, offset: offset as i32, value };
+        self.f.b.ins(op, Ty::I64)
+    }
+}
