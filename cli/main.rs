@@ -14,6 +14,7 @@ mod verbs;
 use args::{Action, Args};
 use rbtrace_runtime::info;
 use rbtrace_runtime::system::LiveSystem;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     };
     match act(&args) {
         Ok(status) => ExitCode::from(status),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Each cause in its own words, outermost first.
             let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
@@ -35,22 +37,37 @@ fn main() -> ExitCode {
     }
 }
 
+/// Has who reads our output seen enough?
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Writes to standard output; ends the program where nobody reads it any more.
+fn say(text: &str) {
+    if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            eprintln!("ERROR: failed to write the output: {error}");
+        }
+        std::process::exit(i32::from(error.kind() != io::ErrorKind::BrokenPipe));
+    }
+}
+
 fn act(args: &Args) -> anyhow::Result<u8> {
     match &args.action {
         Action::ScriptHelp(script) => {
-            print!("{}", script.help());
+            say(&script.help());
             Ok(0)
         }
         Action::Help => {
-            print!("{}", help::full());
+            say(&help::full());
             Ok(0)
         }
         Action::Version => {
-            println!("{}", help::version());
+            say(&format!("{}\n", help::version()));
             Ok(0)
         }
         Action::Info => {
-            print!("{}", info::report(&LiveSystem::new(), &help::version()));
+            say(&info::report(&LiveSystem::new(), &help::version()));
             Ok(0)
         }
         Action::List(pattern) => verbs::list(args, pattern.as_deref()),

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
     if let Source::Bundled(script) = source
         && args.named_params.iter().any(|(name, _)| name == "help")
     {
-        print!("{}", script.help());
+        crate::say(&script.help());
         return Ok(0);
     }
     let script = program::read(source)?;

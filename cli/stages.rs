@@ -1,6 +1,7 @@
 //! `-d`: the stages of a compilation as text.
 
 use crate::args::Stage;
+use crate::say;
 use rbtrace_codegen::disasm;
 use rbtrace_codegen::object::{Features, Object};
 use rbtrace_lang::ast::Script;
@@ -8,14 +9,14 @@ use rbtrace_lang::hir::Program;
 
 /// The heading of a stage.
 fn heading(name: &str) {
-    println!("--- {name}");
+    say(&format!("--- {name}\n"));
 }
 
 /// The syntax tree, macros expanded.
 pub(crate) fn ast(stages: &[Stage], script: &Script) {
     if stages.contains(&Stage::Ast) {
         heading("ast");
-        println!("{script}");
+        say(&format!("{script}\n"));
     }
 }
 
@@ -23,14 +24,14 @@ pub(crate) fn ast(stages: &[Stage], script: &Script) {
 pub(crate) fn typed(stages: &[Stage], program: &Program, features: &Features) {
     if stages.contains(&Stage::Hir) {
         heading("hir");
-        println!("{program}");
+        say(&format!("{program}\n"));
     }
     if stages.contains(&Stage::Ir)
         && let Ok(units) = rbtrace_codegen::lower::lower(program, features)
     {
         for unit in &units.units {
             heading(&format!("ir of {}", unit.name));
-            println!("{}", unit.module);
+            say(&format!("{}\n", unit.module));
         }
     }
 }
@@ -40,7 +41,7 @@ pub(crate) fn bpf(stages: &[Stage], object: &Object) {
     if stages.contains(&Stage::Bpf) {
         for program in &object.programs {
             heading(&format!("bpf of {} ({:?})", program.name, program.ty));
-            print!("{}", disasm::disassemble(&program.insns));
+            say(&disasm::disassemble(&program.insns));
         }
     }
 }

@@ -47,6 +47,10 @@ impl Facts<'_> {
     }
 
     /// How many low bits may be set.
+    ///
+    /// **Invariant**: no more is known here than the kernel's verifier knows. A comparison that is decided
+    /// by it is dropped, and where it guarded a memory access the verifier must see the bound in another
+    /// way. So nothing is said of quotients, remainders and swapped bytes, which the verifier does not follow.
     pub fn bits(&self, v: Value) -> u32 {
         self.bits_at(v, 0)
     }
@@ -61,7 +65,6 @@ impl Facts<'_> {
             Some(Op::Const(c)) => 64 - normal(self.ty(v), *c).leading_zeros(),
             Some(Op::Cmp(..)) => 1,
             Some(Op::Zext(w, a)) => of(*a).min(w.bytes() * 8),
-            Some(Op::Bswap(w, _)) => w.bytes() * 8,
             Some(Op::Load { width, signed: false, .. }) => width.bytes() * 8,
             Some(Op::Alu(op, a, b)) => self.alu_bits(*op, of(*a), of(*b), *b),
             _ => 64,
@@ -78,8 +81,6 @@ impl Facts<'_> {
             (Alu::Mul, _) => a + b,
             (Alu::LShr, Some(c)) => a.saturating_sub(c as u32 & mask),
             (Alu::Shl, Some(c)) => a + (c as u32 & mask),
-            (Alu::URem, Some(c)) if c > 0 => a.min(b),
-            (Alu::UDiv, _) => a,
             _ => 64,
         }
     }
