@@ -168,6 +168,10 @@ impl<'a, 'p> Lower<'a, 'p> {
 
     /// A slot that holds a value of this type, with the spare byte that texts need.
     pub(super) fn slot_for(&mut self, ty: &Type) -> Slot {
+        if ty.is_scalar() {
+            // Exactly its bytes: that a key's are all known is what makes a second lookup the first one.
+            return self.f.b.slot(ty.size(), 8);
+        }
         let spare = if has_text(ty) { TEXT_SPARE } else { 0 };
         self.slot((ty.size() + spare).max(1))
     }

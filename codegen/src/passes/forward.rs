@@ -337,8 +337,7 @@ impl Pass {
 
 /// Helpers that neither change maps nor run callbacks: clocks, reads, the current task, the ring buffer.
 fn leaves_maps_alone(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Call(Helper(5 | 7 | 16 | 27 | 67 | 112..=115 | 118 | 125 | 130..=134 | 182 | 195 | 208), _)
-    )
+    let Op::Call(helper, _) = op else { return false };
+    helper.is_pure()
+        || matches!(helper.0, 5 | 7 | 16 | 27 | 67 | 112..=115 | 118 | 125 | 130..=134 | 182 | 195 | 208)
 }
