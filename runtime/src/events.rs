@@ -32,8 +32,10 @@ pub struct Printer<'a> {
     pub max_cat_bytes: u32,
     /// Warnings are not shown.
     pub quiet_warnings: bool,
-    /// `system()` is not run any more; how often it was not.
-    skipped: Option<u64>,
+    /// `system()` is only counted now.
+    skipping: bool,
+    /// How often it was not run.
+    skipped: u64,
     scratch: Vec<u8>,
 }
 
@@ -49,19 +51,20 @@ impl<'a> Printer<'a> {
             tables: Vec::new(),
             max_cat_bytes: 10240,
             quiet_warnings: false,
-            skipped: None,
+            skipping: false,
+            skipped: 0,
             scratch: Vec::new(),
         }
     }
 
-    /// From now on `system()` is only counted.
-    pub fn skip_commands(&mut self) {
-        self.skipped.get_or_insert(0);
+    /// From now on `system()` is only counted, or with `false` run again.
+    pub fn skip_commands(&mut self, skip: bool) {
+        self.skipping = skip;
     }
 
     /// How often `system()` was not run.
     pub fn skipped_commands(&self) -> u64 {
-        self.skipped.unwrap_or(0)
+        self.skipped
     }
 
     /// Prints one record, or does what it asks for. Records of unknown kind are ignored: no program sends
@@ -85,7 +88,7 @@ impl<'a> Printer<'a> {
             }
         }
         self.out.event_done();
-        matches!(record.kind, EmitKind::System(_)) && self.skipped.is_none()
+        matches!(record.kind, EmitKind::System(_)) && !self.skipping
     }
 
     fn printf(&mut self, pieces: &[Piece], fields: &[RecordField], data: &[u8]) {
@@ -247,8 +250,8 @@ impl<'a> Printer<'a> {
     }
 
     fn system(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
-        if let Some(skipped) = &mut self.skipped {
-            *skipped += 1;
+        if self.skipping {
+            self.skipped += 1;
             return;
         }
         let command = self.rendered(pieces, record, data);

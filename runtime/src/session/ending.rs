@@ -15,6 +15,8 @@ impl Session<'_> {
         let slow = attach::detach(std::mem::take(&mut self.links));
         self.drain_all();
         self.exited = false;
+        // What a signal cut short is over; the commands of `end` are part of the end.
+        self.printer.skip_commands(false);
         self.run_special(&Attach::End)?;
         self.drain_all();
         if self.printer.format == Format::Text {

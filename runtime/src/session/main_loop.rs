@@ -125,7 +125,7 @@ impl Session<'_> {
                 self.run_special(&probe)?;
             } else {
                 // Nobody who interrupts us wants to wait for commands that are still to be run.
-                self.printer.skip_commands();
+                self.printer.skip_commands(true);
                 return Ok(true);
             }
         }
