@@ -9,7 +9,7 @@ use super::sink::sums_to_sink;
 use crate::backend::BackendError;
 use crate::ir::*;
 use crate::object::Features;
-use crate::passes::util::fits_i32;
+use crate::passes::util::{fits_i32, predecessors};
 use crate::regalloc::frame::Frame;
 use rbtrace_lang::Span;
 use std::collections::HashMap;
@@ -42,6 +42,8 @@ struct Selector<'a> {
     incoming: HashMap<Value, Reg>,
     /// Constants and addresses that already lie in a register, until the next call or the end of the block.
     made: HashMap<Made, Reg>,
+    /// The only predecessor of each block that has one.
+    only_pred: Vec<Option<Block>>,
     block: MBlockId,
     span: Span,
 }
@@ -51,6 +53,12 @@ struct Selector<'a> {
 enum Made {
     Const(i64),
     Value(Value),
+}
+
+/// The only predecessor of each block that has one.
+fn only_predecessors(f: &Function) -> Vec<Option<Block>> {
+    let preds = predecessors(f);
+    preds.iter().map(|p| if let [one] = p[..] { Some(one) } else { None }).collect()
 }
 
 impl<'a> Selector<'a> {
@@ -74,7 +82,21 @@ impl<'a> Selector<'a> {
         let regs = vec![None; f.types.len()];
         let (incoming, made) = (HashMap::new(), HashMap::new());
         let sunk = sums_to_sink(f);
-        Selector { f, frame, features, out, regs, defs, sunk, incoming, made, block: 0, span: f.span }
+        let only_pred = only_predecessors(f);
+        Selector {
+            f,
+            frame,
+            features,
+            out,
+            regs,
+            defs,
+            sunk,
+            incoming,
+            made,
+            only_pred,
+            block: 0,
+            span: f.span,
+        }
     }
 
     /// Takes the function's arguments and gives each other block parameter its register.
@@ -94,8 +116,8 @@ impl<'a> Selector<'a> {
 
     fn block(&mut self, b: Block) -> Result<(), BackendError> {
         let data = self.f.block(b);
+        self.keep_addresses(b);
         self.block = b.0 as usize;
-        self.made.clear();
         if b.0 != 0 {
             self.span = data.insts.first().map_or(data.term_span, |i| i.span);
             for &p in &data.params {
@@ -109,6 +131,16 @@ impl<'a> Selector<'a> {
         }
         self.span = data.term_span;
         self.term(&data.term)
+    }
+
+    /// Addresses of maps take two slots each: one that the only way into a block has made is used on.
+    fn keep_addresses(&mut self, b: Block) {
+        let goes_on = b.0 != 0 && self.only_pred[b.0 as usize] == Some(Block(self.block as u32));
+        let defs = &self.defs;
+        self.made.retain(|made, _| match made {
+            Made::Value(v) => goes_on && matches!(defs[v.0 as usize], Some(Op::MapValue(..) | Op::MapRef(_))),
+            Made::Const(_) => false,
+        });
     }
 
     fn push(&mut self, op: MOp) {

@@ -104,28 +104,19 @@ impl Lower<'_, '_> {
     /// Submits a record; wakes the reader only where it says that it sleeps, and says at once that it does not
     /// any more: a wake-up costs far more than a record, and the reader may take a while to come.
     fn submit(&mut self, record: Value) {
-        let (wake, end) = (self.f.b.create_block(), self.f.b.create_block());
-        let flags = self.f.b.declare_var(Ty::I64);
-        let quiet = self.f.b.iconst(helpers::RB_NO_WAKEUP);
-        self.f.b.def_var(flags, quiet);
-        self.branch_sleeping(wake, end);
-        self.f.b.start(wake);
-        let word = self.control(Control::SLEEPING);
-        let awake = self.f.b.iconst(0);
-        self.f.b.store(Width::B8, word, 0, awake);
-        let loud = self.f.b.iconst(helpers::RB_FORCE_WAKEUP);
-        self.f.b.def_var(flags, loud);
-        self.f.b.jump(end, &[]);
-        self.f.b.start(end);
-        let flags = self.f.b.use_var(flags);
-        self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
-    }
-
-    fn branch_sleeping(&mut self, sleeping: crate::ir::Block, awake: crate::ir::Block) {
         let word = self.control(Control::SLEEPING);
         let sleeps = self.f.b.load(Width::B8, false, word, 0);
+        let (wake, end) = (self.f.b.create_block(), self.f.b.create_block());
         let zero = self.f.b.iconst(0);
-        self.f.b.branch_unlikely(Cond::Ne, sleeps, zero, sleeping, awake);
+        self.f.b.branch(Cond::Ne, sleeps, zero, wake, end);
+        self.f.b.start(wake);
+        self.f.b.store(Width::B8, word, 0, zero);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        // Awake (0) or asleep (1) is one less than the flag: BPF_RB_NO_WAKEUP (1) or BPF_RB_FORCE_WAKEUP (2).
+        let one = self.f.b.iconst(helpers::RB_NO_WAKEUP);
+        let flags = self.f.b.alu(Alu::Add, sleeps, one);
+        self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
     }
 
     /// Sends the record that marks the end, and wakes the reader: what other programs send after it is not
