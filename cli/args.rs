@@ -244,12 +244,10 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
     Ok(if check_only { Action::Check(vec![source]) } else { Action::Run(source) })
 }
 
-/// A verb, or the script that the first word names. A file of a verb's name wins.
+/// A verb, or the script that the first word names. A verb wins over a file of its name (`./check` is the file):
+/// what a command means must not hang on the folder it is given in.
 fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
     let first = words.remove(0);
-    if Path::new(&first).exists() {
-        return Ok(Err(Source::File(first.into())));
-    }
     match first.as_str() {
         "check" if words.is_empty() => Err("check needs a file".into()),
         "check" => Ok(Ok(Action::Check(words.drain(..).map(|w| source(&w)).collect()))),
@@ -260,12 +258,13 @@ fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
     }
 }
 
-/// A path wins over a bundled name.
+/// A file wins over a bundled name, a folder does not.
 fn source(word: &str) -> Source {
+    let path = Path::new(word);
     match scripts::find(word) {
         _ if word == "-" => Source::Stdin,
-        Some(script) if !Path::new(word).exists() => Source::Bundled(script),
-        _ => Source::File(word.into()),
+        Some(script) if path.is_dir() || !path.exists() => Source::Bundled(script),
+        _ => Source::File(path.into()),
     }
 }
 

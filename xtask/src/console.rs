@@ -17,7 +17,7 @@ pub(crate) struct Console {
 }
 
 /// Lines of a console that are shown when a guest does not end well.
-const TAIL: usize = 60;
+const TAIL: usize = 120;
 
 impl Console {
     /// A new place, such as `host` or `6.1`.

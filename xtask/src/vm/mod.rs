@@ -84,6 +84,7 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
             "-k" => series = value(&mut args, "-k")?,
             "--dwarf" => dwarf = true,
             "--with" => with = Some(PathBuf::from(value(&mut args, "--with")?)),
+            _ if arg.starts_with('-') => bail!("cargo xtask vm: unknown option {arg}"),
             _ => words.extend(std::iter::once(arg).chain(args.by_ref())),
         }
     }
