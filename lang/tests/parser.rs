@@ -610,7 +610,7 @@ fn preprocessor() {
          #include <linux/never.h>\n\
          struct never { \" };\n\
          #else\n\
-         #include \"always.h\"\n\
+         #include \"net/always.h\"\n\
          #endif\n\
          #define ONE 1 // first\n\
          #define LONG (ONE + \\\n   2UL)\n\
@@ -628,7 +628,7 @@ fn preprocessor() {
          #endif\n\
          };",
         &expect![[r#"
-            include always.h
+            include net/always.h
             define ONE 1
               int:1
             define LONG (ONE +      2UL)

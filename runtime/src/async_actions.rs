@@ -40,7 +40,7 @@ pub fn join(fields: &[RecordField], record: &[u8], sep: &str, form: Format, out:
     let size = (elem.size() as usize).max(1);
     let count = u32_at(record, (texts.offset as usize).saturating_sub(4)) as usize;
     let data = record.get(texts.offset as usize..).unwrap_or(&[]);
-    let texts: Vec<&[u8]> = data.chunks_exact(size).take(count).map(|t| text_bytes(t, size).0).collect();
+    let texts: Vec<&[u8]> = data.chunks_exact(size).take(count).map(|t| text_bytes(t, size)).collect();
     let mut text = texts.join(sep.as_bytes());
     if form == Format::Text {
         text.push(b'\n');

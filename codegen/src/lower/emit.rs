@@ -6,7 +6,7 @@ use super::place::{Base, Place};
 use super::store::Fill;
 use super::visit;
 use crate::helpers;
-use crate::ir::{Alu, Cond, Space, Ty, Value, Width};
+use crate::ir::{Alu, Cond, Space, Value, Width};
 use crate::layout;
 use crate::object::{Control, Fault, Header, Record};
 use rbtrace_lang::Span;
@@ -160,39 +160,25 @@ impl Lower<'_, '_> {
 
     /// Reads texts until a null pointer; their number.
     fn join_texts(&mut self, list: &Place, dst: &Place, room: u32, most: u32) -> Lowered<Value> {
-        let index = self.f.b.declare_var(Ty::I64);
-        let zero = self.f.b.iconst(0);
-        self.f.b.def_var(index, zero);
-        let (head, round, some, end) = (
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-        );
-        self.f.b.jump(head, &[]);
-        self.f.b.switch_to(head);
-        let now = self.f.b.use_var(index);
-        let most = self.f.b.iconst(i64::from(most));
-        self.f.b.branch(Cond::ULt, now, most, round, end);
-        self.f.b.start(round);
-        let bytes = self.imm(Alu::Shl, now, 3);
-        let entry = self.displaced(list, bytes, 8)?;
-        let text = self.load_scalar(&entry, &U64)?;
-        let null = self.f.b.iconst(0);
-        self.f.b.branch(Cond::Eq, text, null, end, some);
-        self.f.b.start(some);
-        let src = match entry.base {
-            Base::Remote(_, space) => Place::remote(text, space),
-            _ => Place::remote(text, self.unknown_space()),
-        };
-        let bytes = self.scale(now, room);
-        let to = self.displaced(dst, bytes, 1)?;
-        let size = self.f.b.iconst(i64::from(room + layout::TEXT_SPARE));
-        self.probe_read_str(&to, size, &src);
-        let next = self.imm(Alu::Add, now, 1);
-        self.f.b.def_var(index, next);
-        self.f.b.jump(head, &[]);
-        self.f.b.seal(head);
+        let end = self.f.b.create_block();
+        let index = self.counted(most, end, |lower, now, next| {
+            let bytes = lower.imm(Alu::Shl, now, 3);
+            let entry = lower.displaced(list, bytes, 8)?;
+            let text = lower.load_scalar(&entry, &U64)?;
+            let (null, some) = (lower.f.b.iconst(0), lower.f.b.create_block());
+            lower.f.b.branch(Cond::Eq, text, null, end, some);
+            lower.f.b.start(some);
+            let src = match entry.base {
+                Base::Remote(_, space) => Place::remote(text, space),
+                _ => Place::remote(text, lower.unknown_space()),
+            };
+            let bytes = lower.scale(now, room);
+            let to = lower.displaced(dst, bytes, 1)?;
+            let size = lower.f.b.iconst(i64::from(room + layout::TEXT_SPARE));
+            lower.probe_read_str(&to, size, &src);
+            lower.f.b.jump(next, &[]);
+            Ok(())
+        })?;
         self.f.b.start(end);
         Ok(self.f.b.use_var(index))
     }

@@ -2,6 +2,7 @@
 
 use super::Lowered;
 use super::frame::{LoopTarget, Lower};
+use crate::builder::Var;
 use crate::helpers;
 use crate::ir::{Alu, Block, Cond, Space, Ty, Value};
 use crate::object::Fault;
@@ -108,8 +109,35 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
+    /// Runs `body` for 0, 1, … below `count`; it jumps to the block that it is given to go on. Goes to `end`
+    /// after the last. Returns the counter.
+    pub(super) fn counted(
+        &mut self,
+        count: u32,
+        end: Block,
+        body: impl FnOnce(&mut Self, Value, Block) -> Lowered<()>,
+    ) -> Lowered<Var> {
+        let index = self.f.b.declare_var(Ty::I64);
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(index, zero);
+        let (head, round, next) = (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
+        self.f.b.jump(head, &[]);
+        self.f.b.switch_to(head);
+        let now = self.f.b.use_var(index);
+        let limit = self.f.b.iconst(i64::from(count));
+        self.f.b.branch(Cond::ULt, now, limit, round, end);
+        self.f.b.start(round);
+        body(self, now, next)?;
+        self.f.b.start(next);
+        let after = self.imm(Alu::Add, now, 1);
+        self.f.b.def_var(index, after);
+        self.f.b.jump(head, &[]);
+        self.f.b.seal(head);
+        Ok(index)
+    }
+
     /// The next round, unless there were too many.
-    fn next_bounded(&mut self, rounds: crate::builder::Var, limit: i64, head: Block, end: Block) {
+    fn next_bounded(&mut self, rounds: Var, limit: i64, head: Block, end: Block) {
         let now = self.f.b.use_var(rounds);
         let now = self.imm(Alu::Add, now, 1);
         self.f.b.def_var(rounds, now);

@@ -25,33 +25,17 @@ impl Lower<'_, '_> {
             return Err(rbtrace_lang::Diagnostic::error(span, message)
                 .hint("bpf_map_lookup_percpu_elem is there from Linux 5.19 on"));
         }
-        let cpu = self.f.b.declare_var(Ty::I64);
-        let zero = self.f.b.iconst(0);
-        self.f.b.def_var(cpu, zero);
-        let (head, round, found, next, end) = (
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-            self.f.b.create_block(),
-        );
-        self.f.b.jump(head, &[]);
-        self.f.b.switch_to(head);
-        let this = self.f.b.use_var(cpu);
-        let ncpus = self.f.b.iconst(i64::from(self.features().ncpus));
-        self.f.b.branch(Cond::ULt, this, ncpus, round, end);
-        self.f.b.start(round);
-        let map = self.script_map_ref(map);
-        let elem = self.call_ptr(helpers::MAP_LOOKUP_PERCPU_ELEM, &[map, key, this], Space::MapValue);
-        self.branch_null(elem, next, found);
-        self.f.b.start(found);
-        body(self, elem)?;
-        self.f.b.jump(next, &[]);
-        self.f.b.start(next);
-        let after = self.imm(Alu::Add, this, 1);
-        self.f.b.def_var(cpu, after);
-        self.f.b.jump(head, &[]);
-        self.f.b.seal(head);
+        let end = self.f.b.create_block();
+        self.counted(self.features().ncpus, end, |lower, cpu, next| {
+            let map = lower.script_map_ref(map);
+            let elem = lower.call_ptr(helpers::MAP_LOOKUP_PERCPU_ELEM, &[map, key, cpu], Space::MapValue);
+            let found = lower.f.b.create_block();
+            lower.branch_null(elem, next, found);
+            lower.f.b.start(found);
+            body(lower, elem)?;
+            lower.f.b.jump(next, &[]);
+            Ok(())
+        })?;
         self.f.b.start(end);
         Ok(())
     }

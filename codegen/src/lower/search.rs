@@ -4,7 +4,7 @@ use super::Lowered;
 use super::compare::constant_text;
 use super::frame::Lower;
 use super::place::{Base, Place};
-use crate::ir::{Alu, Block, Cond, Ty, Value, Width};
+use crate::ir::{Alu, Block, Cond, Value, Width};
 use rbtrace_lang::hir::Expr;
 
 /// Comparisons of one byte that the verifier is asked to follow.
@@ -29,8 +29,9 @@ impl Lower<'_, '_> {
             return Ok(());
         }
         let hay = self.text_in_memory(text)?;
-        self.at_each_offset(size - len + 1, otherwise, |lower, index, next| {
+        self.counted(size - len + 1, otherwise, |lower, index, next| {
             let here = lower.displaced(&hay, index, 1)?;
+            lower.end_of_text(&here, otherwise);
             for (n, &byte) in part_text.iter().enumerate() {
                 let c = lower.load_byte(&here.at(n as u32));
                 let wanted = lower.f.b.iconst(i64::from(byte));
@@ -40,7 +41,8 @@ impl Lower<'_, '_> {
             }
             lower.f.b.jump(then, &[]);
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
     fn contains_variable(&mut self, text: &Expr, part: &Expr, then: Block, otherwise: Block) -> Lowered<()> {
@@ -50,8 +52,8 @@ impl Lower<'_, '_> {
             return self.unsupported(part.span, message);
         }
         let (hay, needle) = (self.text_in_memory(text)?, self.text_in_memory(part)?);
-        self.at_each_offset(size, otherwise, |lower, index, next| {
-            lower.at_each_offset(part_size, then, |lower, inner, more| {
+        self.counted(size, otherwise, |lower, index, next| {
+            lower.counted(part_size, then, |lower, inner, more| {
                 let wanted = lower.displaced(&needle, inner, 1)?;
                 let wanted = lower.load_byte(&wanted);
                 let zero = lower.f.b.iconst(0);
@@ -63,11 +65,15 @@ impl Lower<'_, '_> {
                 lower.f.b.branch(Cond::UGe, at, limit, next, inside);
                 lower.f.b.start(inside);
                 let here = lower.displaced(&hay, at, 1)?;
+                // A text that ends before the part does has no later place for it either.
+                lower.end_of_text(&here, otherwise);
                 let c = lower.load_byte(&here);
                 lower.f.b.branch(Cond::Ne, c, wanted, next, more);
                 Ok(())
-            })
-        })
+            })?;
+            Ok(())
+        })?;
+        Ok(())
     }
 
     fn text_in_memory(&mut self, e: &Expr) -> Lowered<Place> {
@@ -82,37 +88,18 @@ impl Lower<'_, '_> {
         }
     }
 
+    /// Goes to `end` at a NUL: behind it an array of the kernel holds anything.
+    fn end_of_text(&mut self, place: &Place, end: Block) {
+        let c = self.load_byte(place);
+        let (zero, on) = (self.f.b.iconst(0), self.f.b.create_block());
+        self.f.b.branch(Cond::Eq, c, zero, end, on);
+        self.f.b.start(on);
+    }
+
     fn load_byte(&mut self, place: &Place) -> Value {
         match self.readable(place, 1) {
             Some((ptr, offset)) => self.f.b.load(Width::B1, false, ptr, offset),
             None => self.f.b.iconst(0),
         }
-    }
-
-    /// Runs `body` for 0, 1, … below `count`; it jumps to the block it is given to go on. Goes to `end`
-    /// after the last.
-    fn at_each_offset(
-        &mut self,
-        count: u32,
-        end: Block,
-        body: impl FnOnce(&mut Self, Value, Block) -> Lowered<()>,
-    ) -> Lowered<()> {
-        let index = self.f.b.declare_var(Ty::I64);
-        let zero = self.f.b.iconst(0);
-        self.f.b.def_var(index, zero);
-        let (head, round, next) = (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
-        self.f.b.jump(head, &[]);
-        self.f.b.switch_to(head);
-        let now = self.f.b.use_var(index);
-        let limit = self.f.b.iconst(i64::from(count));
-        self.f.b.branch(Cond::ULt, now, limit, round, end);
-        self.f.b.start(round);
-        body(self, now, next)?;
-        self.f.b.start(next);
-        let after = self.imm(Alu::Add, now, 1);
-        self.f.b.def_var(index, after);
-        self.f.b.jump(head, &[]);
-        self.f.b.seal(head);
-        Ok(())
     }
 }

@@ -61,6 +61,96 @@ impl Line<'_> {
     }
 }
 
+/// Folders of the kernel's `include/`, `include/uapi/` and `arch/x86/include/`, and of glibc's headers.
+const SYSTEM_FOLDERS: &[&str] = &[
+    "acpi",
+    "arpa",
+    "asm",
+    "asm-generic",
+    "bits",
+    "clocksource",
+    "crypto",
+    "drm",
+    "generated",
+    "keys",
+    "linux",
+    "math-emu",
+    "media",
+    "misc",
+    "mtd",
+    "net",
+    "netinet",
+    "netipx",
+    "netpacket",
+    "pcmcia",
+    "ras",
+    "rdma",
+    "scsi",
+    "soc",
+    "sound",
+    "sys",
+    "target",
+    "trace",
+    "uapi",
+    "vdso",
+    "video",
+    "xen",
+];
+
+/// Headers of POSIX and glibc outside any folder, without `.h`.
+const SYSTEM_HEADERS: &[&str] = &[
+    "assert",
+    "ctype",
+    "dirent",
+    "elf",
+    "endian",
+    "errno",
+    "fcntl",
+    "features",
+    "getopt",
+    "grp",
+    "ifaddrs",
+    "inttypes",
+    "limits",
+    "locale",
+    "math",
+    "mqueue",
+    "netdb",
+    "poll",
+    "pthread",
+    "pwd",
+    "sched",
+    "semaphore",
+    "signal",
+    "spawn",
+    "stdarg",
+    "stdbool",
+    "stddef",
+    "stdint",
+    "stdio",
+    "stdlib",
+    "string",
+    "strings",
+    "syscall",
+    "syslog",
+    "termios",
+    "time",
+    "ucontext",
+    "uchar",
+    "unistd",
+    "utime",
+    "wait",
+    "wchar",
+];
+
+/// Whether a header only tells what BTF and the library's table of constants tell too.
+fn is_system_header(path: &str) -> bool {
+    match path.split_once('/') {
+        Some((folder, _)) => SYSTEM_FOLDERS.contains(&folder),
+        None => path.strip_suffix(".h").is_some_and(|name| SYSTEM_HEADERS.contains(&name)),
+    }
+}
+
 impl Preprocessor {
     /// Whether the lines that follow are part of the script.
     pub(super) fn active(&self) -> bool {
@@ -95,8 +185,9 @@ impl Preprocessor {
             "undef" => self.found.retain(|d| !matches!(d, Directive::Define(d, _) if d.name == line.rest)),
             "include" => self.include(&line, diags),
             "error" => diags.push(Diagnostic::error(span, format!("#error {}", line.rest))),
+            "warning" => diags.push(Diagnostic::warning(span, format!("#warning {}", line.rest))),
             // Advice to a C compiler has no meaning here.
-            "pragma" | "warning" => {}
+            "pragma" => {}
             other => diags.push(Diagnostic::error(span, format!("syntax: unknown directive '#{other}'"))),
         }
     }
@@ -172,7 +263,15 @@ impl Preprocessor {
             .and_then(|r| r.strip_suffix('>'))
             .or_else(|| rest.strip_prefix('"').and_then(|r| r.strip_suffix('"')));
         match inner {
-            Some(path) => self.found.push(Directive::Include(path.into(), line.span)),
+            Some(path) if is_system_header(path) => {
+                self.found.push(Directive::Include(path.into(), line.span));
+            }
+            Some(path) => {
+                let message = format!("cannot include '{path}': headers are not read");
+                let hint =
+                    "types of the kernel come from its BTF; declare others in the script: struct NAME { … }";
+                diags.push(Diagnostic::error(line.span, message).hint(hint));
+            }
             None => {
                 diags
                     .push(Diagnostic::error(line.span, "syntax: expected <FILE> or \"FILE\" after #include"));

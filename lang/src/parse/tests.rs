@@ -186,7 +186,8 @@ fn items_with_errors() {
 #[test]
 fn directives_with_errors() {
     check_errors(
-        "#define\n#include stdio\n#endif\n#nosuch\n#if F(x)\n#else\n#else\n#endif\n#ifdef X",
+        "#define\n#include stdio\n#endif\n#nosuch\n#if F(x)\n#else\n#else\n#endif\n\
+         #include <linux/tcp.h>\n#include <errno.h>\n#include \"my.h\"\n#include <lol/no.h>\n#warning old\n#ifdef X",
         &expect![[r#"
             stdin:1:1-8: ERROR: syntax: expected a name after #define
             #define
@@ -207,7 +208,18 @@ fn directives_with_errors() {
             stdin:7:1-6: ERROR: syntax: #else after #else
             #else
             ~~~~~
-            stdin:9:1-9: ERROR: syntax: #if without #endif
+            stdin:11:1-16: ERROR: cannot include 'my.h': headers are not read
+            #include "my.h"
+            ~~~~~~~~~~~~~~~
+            HINT: types of the kernel come from its BTF; declare others in the script: struct NAME { … }
+            stdin:12:1-20: ERROR: cannot include 'lol/no.h': headers are not read
+            #include <lol/no.h>
+            ~~~~~~~~~~~~~~~~~~~
+            HINT: types of the kernel come from its BTF; declare others in the script: struct NAME { … }
+            stdin:13:1-13: WARNING: #warning old
+            #warning old
+            ~~~~~~~~~~~~
+            stdin:14:1-9: ERROR: syntax: #if without #endif
             #ifdef X
             ~~~~~~~~
         "#]],

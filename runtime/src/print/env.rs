@@ -3,6 +3,7 @@
 use super::lookup::{Cgroups, Users};
 use crate::sys::time;
 use rbtrace_lang::System;
+use rbtrace_lang::hir::Config;
 use rbtrace_lang::types::{Field, StackMode, StructType, TimeBase};
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
@@ -68,6 +69,8 @@ pub struct Env<'a> {
     pub stacks: Box<dyn Stacks + 'a>,
     /// Names of the attach points.
     pub probes: Vec<Rc<str>>,
+    /// Bytes of the longest text that a script reads.
+    pub max_strlen: usize,
     /// What follows a text that was cut.
     pub trailer: Rc<str>,
     /// For members of structs that have not been asked for yet.
@@ -91,6 +94,7 @@ impl<'a> Env<'a> {
             names: RefCell::new(names),
             stacks,
             probes: Vec::new(),
+            max_strlen: Config::default().max_strlen as usize,
             trailer: "..".into(),
             system: None,
             users: OnceCell::new(),

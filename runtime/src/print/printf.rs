@@ -60,7 +60,7 @@ fn raw_int(ty: &Type, data: &[u8]) -> i128 {
 fn bytes_of<'a>(ty: &Type, data: &'a [u8]) -> &'a [u8] {
     match ty {
         Type::Buf(_) => value::buffer(data),
-        Type::Str(n) => value::text_bytes(data, *n as usize).0,
+        Type::Str(n) => value::text_bytes(data, *n as usize),
         ty => &data[..(ty.size() as usize).min(data.len())],
     }
 }

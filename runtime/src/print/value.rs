@@ -131,19 +131,18 @@ pub fn buffer(data: &[u8]) -> &[u8] {
     &rest[..len.min(rest.len())]
 }
 
-/// The bytes of a text up to its NUL, and whether it was cut.
-pub fn text_bytes(data: &[u8], size: usize) -> (&[u8], bool) {
+/// The bytes of a text up to its NUL.
+pub fn text_bytes(data: &[u8], size: usize) -> &[u8] {
     let data = &data[..size.min(data.len())];
-    match data.iter().position(|&b| b == 0) {
-        Some(n) => (&data[..n], false),
-        None => (data, !data.is_empty()),
-    }
+    data.iter().position(|&b| b == 0).map_or(data, |n| &data[..n])
 }
 
+/// A text, and the mark behind one that `max_strlen` cut. A shorter one that has no NUL was cut by nobody:
+/// it is an array of chars that is full.
 fn string(env: &Env, data: &[u8], size: usize, out: &mut Vec<u8>) {
-    let (bytes, cut) = text_bytes(data, size);
+    let bytes = text_bytes(data, size);
     out.extend_from_slice(bytes);
-    if cut {
+    if bytes.len() == size && size >= env.max_strlen {
         put(out, &env.trailer);
     }
 }

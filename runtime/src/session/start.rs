@@ -131,6 +131,7 @@ fn printer<'a>(
     let names = options.names.unwrap_or_else(|| Box::new(Symbolizer::new(shown)));
     let mut env = Env::new(names, Box::new(StackMaps::new(object, maps)));
     env.probes = object.probe_names.clone();
+    env.max_strlen = program.config.max_strlen as usize;
     env.trailer = program.config.str_trunc_trailer.clone();
     env.system = options.system;
     let mut printer = Printer::new(object, &program.sources, env, options.format, out);
