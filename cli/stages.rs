@@ -3,7 +3,7 @@
 use crate::args::Stage;
 use crate::say;
 use rbtrace_codegen::disasm;
-use rbtrace_codegen::object::{Features, Object};
+use rbtrace_codegen::object::{Features, ObjMapId, Object};
 use rbtrace_lang::ast::Script;
 use rbtrace_lang::hir::Program;
 
@@ -41,7 +41,8 @@ pub(crate) fn bpf(stages: &[Stage], object: &Object) {
     if stages.contains(&Stage::Bpf) {
         for program in &object.programs {
             heading(&format!("bpf of {} ({:?})", program.name, program.ty));
-            say(&disasm::disassemble(&program.insns));
+            let name = |map: ObjMapId| object.maps[map.0 as usize].name.clone();
+            say(&disasm::disassemble_named(&program.insns, &program.relocs, name));
         }
     }
 }

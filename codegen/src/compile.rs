@@ -80,6 +80,7 @@ fn assemble(unit: Unit, code: Code, (func_info, line_info): Infos) -> Program {
         spans: code.spans,
         attach: unit.attach,
         wants_cookie: unit.wants_cookie,
+        loops: unit.loops,
     }
 }
 

@@ -89,19 +89,8 @@ pub enum ProgramType {
     Tracepoint,
     /// Raw tracepoints.
     RawTracepoint,
-    /// BTF-typed raw tracepoints: `BPF_PROG_TYPE_TRACING`, `BPF_TRACE_RAW_TP`; the event's name.
-    TpBtf(TpBtfEvent),
     /// Timers and perf events.
     PerfEvent,
-}
-
-/// Events that tracing programs hang on in place of slower attach points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TpBtfEvent {
-    /// `sys_enter(struct pt_regs *regs, long id)`
-    SysEnter,
-    /// `sys_exit(struct pt_regs *regs, long ret)`
-    SysExit,
 }
 
 /// One BPF program.
@@ -125,6 +114,8 @@ pub struct Program {
     pub attach: Vec<ProbeId>,
     /// Give each link a cookie with its `ProbeId` (the program asks for it).
     pub wants_cookie: bool,
+    /// Has the script a loop in it? Without one it sends only a few records each time.
+    pub loops: bool,
 }
 
 /// A `BPF_LD_IMM64` (two slots) whose value is known at load time.

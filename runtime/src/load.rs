@@ -1,16 +1,14 @@
 //! From an object to maps and programs in the kernel.
 
 use crate::sys::{self, bpf, map, mapped};
-use rbtrace_codegen::object::{
-    MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget, TpBtfEvent,
-};
+use rbtrace_codegen::object::{MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget};
 use rbtrace_lang::hir::Config;
 use rbtrace_lang::{Diagnostic, Span};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
-/// Bytes of the ring buffer where events come from probes, and where only begin, end and timers send.
+/// Bytes of the ring buffer where events come from probes, and where only begin, end and timers do, without loops.
 ///
 /// The kernel allocates every page when the map is made (0.7 ms for each MiB), so a large one costs all
 /// scripts start-up time. 4 MiB hold 200 ms of the fastest stream of short records that a CPU can print.
@@ -25,11 +23,8 @@ mod prog_type {
     pub(super) const TRACEPOINT: u32 = 5;
     pub(super) const PERF_EVENT: u32 = 7;
     pub(super) const RAW_TRACEPOINT: u32 = 17;
-    pub(super) const TRACING: u32 = 26;
 }
 
-/// `BPF_TRACE_RAW_TP`
-const TRACE_RAW_TP: u32 = 23;
 /// `BPF_TRACE_KPROBE_MULTI`
 pub const TRACE_KPROBE_MULTI: u32 = 42;
 /// `BPF_TRACE_UPROBE_MULTI`
@@ -118,15 +113,15 @@ fn ring_size(object: &Object, config: &Config) -> u32 {
     let page = mapped::page_size() as u64;
     let wanted = match config.perf_rb_pages {
         Some(pages) => u64::from(pages) * page,
-        None if object.programs.iter().any(|p| is_frequent(p.ty)) => u64::from(RING_BYTES.0),
+        None if object.programs.iter().any(is_frequent) => u64::from(RING_BYTES.0),
         None => u64::from(RING_BYTES.1),
     };
     wanted.max(page).next_power_of_two().min(1 << 30) as u32
 }
 
-/// Do such programs run as often as the traced system likes?
-fn is_frequent(ty: ProgramType) -> bool {
-    !matches!(ty, ProgramType::TestRun | ProgramType::PerfEvent)
+/// May it send more records than we decide?
+fn is_frequent(program: &Program) -> bool {
+    program.loops || !matches!(program.ty, ProgramType::TestRun | ProgramType::PerfEvent)
 }
 
 fn map_error(def: &MapDef, err: &io::Error) -> Diagnostic {
@@ -158,16 +153,11 @@ impl<'a> Loader<'a> {
     /// Loads one program. `attach_type` is that of a multi link, or 0.
     pub fn load(&self, program: &Program, attach_type: u32) -> Result<OwnedFd, Diagnostic> {
         let insns = self.patch(program);
-        let (prog_type, own_attach_type) = types(program.ty);
-        let attach_btf_id = match program.ty {
-            ProgramType::TpBtf(event) => self.event_type(event, program)?,
-            _ => 0,
-        };
         let mut spec = bpf::ProgSpec {
             name: &program.name,
-            prog_type,
-            attach_type: if attach_type == 0 { own_attach_type } else { attach_type },
-            attach_btf_id,
+            prog_type: prog_type(program.ty),
+            attach_type,
+            attach_btf_id: 0,
             license: &self.config.license,
             insns: &insns,
             btf: self.btf.as_ref().filter(|_| !program.func_info.is_empty()).map(AsFd::as_fd),
@@ -188,10 +178,6 @@ impl<'a> Loader<'a> {
             return Err(self.refused(program, &first).hint(permission_hint()));
         }
         self.explain(program, &spec, &first)
-    }
-
-    fn event_type(&self, event: TpBtfEvent, program: &Program) -> Result<u32, Diagnostic> {
-        bpf::raw_tp_btf_id(event_name(event)).map_err(|e| self.refused(program, &e))
     }
 
     /// Loads again with the verifier's log and makes a message of it.
@@ -230,20 +216,12 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn types(ty: ProgramType) -> (u32, u32) {
+fn prog_type(ty: ProgramType) -> u32 {
     match ty {
-        ProgramType::TestRun | ProgramType::RawTracepoint => (prog_type::RAW_TRACEPOINT, 0),
-        ProgramType::Kprobe => (prog_type::KPROBE, 0),
-        ProgramType::Tracepoint => (prog_type::TRACEPOINT, 0),
-        ProgramType::PerfEvent => (prog_type::PERF_EVENT, 0),
-        ProgramType::TpBtf(_) => (prog_type::TRACING, TRACE_RAW_TP),
-    }
-}
-
-fn event_name(event: TpBtfEvent) -> &'static str {
-    match event {
-        TpBtfEvent::SysEnter => "sys_enter",
-        TpBtfEvent::SysExit => "sys_exit",
+        ProgramType::TestRun | ProgramType::RawTracepoint => prog_type::RAW_TRACEPOINT,
+        ProgramType::Kprobe => prog_type::KPROBE,
+        ProgramType::Tracepoint => prog_type::TRACEPOINT,
+        ProgramType::PerfEvent => prog_type::PERF_EVENT,
     }
 }
 

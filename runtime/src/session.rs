@@ -7,6 +7,7 @@ mod child;
 mod ending;
 mod main_loop;
 mod report;
+mod special;
 mod stacks;
 mod start;
 #[cfg(test)]

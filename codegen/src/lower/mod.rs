@@ -59,6 +59,8 @@ pub struct Unit {
     pub attach: Vec<ProbeId>,
     /// It asks for the attach cookie.
     pub wants_cookie: bool,
+    /// The script has a loop in it.
+    pub loops: bool,
 }
 
 /// A whole program in IR with all that belongs to it.

@@ -78,6 +78,7 @@ pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan:
         ty,
         attach: ids,
         wants_cookie,
+        loops: visit::has_loop(probe),
     })
 }
 

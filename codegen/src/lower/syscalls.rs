@@ -100,6 +100,7 @@ pub(super) fn lower_program<'p>(
     let Some(first) = members.first() else { return Ok(None) };
     let name = first.calls[0].1.name.clone();
     let attach = members.iter().flat_map(|m| m.calls.iter().map(|(_, a)| a.id)).collect();
+    let loops = members.iter().any(|m| visit::has_loop(m.probe));
     let funcs = match <[Member; 1]>::try_from(members) {
         Ok([only]) => single(shared, only)?,
         Err(members) => dispatch(shared, edge, members)?,
@@ -115,6 +116,7 @@ pub(super) fn lower_program<'p>(
         ty: ProgramType::RawTracepoint,
         attach,
         wants_cookie: false,
+        loops,
     }))
 }
 

@@ -128,6 +128,18 @@ pub(super) fn uses_builtin(probe: &Probe, which: Builtin) -> bool {
     found
 }
 
+/// Is there a loop in a body, other than an unrolled one?
+pub(super) fn has_loop(probe: &Probe) -> bool {
+    let mut found = false;
+    walk_probe(probe, &mut |node| {
+        found |= matches!(
+            node,
+            Node::Stmt(StmtKind::While { .. } | StmtKind::ForRange { .. } | StmtKind::ForMap { .. })
+        );
+    });
+    found
+}
+
 /// Visits predicate and body of a probe, each node before its parts.
 pub(super) fn walk_probe<'a>(probe: &'a Probe, visit: &mut dyn FnMut(Node<'a>)) {
     probe.predicate.iter().for_each(|e| walk(e, visit));

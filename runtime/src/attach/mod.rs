@@ -68,9 +68,6 @@ pub type Attached = Result<Link, Failure>;
 /// Attaches a loaded program to one place. `pid`: only this process, where the kind can.
 pub fn attach(prog: BorrowedFd, program: &Program, point: &AttachPoint, pid: Option<i32>) -> Attached {
     let cookie = program.wants_cookie.then_some(u64::from(point.id.0));
-    if let ProgramType::TpBtf(_) = program.ty {
-        return raw_tracepoint::attach_typed(prog, cookie);
-    }
     match &point.kind {
         Attach::Begin | Attach::End | Attach::SelfSignal(_) => Ok(Link::default()),
         Attach::Kprobe { func, module, offset, ret } => {
@@ -158,7 +155,6 @@ const STACK: usize = 64 * 1024;
 /// The raw tracepoint that a program of several tracepoints hangs on, where it needs to hang there only once.
 pub fn shared_event(program: &Program, point: &AttachPoint) -> Option<String> {
     match (program.ty, &point.kind) {
-        (ProgramType::TpBtf(event), _) => Some(format!("{event:?}")),
         (ProgramType::RawTracepoint, Attach::Tracepoint { category, event, .. }) => {
             Some(raw_event(category, event).to_owned())
         }

@@ -3,14 +3,14 @@
 use super::{RunError, Session, placeless};
 use crate::attach::{self, Failure, Link, Multi};
 use crate::print::Format;
-use crate::sys::{self, bpf};
+use crate::sys;
 use rbtrace_codegen::object::Program;
+use rbtrace_lang::Severity;
 use rbtrace_lang::hir::{Attach, AttachPoint, MissingProbes};
-use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
 
 impl<'a> Session<'a> {
-    fn points_of(&self, program: &Program) -> Vec<&'a AttachPoint> {
+    pub(super) fn points_of(&self, program: &Program) -> Vec<&'a AttachPoint> {
         program.attach.iter().filter_map(|id| self.points.get(id).copied()).collect()
     }
 
@@ -113,22 +113,6 @@ impl<'a> Session<'a> {
         if !self.options.no_warnings {
             told.message = format!("Unable to attach probe: {}. Skipping. {}", point.name, told.message);
             eprint!("{}", told.render(&self.program.sources));
-        }
-        Ok(())
-    }
-
-    /// Runs the programs of `begin`, `end` or a signal.
-    pub(super) fn run_special(&mut self, kind: &Attach) -> Result<(), RunError> {
-        for (index, program) in self.object.programs.iter().enumerate() {
-            for point in self.points_of(program).iter().filter(|p| p.kind == *kind) {
-                bpf::test_run(self.programs[index].as_fd()).map_err(|e| {
-                    let text = format!("Failed to run {}: {}", point.name, sys::describe(&e));
-                    RunError::from(Diagnostic::error(point.span, text))
-                })?;
-                if self.exit_asked() && *kind != Attach::End {
-                    return Ok(());
-                }
-            }
         }
         Ok(())
     }

@@ -82,6 +82,7 @@ impl Asm {
             line_info: vec![],
             attach: vec![ProbeId(point)],
             wants_cookie: false,
+            loops: false,
         }
     }
 }

@@ -135,14 +135,6 @@ pub fn test_run(prog: BorrowedFd) -> io::Result<u32> {
     Ok(opts.retval)
 }
 
-/// Id of the kernel's BTF type behind a raw tracepoint (`typedef … btf_trace_NAME`).
-pub fn raw_tp_btf_id(event: &str) -> io::Result<u32> {
-    let name = c_string(event)?;
-    // SAFETY: `name` is NUL-terminated and outlives the call.
-    let id = unsafe { lb::libbpf_find_vmlinux_btf_id(name.as_ptr(), lb::BPF_TRACE_RAW_TP) };
-    if id < 0 { Err(io::Error::from_raw_os_error(-id)) } else { Ok(id as u32) }
-}
-
 /// Number of times that the kernel skipped a program because it was running already on that CPU.
 pub fn recursion_misses(prog: BorrowedFd) -> io::Result<u64> {
     let mut info = lb::bpf_prog_info::default();

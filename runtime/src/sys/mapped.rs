@@ -12,6 +12,9 @@ pub(super) struct Mapping {
     len: usize,
 }
 
+// SAFETY: the memory belongs to the process, not to the thread that mapped it, and is unmapped once.
+unsafe impl Send for Mapping {}
+
 impl Mapping {
     /// Maps `len` bytes of `fd` from `offset`, shared.
     pub(super) fn new(fd: BorrowedFd, len: usize, offset: usize, writable: bool) -> io::Result<Self> {

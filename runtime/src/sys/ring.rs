@@ -28,6 +28,10 @@ pub struct Ring {
     /// The data twice in a row, so that a record that wraps around lies in one piece.
     data: Pieces,
     mask: u64,
+    /// Records that were taken out to make room: each after its length, a `u32`.
+    kept: Vec<u8>,
+    /// How much of `kept` has been handed out.
+    kept_read: usize,
 }
 
 impl Ring {
@@ -39,17 +43,53 @@ impl Ring {
             producer: Mapping::new(map, page, page, false)?,
             data: Pieces::new(map.try_clone_to_owned()?, 2 * page, 2 * size as usize, PIECE)?,
             mask: u64::from(size) - 1,
+            kept: vec![],
+            kept_read: 0,
         })
     }
 
     /// Is there anything to read?
     pub fn is_empty(&self) -> bool {
-        self.consumer.word(0).load(Ordering::Relaxed) == self.producer.word(0).load(Ordering::Acquire)
+        self.kept.is_empty()
+            && self.consumer.word(0).load(Ordering::Relaxed) == self.producer.word(0).load(Ordering::Acquire)
+    }
+
+    /// Makes room in the ring: takes the complete records out, to be handed to a later `consume`. Leaves
+    /// them there once `most` bytes are kept.
+    pub fn keep(&mut self, most: usize) -> io::Result<usize> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let count = if kept.len() >= most {
+            Ok(0)
+        } else {
+            self.read(|record| {
+                kept.extend_from_slice(&(record.len() as u32).to_ne_bytes());
+                kept.extend_from_slice(record);
+                kept.len() < most
+            })
+        };
+        self.kept = kept;
+        count
     }
 
     /// Hands each complete record to `f` in order, until there is none left or `f` says stop (false).
     /// Returns how many there were; an error where the data cannot be mapped.
     pub fn consume(&mut self, mut f: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
+        let mut count = 0;
+        while let Some((len, rest)) = self.kept[self.kept_read..].split_first_chunk::<4>() {
+            let len = u32::from_ne_bytes(*len) as usize;
+            let go_on = f(&rest[..len]);
+            self.kept_read += 4 + len;
+            count += 1;
+            if !go_on {
+                return Ok(count);
+            }
+        }
+        (self.kept, self.kept_read) = (vec![], 0);
+        Ok(count + self.read(f)?)
+    }
+
+    /// [`Ring::consume`] of what is still in the ring.
+    fn read(&mut self, mut f: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
         let mut at = self.consumer.word(0).load(Ordering::Relaxed);
         let mut published = at;
         let mut count = 0;
