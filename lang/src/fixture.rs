@@ -328,4 +328,12 @@ impl System for Fixture {
     fn ncpus(&self) -> u32 {
         2
     }
+
+    fn cgroup_id(&self, path: &str) -> Answer<u64> {
+        if path == "/sys/fs/cgroup" {
+            Ok(1)
+        } else {
+            Err(SystemError::new(format!("no control group {path}")))
+        }
+    }
 }

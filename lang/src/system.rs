@@ -146,7 +146,5 @@ pub trait System {
     fn ncpus(&self) -> u32;
 
     /// Id of the control group (v2) at a path.
-    fn cgroup_id(&self, path: &str) -> Answer<u64> {
-        Err(SystemError::new(format!("the control group at '{path}' cannot be asked for here")))
-    }
+    fn cgroup_id(&self, path: &str) -> Answer<u64>;
 }

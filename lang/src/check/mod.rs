@@ -104,6 +104,7 @@ pub fn check(
 ) -> Result<Program, Vec<Diagnostic>> {
     let mut diags = vec![];
     let settings = config::read(script, options, &mut diags);
+    imports(script, &mut diags);
     let blocks = probes::resolve(script, system, options, &settings.config, &mut diags);
     let mut checker = Checker::new(script, system, options, settings, &mut diags);
     checker.probe_users = blocks.iter().filter(|b| b.uses_probe).map(|b| b.probe).collect();
@@ -122,6 +123,16 @@ pub fn check(
         config: checker.settings.config,
         warnings: diags,
     })
+}
+
+/// The library is there without being asked for; files are not read.
+fn imports(script: &ast::Script, diags: &mut Vec<Diagnostic>) {
+    for (path, span) in &script.imports {
+        if !path.starts_with("stdlib") {
+            let message = format!("cannot import \"{path}\": importing files is not supported yet");
+            diags.push(Diagnostic::error(*span, message).hint("copy its macros into the script"));
+        }
+    }
 }
 
 /// A body for several groups of attach points says the same thing for each: once is enough.

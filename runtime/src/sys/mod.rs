@@ -3,6 +3,7 @@
 //! **Invariant**: all `unsafe` code that loading, attaching and reading needs lies below this module.
 
 pub mod bpf;
+pub mod filesystem;
 pub mod link;
 pub mod map;
 pub mod mapped;

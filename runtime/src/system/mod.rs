@@ -4,6 +4,7 @@
 //! BTF, one that names no kernel function reads no symbols, one with begin and end opens nothing.
 
 mod binaries;
+mod cgroups;
 mod ctype;
 pub(crate) mod format;
 mod functions;
@@ -190,6 +191,10 @@ impl System for LiveSystem {
 
     fn ncpus(&self) -> u32 {
         possible_cpus()
+    }
+
+    fn cgroup_id(&self, path: &str) -> Answer<u64> {
+        cgroups::id(path)
     }
 }
 
