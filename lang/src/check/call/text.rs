@@ -9,6 +9,10 @@ use crate::types::{Type, U64};
 
 const CHAR: Type = Type::Int { size: 1, signed: true };
 
+fn length_counting_nul(n: u32, span: Span) -> Box<Expr> {
+    Box::new(Expr { kind: ExprKind::Const(u64::from(n)), ty: U64, span })
+}
+
 impl Checker<'_> {
     /// `str(pointer, [size])`
     pub(crate) fn str_call(&mut self, args: &[ast::Expr], span: Span) -> Typed {
@@ -39,18 +43,14 @@ impl Checker<'_> {
         let most = self.settings.config.max_strlen;
         let (size, len) = match length {
             None => (most, None),
-            // A length counts the NUL: what it leaves out is not wanted, so the text is not marked as cut.
-            Some((n, None)) if n < most => {
-                let len = Expr { kind: ExprKind::Const(u64::from(n)), ty: U64, span };
-                (n, Some(Box::new(len)))
-            }
+            // What a length leaves out is not wanted, so the text is not marked as cut.
+            Some((n, None)) if n < most => (n, Some(length_counting_nul(n, span))),
             Some(given) => given,
         };
         Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(ptr), len }, ty: Type::Str(size), span })
     }
 
-    /// A text that is one already: only a literal can be cut here. Of a literal the length counts the bytes
-    /// without a NUL, as in the reference.
+    /// A text that is one already. Of a literal the length counts the bytes without a NUL, as in the reference.
     fn cut(&mut self, e: Expr, length: Option<(u32, Option<Box<Expr>>)>, span: Span) -> Typed {
         let (Type::Str(n), Some((size, at_run_time))) = (&e.ty, length) else {
             return Some(Expr { span, ..e });
@@ -63,11 +63,11 @@ impl Checker<'_> {
                 let keep = t.len().min(size as usize);
                 Some(crate::check::literal::text(&t[..keep], span))
             }
-            _ => self.error_hint(
-                span,
-                format!("str() cannot cut a text of type '{}'", e.ty),
-                Some("printf(\"%.8s\", text) prints its beginning".into()),
-            ),
+            _ => {
+                let len = at_run_time.unwrap_or_else(|| length_counting_nul(size, span));
+                let ty = Type::Str(size.min(*n));
+                Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(e), len: Some(len) }, ty, span })
+            }
         }
     }
 
