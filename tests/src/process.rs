@@ -66,6 +66,8 @@ impl Running {
                 return true;
             }
             if self.has_ended() {
+                // Its last words may still be in the pipe.
+                self.join_readers();
                 return says_attached(&text(&self.out), &text(&self.err));
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -156,6 +158,14 @@ mod tests {
         assert_eq!(running.finish(soon()).status, Some(130));
         let running = Running::start("sleep 60", &[], "").unwrap();
         assert_eq!(running.finish(Instant::now() + Duration::from_millis(50)).status, None);
+    }
+
+    #[test]
+    fn attached_and_ended_at_once() {
+        for _ in 0..100 {
+            let mut running = Running::start(&format!("echo {ATTACHED}"), &[], "").unwrap();
+            assert!(running.wait_attached(soon()));
+        }
     }
 
     #[test]
