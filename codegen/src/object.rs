@@ -250,6 +250,8 @@ impl Control {
     pub const SLEEPING: u32 = 4;
     /// Always 0. Programs read it to hide from the verifier what they know of a number.
     pub const ZERO: u32 = 5;
+    /// TAI less the clock of boot at begin, for `nsecs(sw_tai)`, written by the runtime.
+    pub const TAI: u32 = 6;
     /// First of the counters (`Object::counters`).
     pub const COUNTERS: u32 = 8;
     /// Byte offset of a word.

@@ -59,6 +59,8 @@ pub enum ConvKind {
     RawHex,
     /// `%rh`: bytes in hex, separated by blanks.
     RawHexSpaced,
+    /// `%gr`: the flags of a page allocation by name.
+    Gfp,
 }
 
 /// What is wrong with a format.
@@ -211,6 +213,7 @@ impl Cursor<'_> {
             b'r' if self.eat(b'x') => ConvKind::RawHex,
             b'r' if self.eat(b'h') => ConvKind::RawHexSpaced,
             b'r' => ConvKind::Raw,
+            b'g' if self.eat(b'r') => ConvKind::Gfp,
             c => return self.error(format!("Unknown format string token: %{}", char::from(c))),
         })
     }
@@ -243,6 +246,7 @@ mod tests {
         assert_eq!(conv("%r").kind, ConvKind::Raw);
         assert_eq!(conv("%rx").kind, ConvKind::RawHex);
         assert_eq!(conv("%rh").kind, ConvKind::RawHexSpaced);
+        assert_eq!(conv("%-20gr").kind, ConvKind::Gfp);
     }
 
     #[test]

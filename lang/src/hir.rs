@@ -663,6 +663,8 @@ pub enum Builtin {
     NsecsMonotonic,
     /// TAI.
     NsecsTai,
+    /// TAI by the clock of boot and its distance at the start, for kernels that cannot be asked for TAI.
+    NsecsSwTai,
     /// Nanoseconds since begin, uint64.
     Elapsed,
     /// cgroup id, uint64.

@@ -32,6 +32,10 @@ impl Lower<'_, '_> {
             Builtin::NsecsTai => {
                 return self.unsupported(span, "This kernel has no bpf_ktime_get_tai_ns (6.1 or newer)");
             }
+            Builtin::NsecsSwTai => {
+                let (boot, distance) = (self.boot_clock(), self.control_word(Control::TAI));
+                self.f.b.alu(Alu::Add, boot, distance)
+            }
             Builtin::Jiffies if self.features().jiffies64 => self.call(helpers::JIFFIES64, &[]),
             Builtin::Jiffies => {
                 return self.unsupported(span, "This kernel has no bpf_jiffies64 (5.9 or newer)");

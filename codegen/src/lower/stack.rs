@@ -3,11 +3,12 @@
 use super::Lowered;
 use super::frame::Lower;
 use super::place::Place;
+use super::visit;
 use crate::helpers;
 use crate::ir::{Alu, Cond, Value};
 use crate::object::Fault;
 use rbtrace_lang::hir::{Expr, ExprKind};
-use rbtrace_lang::types::StackType;
+use rbtrace_lang::types::{StackType, Type};
 
 /// `EEXIST` of `include/uapi/asm-generic/errno-base.h`: the bucket holds another stack.
 const EEXIST: i64 = 17;
@@ -31,11 +32,16 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
-    /// `len(kstack)`, `len(ustack)`: frames.
+    /// `len(kstack)`, `len(ustack)`: frames. A variable that only ever holds the current stack stands for it: it is
+    /// the same all through a program.
     pub(super) fn stack_len(&mut self, stack: &Expr) -> Lowered<Value> {
-        let (ty, flags) = match stack.kind {
-            ExprKind::KStack(ty) => (ty, 0),
-            ExprKind::UStack(ty) => (ty, helpers::F_USER_STACK),
+        let current = match stack.kind {
+            ExprKind::Local(local) => visit::always_current_stack(self.probe, local),
+            _ => visit::is_current_stack(stack),
+        };
+        let (ty, flags) = match stack.ty {
+            Type::KStack(ty) if current => (ty, 0),
+            Type::UStack(ty) if current => (ty, helpers::F_USER_STACK),
             _ => {
                 let message = "Only the length of the current stack can be taken: len(kstack), len(ustack)";
                 return self.unsupported(stack.span, message);

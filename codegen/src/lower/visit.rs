@@ -209,6 +209,21 @@ fn pads(e: &Expr) -> bool {
     }
 }
 
+pub(super) fn is_current_stack(e: &Expr) -> bool {
+    matches!(e.kind, ExprKind::KStack(_) | ExprKind::UStack(_))
+}
+
+/// Is a local only ever assigned the current stack?
+pub(super) fn always_current_stack(probe: &Probe, local: LocalId) -> bool {
+    let mut current = true;
+    walk_probe(probe, &mut |node| {
+        if let Node::Stmt(StmtKind::AssignLocal(l, value)) = node {
+            current &= *l != local || is_current_stack(value);
+        }
+    });
+    current
+}
+
 /// Does an expression read this map?
 pub(super) fn reads_map(e: &Expr, map: MapId) -> bool {
     let mut found = false;

@@ -24,13 +24,20 @@ impl Checker<'_> {
         if stdlib::function(name).is_some() {
             return self.call(&Name { text: Rc::clone(name), span }, &[], span);
         }
+        self.system_constant(name, span).or_else(|| self.unknown_word(name, span))
+    }
+
+    /// A constant of the script, of the library's table or of the kernel's enums.
+    pub(crate) fn constant(&mut self, name: &str, span: Span) -> Typed {
+        let own = self.user_constant(name).map(|(value, ty)| enum_constant(value, ty, span));
+        own.or_else(|| self.system_constant(name, span))
+    }
+
+    fn system_constant(&mut self, name: &str, span: Span) -> Typed {
         if let Some(value) = stdlib::constants::constant(name) {
             return Some(int_literal(i128::from(value), span));
         }
-        if let Some((value, ty)) = self.system.enum_constant(name) {
-            return Some(enum_constant(value, ty, span));
-        }
-        self.unknown_word(name, span)
+        self.system.enum_constant(name).map(|(value, ty)| enum_constant(value, ty, span))
     }
 
     fn unknown_word(&mut self, name: &str, span: Span) -> Typed {

@@ -3,6 +3,7 @@
 use super::Checker;
 use crate::Span;
 use crate::ast::{Expr, TypeExpr, TypeExprKind, TypeOrExpr};
+use crate::system::Answer;
 use crate::types::{EnumType, StackType, StructKind, StructType, TupleType, Type};
 use std::rc::Rc;
 
@@ -74,6 +75,14 @@ impl Checker<'_> {
     /// The type that `sizeof`, `typeof` and their kin mean.
     pub(crate) fn type_of(&mut self, of: &TypeOrExpr) -> Option<Type> {
         match of {
+            TypeOrExpr::Type(TypeExpr { kind: TypeExprKind::Named(name), span }) => {
+                if self.type_named(name).is_err()
+                    && let Some(constant) = self.constant(name, *span)
+                {
+                    return Some(constant.ty);
+                }
+                self.named(name, *span)
+            }
             TypeOrExpr::Type(t) => self.resolve_type(t),
             TypeOrExpr::Expr(e) => {
                 self.scopes.dead += 1;
@@ -118,16 +127,20 @@ impl Checker<'_> {
         if let Some(target) = self.c.typedef(name) {
             return self.resolve_type(target);
         }
-        if let Some(ty) = base_type(name).or_else(|| self.language_type(name)) {
-            return Some(ty);
-        }
-        match self.system.named_type(name) {
-            Ok(ty) => Some(super::memory::in_space(&ty, self.space())),
+        match self.type_named(name) {
+            Ok(ty) => Some(ty),
             Err(e) => {
                 let hint = self.type_hint(name).or(e.hint);
                 self.error_hint(span, format!("Cannot resolve unknown type \"{name}\""), hint)
             }
         }
+    }
+
+    fn type_named(&mut self, name: &str) -> Answer<Type> {
+        if let Some(ty) = base_type(name).or_else(|| self.language_type(name)) {
+            return Ok(ty);
+        }
+        self.system.named_type(name).map(|ty| super::memory::in_space(&ty, self.space()))
     }
 
     /// `(sk_buff *)` for `(struct sk_buff *)` is the commonest slip.

@@ -46,6 +46,10 @@ impl<'a> Registry<'a> {
         if let Some(m) = exact(false).or_else(|| exact(true)) {
             return Found::Macro(m);
         }
+        // A macro that does not fit leaves its name to what the compiler knows by it.
+        if rbtrace_stdlib::function(name).is_some() || rbtrace_stdlib::builtin(name).is_some() {
+            return Found::Nothing;
+        }
         visible().min_by_key(|m| distance(m, args)).map_or(Found::Nothing, |m| Found::Mismatch(m))
     }
 }

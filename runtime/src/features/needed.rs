@@ -76,7 +76,7 @@ fn features_of(node: Node) -> &'static [super::Feature] {
 
 fn builtin_features(builtin: Builtin) -> &'static [super::Feature] {
     match builtin {
-        Builtin::NsecsBoot | Builtin::Elapsed => &[F::KtimeBoot],
+        Builtin::NsecsBoot | Builtin::NsecsSwTai | Builtin::Elapsed => &[F::KtimeBoot],
         Builtin::NsecsTai => &[F::KtimeTai],
         Builtin::Jiffies => &[F::Jiffies64],
         Builtin::Func => &[F::GetFuncIp],

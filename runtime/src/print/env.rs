@@ -1,5 +1,6 @@
 //! What printing must know besides a value's bytes.
 
+use super::gfp::GfpNames;
 use super::lookup::{Cgroups, Users};
 use crate::sys::time;
 use rbtrace_lang::System;
@@ -79,6 +80,8 @@ pub struct Env<'a> {
     pub users: OnceCell<Users>,
     /// cgroup hierarchies.
     pub cgroups: OnceCell<Cgroups>,
+    /// Names of allocation flags.
+    pub gfp: OnceCell<GfpNames>,
 }
 
 impl fmt::Debug for Env<'_> {
@@ -99,6 +102,7 @@ impl<'a> Env<'a> {
             system: None,
             users: OnceCell::new(),
             cgroups: OnceCell::new(),
+            gfp: OnceCell::new(),
         }
     }
 

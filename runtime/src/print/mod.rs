@@ -3,6 +3,7 @@
 //! **Invariant**: values are read by the layout of `rbtrace_lang::types`, nothing here asks how they came.
 
 pub mod env;
+pub mod gfp;
 pub mod hist;
 pub mod json;
 pub mod lookup;

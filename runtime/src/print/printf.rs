@@ -1,6 +1,7 @@
 //! `printf`: formats and their arguments, by C's rules.
 
 use super::env::Env;
+use super::gfp::GfpNames;
 use super::int_at;
 use super::value::{self, Style, put};
 use rbtrace_codegen::object::RecordField;
@@ -43,6 +44,10 @@ pub fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>
             for b in bytes_of(ty, data) {
                 put(out, &format!("\\x{b:02x}"));
             }
+        }
+        ConvKind::Gfp => {
+            let names = env.gfp.get_or_init(|| GfpNames::of(env.system));
+            put(out, &names.show(raw_int(ty, data) as u64));
         }
         ConvKind::RawHexSpaced => {
             let hex: Vec<_> = bytes_of(ty, data).iter().map(|b| format!("{b:02x}")).collect();

@@ -73,6 +73,7 @@ impl<'a> Session<'a> {
         };
         session.load_programs()?;
         session.control.set(Control::START, time::clock(libc::CLOCK_BOOTTIME));
+        session.control.set(Control::TAI, time::distance(libc::CLOCK_BOOTTIME, libc::CLOCK_TAI));
         Ok(session)
     }
 

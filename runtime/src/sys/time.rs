@@ -11,6 +11,17 @@ pub fn clock(id: libc::clockid_t) -> u64 {
     ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
 }
 
+/// How far clock `b` is ahead of clock `a` (modulo 2^64): of three readings of `b` between two of `a`, the one that
+/// took least time.
+pub fn distance(a: libc::clockid_t, b: libc::clockid_t) -> u64 {
+    let reading = |_| {
+        let (before, between, after) = (clock(a), clock(b), clock(a));
+        let took = after - before;
+        (took, between.wrapping_sub(before + took / 2))
+    };
+    (0..3).map(reading).min_by_key(|(took, _)| *took).map_or(0, |(_, distance)| distance)
+}
+
 /// A wall-clock time in the local time zone, by `strftime`'s conversions and `%f` (microseconds).
 pub fn format(format: &str, nanos: u64) -> String {
     let micros = format!("{:06}", nanos / 1000 % 1_000_000);

@@ -13,7 +13,7 @@ pub(super) const OUTPUT: &[Function] = &[
         brief: "Prints text with values in it.",
         doc: "Conversions are those of printf(3): %d %i %u %x %X %o %p %c %s with flags, width, precision and the \
               lengths hh h l ll z j t. %s takes any value that print() takes. %r prints the bytes of buf(), %rx as \
-              \\xNN each, %rh as hex digits separated by blanks.",
+              \\xNN each, %rh as hex digits separated by blanks, %gr allocation flags by name.",
         example: "kprobe:vfs_read { printf(\"%-16s %d\\n\", comm, pid); }",
         ..Function::PLAIN
     },

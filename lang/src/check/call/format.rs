@@ -95,7 +95,7 @@ fn takes(kind: ConvKind, ty: &Type) -> bool {
         ConvKind::Raw | ConvKind::RawHex | ConvKind::RawHexSpaced => {
             matches!(ty, Type::Buf(_) | Type::Str(_) | Type::Array { .. } | Type::Mac)
         }
-        ConvKind::Char => ty.is_integer(),
+        ConvKind::Char | ConvKind::Gfp => ty.is_integer(),
         _ => ty.is_integer() || matches!(ty, Type::Ptr { .. } | Type::Ksym | Type::Usym | Type::Strerror),
     }
 }
@@ -113,5 +113,6 @@ fn letter(kind: ConvKind) -> &'static str {
         ConvKind::Raw => "r",
         ConvKind::RawHex => "rx",
         ConvKind::RawHexSpaced => "rh",
+        ConvKind::Gfp => "gr",
     }
 }

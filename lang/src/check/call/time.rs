@@ -24,15 +24,22 @@ impl Checker<'_> {
         let clock = match args.first() {
             None => "boot",
             Some(ast::Expr { kind: Ast::Ident(word), .. }) => word,
-            Some(e) => return self.error(e.span, "nsecs() takes the name of a clock: boot, monotonic, tai"),
+            Some(e) => {
+                return self.error(e.span, "nsecs() takes the name of a clock: boot, monotonic, tai, sw_tai");
+            }
         };
         let builtin = match clock {
             "boot" => Builtin::NsecsBoot,
             "monotonic" => Builtin::NsecsMonotonic,
             "tai" => Builtin::NsecsTai,
+            "sw_tai" => Builtin::NsecsSwTai,
             other => {
                 let message = format!("Invalid timestamp mode: {other}");
-                return self.error_hint(span, message, Some("clocks are boot, monotonic, tai".into()));
+                return self.error_hint(
+                    span,
+                    message,
+                    Some("clocks are boot, monotonic, tai, sw_tai".into()),
+                );
             }
         };
         Some(Expr { kind: ExprKind::Builtin(builtin), ty: U64, span })
@@ -49,7 +56,7 @@ impl Checker<'_> {
             ExprKind::Builtin(Builtin::NsecsMonotonic) => {
                 return self.error(args[1].span, "strftime() can not take a monotonic timestamp");
             }
-            ExprKind::Builtin(Builtin::NsecsTai) => TimeBase::Tai,
+            ExprKind::Builtin(Builtin::NsecsTai | Builtin::NsecsSwTai) => TimeBase::Tai,
             _ => TimeBase::Boot,
         };
         let ty = Type::Timestamp { format: format?.into(), base };

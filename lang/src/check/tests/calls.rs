@@ -123,7 +123,7 @@ fn time_and_symbols() {
             "begin { print(strftime(\"%H\", -1)); print(strftime(\"%H\", nsecs(monotonic))); print(nsecs(foo)); print(kaddr(\"nosuch\")); }"
         ),
         "ERROR: strftime() does not accept negative timestamps\nERROR: strftime() can not take a monotonic timestamp\n\
-         ERROR: Invalid timestamp mode: foo\nHINT: clocks are boot, monotonic, tai\n\
+         ERROR: Invalid timestamp mode: foo\nHINT: clocks are boot, monotonic, tai, sw_tai\n\
          ERROR: Failed to resolve kernel symbol: nosuch\n"
     );
 }
