@@ -8,6 +8,7 @@ use rbtrace_lang::hir::Attach;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// Bytes of records that are kept for later while a program that loops is running; what comes after them must
@@ -44,11 +45,12 @@ impl Session<'_> {
             return bpf::test_run(program).map(drop);
         };
         let done = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            // An error of the ring is met again, and told of, when the records are printed.
-            scope.spawn(|| {
+        thread::scope(|scope| {
+            // An error of the ring is met again, and told of, when the records are printed. Where there can be no
+            // thread, what the ring does not hold is lost, and counted.
+            let _ = thread::Builder::new().spawn_scoped(scope, || {
                 while !done.load(Ordering::Acquire) && ring.keep(KEPT).is_ok() {
-                    std::thread::sleep(PAUSE);
+                    thread::sleep(PAUSE);
                 }
             });
             let result = bpf::test_run(program);
