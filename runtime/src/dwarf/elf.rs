@@ -5,6 +5,7 @@
 
 use super::mapped::Mapped;
 use super::{Error, relocate};
+use memchr::memmem;
 use object::elf::{SHF_ALLOC, SHF_EXECINSTR};
 use object::{Object, ObjectSection, ObjectSegment, SectionFlags, SectionIndex};
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ pub struct Elf {
     symtab: SymbolTable<'static>,
     dynsym: SymbolTable<'static>,
     sections: Vec<Section>,
+    relocatable: bool,
     map: Mapped,
 }
 
@@ -96,7 +98,8 @@ impl Elf {
         let sections = layout(&file);
         let symtab = SymbolTable::of(&file, ".symtab", ".strtab");
         let dynsym = SymbolTable::of(&file, ".dynsym", ".dynstr");
-        Ok(Elf { file, symtab, dynsym, sections, map })
+        let relocatable = file.kind() == object::ObjectKind::Relocatable;
+        Ok(Elf { file, symtab, dynsym, sections, relocatable, map })
     }
 
     /// The file's path.
@@ -106,7 +109,7 @@ impl Elf {
 
     /// Is it relocatable (`ET_REL`, a kernel module)?
     pub fn is_relocatable(&self) -> bool {
-        self.file.kind() == object::ObjectKind::Relocatable
+        self.relocatable
     }
 
     /// The build id, where the file has one.
@@ -153,8 +156,8 @@ impl Elf {
         if places.is_empty() {
             return Vec::new();
         }
-        let named = (0..table.len()).filter(|&i| table.name_place(i).is_some_and(|p| places.contains(&p)));
-        named.filter_map(|i| self.symbol(table, i)).collect()
+        let named = table.name_places().enumerate().filter(|(_, place)| places.contains(place));
+        named.filter_map(|(i, _)| self.symbol(table, i)).collect()
     }
 
     /// Names the symbols that hold these addresses, in one pass over the table: name and offset.
@@ -162,20 +165,22 @@ impl Elf {
         let mut wanted: Vec<u64> = addresses.to_vec();
         wanted.sort_unstable();
         wanted.dedup();
+        let pages = Pages::of(&wanted);
         let mut best: Vec<Option<(u64, bool, usize)>> = vec![None; wanted.len()];
         let table = if self.symtab.is_empty() { &self.dynsym } else { &self.symtab };
-        for index in 0..table.len() {
-            let Some(raw) = table.get(index) else { continue };
-            let Some(base) = self.symbol_base(&raw) else { continue };
+        for (index, raw) in table.iter().enumerate() {
+            let Some(base) = self.symbol_base(&raw).filter(|_| raw.info & 15 <= STT_FUNC) else { continue };
             let start = raw.value.wrapping_add(base);
             let end = start.saturating_add(raw.size.max(1));
+            if !pages.may_meet(start, end) {
+                continue;
+            }
             let first = wanted.partition_point(|&a| a < start);
             let count = wanted[first..].partition_point(|&a| a < end);
             for best in &mut best[first..first + count] {
                 // The nearest start wins, then what other files can see.
                 let candidate = (start, raw.info >> 4 != 0, index);
-                let better = best.is_none_or(|b| (candidate.0, candidate.1) > (b.0, b.1));
-                if better && raw.info & 15 <= STT_FUNC {
+                if best.is_none_or(|b| (candidate.0, candidate.1) > (b.0, b.1)) {
                     *best = Some(candidate);
                 }
             }
@@ -343,20 +348,30 @@ impl<'a> SymbolTable<'a> {
         self.entries.get(index * size..(index + 1) * size)
     }
 
-    fn name_place(&self, index: usize) -> Option<u32> {
-        u32_at(self.entry(index)?, 0)
+    fn get(&self, index: usize) -> Option<RawSymbol> {
+        self.entry(index).and_then(|e| self.decode(e))
     }
 
-    fn get(&self, index: usize) -> Option<RawSymbol> {
-        let e = self.entry(index)?;
-        let name = u32_at(e, 0)?;
-        Some(if self.is_64 {
-            let section = u16_at(e, 6)?;
-            RawSymbol { name, info: e[4], section, value: u64_at(e, 8)?, size: u64_at(e, 16)? }
+    /// Where the names of all symbols lie.
+    fn name_places(&self) -> impl Iterator<Item = u32> {
+        self.entries.chunks_exact(self.entry_size()).map(|e| u32::from_le_bytes([e[0], e[1], e[2], e[3]]))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = RawSymbol> {
+        self.entries.chunks_exact(self.entry_size()).filter_map(|e| self.decode(e))
+    }
+
+    fn decode(&self, entry: &[u8]) -> Option<RawSymbol> {
+        // As arrays, so that the bounds are known.
+        if self.is_64 {
+            let e: &[u8; 24] = entry.try_into().ok()?;
+            let (name, section) = (u32_at(e, 0)?, u16_at(e, 6)?);
+            Some(RawSymbol { name, info: e[4], section, value: u64_at(e, 8)?, size: u64_at(e, 16)? })
         } else {
+            let e: &[u8; 16] = entry.try_into().ok()?;
             let (value, size) = (u32_at(e, 4)?.into(), u32_at(e, 8)?.into());
-            RawSymbol { name, info: e[12], section: u16_at(e, 14)?, value, size }
-        })
+            Some(RawSymbol { name: u32_at(e, 0)?, info: e[12], section: u16_at(e, 14)?, value, size })
+        }
     }
 
     fn name(&self, place: u32) -> Option<&'a str> {
@@ -369,24 +384,45 @@ impl<'a> SymbolTable<'a> {
     /// a longer one.
     fn places_of(&self, name: &str) -> Vec<u32> {
         let wanted = [name.as_bytes(), b"\0"].concat();
-        memmem(self.strings, &wanted).map(|p| p as u32).collect()
+        memmem::find_iter(self.strings, &wanted).map(|p| p as u32).collect()
     }
 }
 
-/// Positions of `needle` in `hay`.
-fn memmem<'a>(hay: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let first = needle.first().copied().unwrap_or(0);
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        while let Some(step) = hay.get(at..)?.iter().position(|&b| b == first) {
-            let here = at + step;
-            at = here + 1;
-            if hay[here..].starts_with(needle) {
-                return Some(here);
-            }
+/// The pages of some addresses: passes over most symbols of a kernel at the price of a bit.
+struct Pages {
+    first: u64,
+    last: u64,
+    bits: Vec<bool>,
+}
+
+impl Pages {
+    const SHIFT: u32 = 12;
+    /// Pages beyond so many (256 MiB of addresses) share the last bit.
+    const MOST: u64 = 1 << 16;
+
+    /// `sorted` is in ascending order.
+    fn of(sorted: &[u64]) -> Pages {
+        let page = |a: &u64| a >> Pages::SHIFT;
+        let (first, last) = (sorted.first().map_or(1, page), sorted.last().map_or(0, page));
+        let mut pages =
+            Pages { first, last, bits: vec![false; Pages::MOST.min(last.wrapping_sub(first)) as usize + 1] };
+        for address in sorted {
+            let bit = pages.bit(page(address));
+            pages.bits[bit] = true;
         }
-        None
-    })
+        pages
+    }
+
+    fn bit(&self, page: u64) -> usize {
+        (page - self.first).min(Pages::MOST) as usize
+    }
+
+    /// May one of the addresses lie from `start` to before `end`?
+    fn may_meet(&self, start: u64, end: u64) -> bool {
+        let from = (start >> Pages::SHIFT).max(self.first);
+        let to = ((end - 1) >> Pages::SHIFT).min(self.last);
+        from <= to && self.bits[self.bit(from)..=self.bit(to)].contains(&true)
+    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
