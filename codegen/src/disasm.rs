@@ -175,6 +175,7 @@ fn helper(number: i32) -> String {
         114 => "probe_read_user_str",
         115 => "probe_read_kernel_str",
         118 => "jiffies64",
+        120 => "get_ns_current_pid_tgid",
         125 => "ktime_get_boot_ns",
         130 => "ringbuf_output",
         131 => "ringbuf_reserve",

@@ -44,6 +44,8 @@ pub const PROBE_READ_USER_STR: Helper = Helper(114);
 pub const PROBE_READ_KERNEL_STR: Helper = Helper(115);
 /// `u64 bpf_jiffies64()`
 pub const JIFFIES64: Helper = Helper(118);
+/// `bpf_get_ns_current_pid_tgid`
+pub const GET_NS_CURRENT_PID_TGID: Helper = Helper(120);
 /// `u64 bpf_ktime_get_boot_ns()`
 pub const KTIME_GET_BOOT_NS: Helper = Helper(125);
 /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`

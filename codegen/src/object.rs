@@ -54,6 +54,17 @@ pub struct Features {
     pub kprobe_session: bool,
     /// Possible CPUs.
     pub ncpus: u32,
+    /// The PID namespace whose numbers `pid` and `tid` are; `None`: the first one's.
+    pub pid_namespace: Option<PidNamespace>,
+}
+
+/// A PID namespace as `bpf_get_ns_current_pid_tgid` (5.7) names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PidNamespace {
+    /// Device of the namespaces' file system, in the kernel's own form (`MKDEV`, include/linux/kdev_t.h).
+    pub dev: u64,
+    /// Inode number of the namespace.
+    pub ino: u64,
 }
 
 /// A compiled program.

@@ -645,10 +645,14 @@ pub enum Place {
 /// Builtins without arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Builtin {
-    /// Process id (tgid), uint32.
+    /// Process id (tgid) in the tracer's PID namespace, uint32; 0 for a process of another one.
     Pid,
-    /// Thread id, uint32.
+    /// Thread id likewise, uint32.
     Tid,
+    /// Process id in the first PID namespace, uint32.
+    PidInit,
+    /// Thread id in the first PID namespace, uint32.
+    TidInit,
     /// User id, uint32 (or `Username`).
     Uid,
     /// Group id, uint32.

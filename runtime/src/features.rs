@@ -11,7 +11,9 @@ use crate::btf::{KernelTypes, KindTag};
 use crate::sys::probe::{self, EXIT, Multi, call, insn, mov_k};
 use crate::system::possible_cpus;
 use libbpf_sys as lb;
-use rbtrace_codegen::object::Features;
+use rbtrace_codegen::object::{Features, PidNamespace};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 /// One thing that a kernel may be able to do; the fields of [`Features`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +134,18 @@ pub fn detect(want: FeatureSet, types: &KernelTypes) -> Features {
         uprobe_multi: has(F::UprobeMulti),
         kprobe_session: has(F::KprobeSession),
         ncpus: possible_cpus(),
+        pid_namespace: pid_namespace(),
     }
+}
+
+/// Our PID namespace, unless it is the first one, or `/proc` is not there to tell.
+fn pid_namespace() -> Option<PidNamespace> {
+    // `PROC_PID_INIT_INO`, include/linux/proc_ns.h.
+    const FIRST: u64 = 0xefff_fffc;
+    let namespace = fs::metadata("/proc/self/ns/pid").ok().filter(|m| m.ino() != FIRST)?;
+    // MKDEV of include/linux/kdev_t.h has 20 bits for the minor number.
+    let (major, minor) = (libc::major(namespace.dev()), libc::minor(namespace.dev()));
+    Some(PidNamespace { dev: u64::from(major) << 20 | u64::from(minor), ino: namespace.ino() })
 }
 
 /// Everything that code generation knows to use: for compiling without running, where nothing can be
@@ -161,6 +174,7 @@ pub fn assumed() -> Features {
         uprobe_multi: true,
         kprobe_session: true,
         ncpus: possible_cpus(),
+        pid_namespace: None,
     }
 }
 

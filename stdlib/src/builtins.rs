@@ -72,7 +72,12 @@ pub const BUILTINS: &[Builtin] = &[
     everywhere("ncpus", "uint64", "Number of possible CPUs.", "for ($c : 0..ncpus) { print($c); }"),
     everywhere("nsecs", "uint64", "Nanoseconds since boot.", "@start[tid] = nsecs"),
     everywhere("numaid", "uint32", "Number of the memory node.", "print(numaid)"),
-    everywhere("pid", "uint32", "Process id (thread group id).", "@[pid] = count()"),
+    everywhere(
+        "pid",
+        "uint32",
+        "Process id (thread group id) in our PID namespace; pid(init): in the first one.",
+        "@[pid] = count()",
+    ),
     everywhere("probe", "probe_t", "The attach point that fired, by its full name.", "@[probe] = count()"),
     everywhere("probetype", "string", "The kind of the attach point that fired.", "print(probetype)"),
     everywhere("rand", "uint32", "A random number.", "print(rand % 6)"),
@@ -83,7 +88,12 @@ pub const BUILTINS: &[Builtin] = &[
         brief: "What the traced function returns.",
         example: "kretprobe:vfs_read { @ = hist(retval); }",
     },
-    everywhere("tid", "uint32", "Thread id.", "@start[tid] = nsecs"),
+    everywhere(
+        "tid",
+        "uint32",
+        "Thread id in our PID namespace; tid(init): in the first one.",
+        "@start[tid] = nsecs",
+    ),
     everywhere("uid", "uint32", "User id of the current thread.", "@[uid] = count()"),
     Builtin {
         name: "usermode",

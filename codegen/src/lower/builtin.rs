@@ -6,7 +6,7 @@ use super::place::Place;
 use super::store::Fill;
 use crate::helpers;
 use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
-use crate::object::{Control, Fault};
+use crate::object::{Control, Fault, PidNamespace};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Expr};
 use rbtrace_lang::types::Type;
@@ -17,8 +17,13 @@ const TASK_COMM_LEN: u32 = 16;
 impl Lower<'_, '_> {
     pub(super) fn builtin(&mut self, which: Builtin, span: Span) -> Lowered<Value> {
         Ok(match which {
-            Builtin::Pid => self.high_half(helpers::GET_CURRENT_PID_TGID),
-            Builtin::Tid => self.low_half(helpers::GET_CURRENT_PID_TGID),
+            Builtin::Pid => self.process_id(),
+            Builtin::Tid => match self.features().pid_namespace {
+                Some(namespace) => self.namespaced(namespace, 0),
+                None => self.low_half(helpers::GET_CURRENT_PID_TGID),
+            },
+            Builtin::PidInit => self.high_half(helpers::GET_CURRENT_PID_TGID),
+            Builtin::TidInit => self.low_half(helpers::GET_CURRENT_PID_TGID),
             Builtin::Uid => self.low_half(helpers::GET_CURRENT_UID_GID),
             Builtin::Gid => self.high_half(helpers::GET_CURRENT_UID_GID),
             Builtin::Cpu => self.call(helpers::GET_SMP_PROCESSOR_ID, &[]),
@@ -54,6 +59,27 @@ impl Lower<'_, '_> {
             Builtin::Ip => self.instruction_pointer(span)?,
             Builtin::Comm => return self.unsupported(span, "comm is a text"),
         })
+    }
+
+    /// `pid`, as our own namespace numbers processes.
+    fn process_id(&mut self) -> Value {
+        match self.features().pid_namespace {
+            Some(namespace) => self.namespaced(namespace, 4),
+            None => self.high_half(helpers::GET_CURRENT_PID_TGID),
+        }
+    }
+
+    /// A field of `struct bpf_pidns_info` (include/uapi/linux/bpf.h): `pid` (of the thread) at 0, `tgid` at 4. The
+    /// helper makes both 0 for a process of another namespace.
+    fn namespaced(&mut self, namespace: PidNamespace, offset: i32) -> Value {
+        const SIZE: u32 = 8;
+        let dev = self.f.b.iconst(namespace.dev as i64);
+        let ino = self.f.b.iconst(namespace.ino as i64);
+        let slot = self.slot(SIZE);
+        let info = self.slot_addr(slot);
+        let size = self.f.b.iconst(i64::from(SIZE));
+        self.call(helpers::GET_NS_CURRENT_PID_TGID, &[dev, ino, info, size]);
+        self.f.b.load(Width::B4, false, info, offset)
     }
 
     fn high_half(&mut self, helper: Helper) -> Value {
@@ -122,7 +148,7 @@ impl Lower<'_, '_> {
     /// A user address and the process whose it is.
     pub(super) fn store_usym(&mut self, address: Value, dst: &Place) {
         self.store_scalar(dst, 8, address);
-        let pid = self.high_half(helpers::GET_CURRENT_PID_TGID);
+        let pid = self.process_id();
         self.store_scalar(&dst.at(8), 4, pid);
         self.zero(&dst.at(12), 4);
     }

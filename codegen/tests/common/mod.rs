@@ -35,5 +35,6 @@ pub(crate) fn features(newest: bool) -> Features {
         uprobe_multi: newest,
         kprobe_session: newest,
         ncpus: 2,
+        pid_namespace: None,
     }
 }

@@ -17,9 +17,7 @@ pub(super) struct Running {
 impl Running {
     /// Forks it; it waits.
     pub(super) fn fork(command: &str) -> Result<Self, RunError> {
-        let Some(args) = shlex::split(command) else {
-            return Err(RunError::plain(format!("The command of -c has an open quote: {command}")));
-        };
+        let args = split(command);
         let Some(name) = args.first() else { return Err(RunError::plain("The command of -c is empty")) };
         let path = find(name).ok_or_else(|| {
             RunError::plain(format!("Failed to fork child: '{name}' is not an executable file"))
@@ -53,6 +51,29 @@ impl Drop for Running {
     }
 }
 
+/// Words at blanks. Quotes stay as they are, as in the reference; a backslash keeps the next character, a blank
+/// for one.
+fn split(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => word.extend(chars.next()),
+            c if c.is_whitespace() => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            c => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
 /// The file that a command's name stands for.
 fn find(name: &str) -> Option<PathBuf> {
     let runs = |p: &Path| p.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
@@ -60,4 +81,15 @@ fn find(name: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(name)).filter(|p| runs(p));
     }
     std::env::split_paths(&std::env::var_os("PATH")?).map(|d| d.join(name)).find(|p| runs(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_command() {
+        assert_eq!(split("a  'b c' d\\ e"), ["a", "'b", "c'", "d e"]);
+        assert!(split("  ").is_empty());
+    }
 }

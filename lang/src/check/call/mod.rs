@@ -21,8 +21,8 @@ use super::suggest::did_you_mean;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, Name};
-use crate::hir::{Emit, EmitKind, Expr, ExprKind, Stmt, StmtKind};
-use crate::types::Type;
+use crate::hir::{Builtin, Emit, EmitKind, Expr, ExprKind, Stmt, StmtKind};
+use crate::types::{Type, U32};
 use rbtrace_stdlib::{self as stdlib, Function};
 use std::rc::Rc;
 
@@ -62,6 +62,10 @@ const NOT_YET: &[&str] = &[
     "unwatch",
     "write_user",
 ];
+
+fn builtin(which: Builtin, span: Span) -> Typed {
+    Some(Expr { kind: ExprKind::Builtin(which), ty: U32, span })
+}
 
 impl Checker<'_> {
     /// A call by name.
@@ -120,9 +124,15 @@ impl Checker<'_> {
         if NOT_YET.contains(&&*name.text) {
             return self.error(span, format!("function '{}' is not supported yet", name.text));
         }
-        let namespace = matches!(&*name.text, "pid" | "tid")
-            && matches!(args, [ast::Expr { kind: ast::ExprKind::Ident(word), .. }] if &**word == "init" || &**word == "curr_ns");
-        if !args.is_empty() && !namespace && stdlib::builtin(&name.text).is_some() {
+        if let [ast::Expr { kind: ast::ExprKind::Ident(namespace), .. }] = args {
+            match (&*name.text, &**namespace) {
+                ("pid" | "tid", "curr_ns") => return self.call_of_builtin(name, &[], span),
+                ("pid", "init") => return builtin(Builtin::PidInit, span),
+                ("tid", "init") => return builtin(Builtin::TidInit, span),
+                _ => {}
+            }
+        }
+        if !args.is_empty() && stdlib::builtin(&name.text).is_some() {
             let message = format!("{}() requires no arguments ({} provided)", name.text, args.len());
             return self.error(span, message);
         }
