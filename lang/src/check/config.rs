@@ -20,11 +20,13 @@ pub(crate) fn read(script: &ast::Script, options: &Options, diags: &mut Vec<Diag
         if let Err(d) = set(&mut settings, &entry.name.text, &entry.value, Some(place)) {
             diags.push(*d);
         }
+        diags.extend(without_effect(&entry.name.text, &entry.value, Some(entry.span)));
     }
     for (name, value) in &options.env_config {
         if let Err(d) = set(&mut settings, name, value, None) {
             diags.push(*d);
         }
+        diags.extend(without_effect(name, value, None));
     }
     settings
 }
@@ -85,9 +87,25 @@ fn apply(settings: &mut Settings, name: &str, value: &str) {
         "show_debug_info" => c.show_debug_info = flag(),
         "stack_mode" => settings.stack_mode = stack_mode(value).unwrap_or(StackMode::Bpftrace),
         "str_trunc_trailer" => c.str_trunc_trailer = value.into(),
-        // Accepted for the scripts that set them; nothing here depends on them.
+        // Accepted for the scripts that set them; `without_effect` says so.
         _ => {}
     }
+}
+
+/// A warning for what can be set but changes nothing here.
+fn without_effect(name: &str, value: &str, span: Option<Span>) -> Option<Diagnostic> {
+    let name = stdlib::config_var(name)?.name;
+    let why = match (name, value.trim().trim_matches('"')) {
+        ("cache_user_symbols", "PER_PROGRAM" | "NONE") => "symbols are kept for each process",
+        ("lazy_symbolication", v) if stdlib::config::as_bool(v) == Some(true) => {
+            "symbols are always resolved when they are printed"
+        }
+        ("on_stack_limit", v) if v != "32" => "the compiler finds a place for values of any size",
+        ("unstable_map_decl" | "unstable_tseries" | "unstable_dw_ustack", "error") => "it is not refused",
+        _ => return None,
+    };
+    let warning = Diagnostic::warning(Span::default(), format!("{name} has no effect here: {why}"));
+    Some(Diagnostic { span, ..warning })
 }
 
 /// The name of a stack mode.

@@ -150,6 +150,13 @@ fn config_variables() {
               @[str((int8 *)1:uint64):string[64]] = kstack(Perf, 127)
         "#]],
     );
+    assert_eq!(
+        messages(
+            "config = { lazy_symbolication=1; cache_user_symbols=PER_PID; on_stack_limit=64 } begin { print(1); }"
+        ),
+        "WARNING: lazy_symbolication has no effect here: symbols are always resolved when they are printed\n\
+         WARNING: on_stack_limit has no effect here: the compiler finds a place for values of any size\n"
+    );
     assert!(
         messages("config = { max_probes=2 } kprobe:vfs_* { }")
             .contains("exceeds the current limit of 2 probes")
