@@ -48,10 +48,14 @@ pub const CONFIG: &[ConfigVar] = &[
         name: "cache_user_symbols",
         kind: ConfigKind::Word(&["PER_PROGRAM", "PER_PID", "NONE"]),
         default: "PER_PID",
-        brief: "How long symbols of user programs are kept.",
+        brief: "Without effect: symbols of user programs are kept for each process.",
     },
     flag("cpp_demangle", "true", "Show C++ and Rust symbols as their source names them."),
-    flag("lazy_symbolication", "false", "Resolve user symbols when they are printed."),
+    flag(
+        "lazy_symbolication",
+        "false",
+        "Without effect: user symbols are always resolved when they are printed.",
+    ),
     ConfigVar {
         name: "license",
         kind: ConfigKind::Word(&[
@@ -77,7 +81,12 @@ pub const CONFIG: &[ConfigVar] = &[
         default: "error",
         brief: "What to do with probes that do not exist or cannot be attached.",
     },
-    number("on_stack_limit", (0, 512), "32", "Larger values go to memory that is set aside for them."),
+    number(
+        "on_stack_limit",
+        (0, 512),
+        "32",
+        "Without effect: the compiler finds a place for values of any size.",
+    ),
     number("perf_rb_pages", (1, U32_MAX), "by memory", "Pages of the ring buffer."),
     flag("print_maps_on_exit", "true", "Print all maps at the end."),
     flag("show_debug_info", "true", "Show source lines and inlined functions in stacks."),
