@@ -72,7 +72,7 @@ impl TraceFs {
     /// Text of an event's format file.
     pub fn format(&self, category: &str, event: &str) -> Answer<String> {
         if !plain(category) || !plain(event) {
-            return Err(SystemError::new(format!("No matches for tracepoint {category}:{event}.")));
+            return Err(SystemError::new(format!("nothing matches tracepoint:{category}:{event}")));
         }
         let path = self.path(&format!("events/{category}/{event}/format"));
         std::fs::read_to_string(&path).map_err(|e| cannot_read(&path, &e))

@@ -25,7 +25,7 @@ impl Provider for Kprobe {
             _ => return Err(request.count_error("1 or 2")),
         };
         if func.is_empty() {
-            return Err(request.error("kprobes should be attached to a function or an address"));
+            return Err(request.error(format!("{}: no function or address is named", request.kind.name)));
         }
         if let (None, Ok(address)) = (module, number(func)) {
             return at_address(request, address);
@@ -45,7 +45,11 @@ fn is_return(request: &Request) -> bool {
 /// An address is handed to the kernel as it is, so only with `--unsafe`.
 fn at_address(request: &Request, address: u64) -> Result<Vec<Place>, Diagnostic> {
     if !request.options.allow_unsafe {
-        return Err(Diagnostic::error(request.span, "Probing by address requires --unsafe"));
+        return Err(Diagnostic::error(
+            request.span,
+            "nothing checks a bare address: only --unsafe allows it",
+        )
+        .hint("name the function instead, with an offset where needed: FUNC+OFFSET"));
     }
     let attach = Attach::Kprobe { func: "".into(), module: None, offset: address, ret: is_return(request) };
     Ok(vec![Place { name: format!("{}:{address}", request.kind.name), attach }])
@@ -77,11 +81,11 @@ fn place(request: &Request, module: Option<Rc<str>>, func: Rc<str>, offset: u64)
 fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -> Result<Place, Diagnostic> {
     if is_return(request) {
         return Err(request
-            .error("Offset not allowed")
+            .error(format!("{} takes no offset", request.kind.name))
             .hint("return probes fire where the function returns"));
     }
     if has_wildcard(func) || module.is_some_and(has_wildcard) {
-        return Err(request.error("Cannot use wildcards with an offset"));
+        return Err(request.error("with an offset the function is named in full, without wildcards"));
     }
     let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
     request.system.kernel_functions(module, func).map_err(|e| request.missing(&what, e))?;
@@ -92,7 +96,7 @@ fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -
 /// `FILE:LINE[:COL]`, or after `kprobe@` also `MODULE:FILE:LINE[:COL]`.
 fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnostic> {
     if is_return(request) {
-        return Err(request.error("Source code location not allowed"));
+        return Err(request.error(format!("{} takes no source line", request.kind.name)));
     }
     let (mut module, func) = match request.args() {
         [] => (None, None),
@@ -101,7 +105,7 @@ fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnos
         _ => return Err(request.count_error("1 or 2")),
     };
     if func.is_some_and(|f| f.is_empty() || has_wildcard(f)) || module.is_some_and(has_wildcard) {
-        return Err(request.error("Cannot use wildcards with source code location"));
+        return Err(request.error("with a source line the function is named in full, without wildcards"));
     }
     let place_of = match line {
         [m, file, rest @ ..] if func.is_none() && !rest.is_empty() && number(file).is_err() => {
@@ -109,7 +113,7 @@ fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnos
             (file, rest)
         }
         [file, rest @ ..] => (file, rest),
-        [] => return Err(request.error("Invalid source code location")),
+        [] => return Err(request.error("no file and line follow the '@'")),
     };
     let (file, (line, column)) = (place_of.0, line_and_column(request, place_of.1)?);
     let found = request.system.source_line(module, func, file, line, column);
@@ -120,12 +124,12 @@ fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnos
 
 fn line_and_column(request: &Request, parts: &[String]) -> Result<(u32, Option<u32>), Diagnostic> {
     let parse = |what: &str, text: &str| {
-        let n = number(text).map_err(|e| request.error(format!("Invalid {what} number: {e}")))?;
-        u32::try_from(n).map_err(|_| request.error(format!("Invalid {what} number: {text}")))
+        let n = number(text).map_err(|e| request.error(format!("the {what} cannot be read: {e}")))?;
+        u32::try_from(n).map_err(|_| request.error(format!("the {what} is too large: {text}")))
     };
     match parts {
         [line] => Ok((parse("line", line)?, None)),
         [line, column] => Ok((parse("line", line)?, Some(parse("column", column)?))),
-        _ => Err(request.error("Invalid source code location, expected format: FILE:LINE[:COLUMN]")),
+        _ => Err(request.error("a source line is written @FILE:LINE or @FILE:LINE:COLUMN")),
     }
 }

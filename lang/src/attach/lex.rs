@@ -79,16 +79,19 @@ fn with_params(text: &str, options: &Options, each: &str) -> Result<Vec<Marked>,
 fn param<'a>(digits: &str, next: Option<char>, options: &'a Options) -> Result<&'a str, String> {
     match digits.parse::<usize>() {
         Ok(n @ 1..) => Ok(options.params.get(n - 1).map_or("", String::as_str)),
-        Ok(_) => Err(format!("positional parameter is not valid: ${digits}")),
+        Ok(_) => Err(no_param(digits)),
         Err(_) if digits.is_empty() => {
             let next = next.map_or(String::new(), String::from);
             Err(format!(
-                "invalid trailing character for positional param: {next}. Try quoting this entire part if this is \
-                 intentional e.g. \"${next}\"."
+                "a number belongs after the '$' of '${next}', as in $1; for a plain '$' put this part in quotes"
             ))
         }
-        Err(_) => Err(format!("positional parameter is not valid: ${digits}")),
+        Err(_) => Err(no_param(digits)),
     }
+}
+
+fn no_param(digits: &str) -> String {
+    format!("there is no parameter ${digits}: they are numbered from $1")
 }
 
 #[cfg(test)]
@@ -122,10 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_are_none() {
-        assert!(
-            parts("k:$x").unwrap_err().starts_with("invalid trailing character for positional param: x.")
-        );
-        assert_eq!(parts("k:$0").unwrap_err(), "positional parameter is not valid: $0");
+    fn wrong_parameters() {
+        assert!(parts("k:$x").unwrap_err().contains("'$x'"));
+        assert_eq!(parts("k:$0").unwrap_err(), "there is no parameter $0: they are numbered from $1");
     }
 }

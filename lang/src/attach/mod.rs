@@ -24,7 +24,7 @@ pub use perf_event::event_names;
 use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
 
 /// How messages begin that say that something does not exist.
-const MISSING: &str = "No matches for ";
+const MISSING: &str = "nothing matches ";
 
 /// The places that one attach point means, each with a number taken from `next_id`.
 ///
@@ -146,12 +146,12 @@ impl<'a> Request<'a> {
     /// Wrong number of parts; `wanted` as `1 or 2`.
     fn count_error(&self, wanted: &str) -> Diagnostic {
         let found = self.args().len();
-        self.error(format!("{} probe type requires {wanted} arguments, found {found}", self.kind.name))
+        self.error(format!("{} takes {wanted} parts after its colon, not {found}", self.kind.name))
     }
 
     /// Nothing of this name exists.
     fn missing(&self, what: &str, why: SystemError) -> Diagnostic {
-        let message = format!("{MISSING}{} {what}.", self.kind.name);
+        let message = format!("{MISSING}{}:{what}", self.kind.name);
         // The system may say the same in its own words.
         let diag = match why.message == message {
             true => Diagnostic::error(self.span, message),
@@ -174,7 +174,11 @@ impl<'a> Request<'a> {
 
     /// Source lines are for kernel functions only.
     fn no_source_line(&self) -> Result<(), Diagnostic> {
-        if self.parts.line.is_some() { Err(self.error("Source code location not allowed")) } else { Ok(()) }
+        if self.parts.line.is_some() {
+            Err(self.error(format!("{} takes no source line", self.kind.name)))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -187,17 +191,18 @@ fn split_offset(text: &str) -> Result<(&str, Option<u64>), String> {
     let mut parts = text.split('+');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(func), None, _) => Ok((func, None)),
-        (Some(_), Some(_), Some(_)) => Err("Cannot take more than one offset".into()),
+        (Some(_), Some(_), Some(_)) => Err("more than one offset is given".into()),
         (Some(func), Some(offset), None) if !func.is_empty() && !offset.is_empty() => {
-            let offset = crate::parse::number(offset).map_err(|e| format!("Invalid offset: {e}"))?;
+            let offset =
+                crate::parse::number(offset).map_err(|e| format!("the offset cannot be read: {e}"))?;
             Ok((func, Some(offset)))
         }
-        _ => Err("Invalid offset".into()),
+        _ => Err("one side of the '+' is empty: write FUNC+OFFSET".into()),
     }
 }
 
 fn unknown(name: &str, span: Span) -> Diagnostic {
-    let diag = Diagnostic::error(span, format!("Invalid probe type: {name}"));
+    let diag = Diagnostic::error(span, format!("there is no probe type '{name}'"));
     if has_wildcard(name) {
         return diag.hint("wildcards in the type of a probe are for listing only");
     }

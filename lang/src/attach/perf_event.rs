@@ -76,7 +76,7 @@ impl Provider for PerfEvent {
         let list = if is_software { SOFTWARE_EVENTS } else { HARDWARE_EVENTS };
         let &(_, _, config, default) = find(request, list, event)?;
         let count = count.map(|c| number(c)).transpose();
-        let count = count.map_err(|e| request.error(format!("Invalid count for {kind} probe: {e}")))?;
+        let count = count.map_err(|e| request.error(format!("the count cannot be read: {e}")))?;
         let count = count.filter(|c| *c > 0);
         let perf_type = if is_software { SOFTWARE } else { HARDWARE };
         let attach = Attach::PerfEvent { perf_type, config, period: count.unwrap_or(default) };
@@ -88,15 +88,15 @@ impl Provider for PerfEvent {
 fn find<'e>(request: &Request, list: &'e [Event], event: &str) -> Result<&'e Event, Diagnostic> {
     let kind = request.kind.name;
     if event.is_empty() {
-        return Err(request.error(format!("{kind} probe must have a {kind} event name")));
+        return Err(request.error(format!("{kind}: no event is named")));
     }
     if has_wildcard(event) {
-        return Err(request.error(format!("wildcards are not allowed for {kind} probe type")));
+        return Err(request.error(format!("{kind} takes no wildcards")));
     }
     let found = list.iter().find(|(name, short, ..)| *name == event || *short == event);
     found.ok_or_else(|| {
         let names: Vec<_> = list.iter().map(|e| e.0).collect();
-        let message = format!("{event} is not a {kind} probe");
+        let message = format!("no {kind} event is called '{event}'");
         Diagnostic::error(request.span, message).hint(format!("events: {}", names.join(", ")))
     })
 }

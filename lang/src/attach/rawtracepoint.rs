@@ -20,7 +20,7 @@ impl Provider for RawTracepoint {
             _ => return Err(request.count_error("1 or 2")),
         };
         if event.is_empty() {
-            return Err(request.error("rawtracepoint should be attached to a function"));
+            return Err(request.error("rawtracepoint: no event is named"));
         }
         let what = module.map_or(event.clone(), |m| format!("{m}:{event}"));
         let found = request.system.raw_tracepoints(module, event).map_err(|e| request.missing(&what, e))?;

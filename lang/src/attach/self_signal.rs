@@ -19,10 +19,10 @@ impl Provider for SelfSignal {
         request.no_source_line()?;
         let [trigger, signal] = request.args() else { return Err(request.count_error("2")) };
         if trigger != "signal" {
-            return Err(request.error(format!("{trigger} is not a supported trigger")));
+            return Err(request.error(format!("self waits for signals, not for '{trigger}'")));
         }
         let Some((name, number)) = SIGNALS.iter().find(|(name, _)| name == signal) else {
-            return Err(request.error(format!("{signal} is not a supported signal")));
+            return Err(request.error(format!("self cannot wait for the signal '{signal}'")));
         };
         Ok(vec![Place { name: format!("self:signal:{name}"), attach: Attach::SelfSignal(*number) }])
     }

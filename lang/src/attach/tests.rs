@@ -110,7 +110,7 @@ fn programs() {
     let options = Options { pid: Some(7), ..Options::default() };
     expect![[r#"
         1 uprobe:/bin/app:main Uprobe { path: "/bin/app", symbol: "main", offset: 4096, ret: false, pid: Some(7) }
-        stdin:1:15-26: ERROR: No matches for uprobe /proc/7/exe:main.
+        stdin:1:15-26: ERROR: nothing matches uprobe:/proc/7/exe:main
         uprobe:*:main,uprobe:main {}
                       ~~~~~~~~~~~
         HINT: failed to open '/proc/7/exe': No such file or directory
@@ -149,33 +149,34 @@ fn wrong_kernel_functions() {
             "kprobe@a.c",
         ],
         &expect![[r#"
-            stdin:1:1-14: ERROR: No matches for kprobe nosuch.
+            stdin:1:1-14: ERROR: nothing matches kprobe:nosuch
               HINT: no kernel function matches 'nosuch'
-            stdin:1:1-20: ERROR: No matches for kprobe nft:vfs_read.
+            stdin:1:1-20: ERROR: nothing matches kprobe:nft:vfs_read
               HINT: no kernel function matches 'vfs_read'
             stdin:1:1-18: ERROR: vfs_read+5 is in the middle of an instruction
               HINT: the nearest are +4 and +8
-            stdin:1:1-18: ERROR: Invalid offset: invalid integer: x
+            stdin:1:1-18: ERROR: the offset cannot be read: not a number: x
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
-            stdin:1:1-20: ERROR: Cannot take more than one offset
+            stdin:1:1-20: ERROR: more than one offset is given
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
-            stdin:1:1-15: ERROR: Cannot use wildcards with an offset
+            stdin:1:1-15: ERROR: with an offset the function is named in full, without wildcards
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
-            stdin:1:1-13: ERROR: kprobe probe type requires 1 or 2 arguments, found 3
+            stdin:1:1-13: ERROR: kprobe takes 1 or 2 parts after its colon, not 3
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
-            stdin:1:1-8: ERROR: kprobes should be attached to a function or an address
+            stdin:1:1-8: ERROR: kprobe: no function or address is named
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
-            stdin:1:1-14: ERROR: Probing by address requires --unsafe
-            stdin:1:1-21: ERROR: Offset not allowed
+            stdin:1:1-14: ERROR: nothing checks a bare address: only --unsafe allows it
+              HINT: name the function instead, with an offset where needed: FUNC+OFFSET
+            stdin:1:1-21: ERROR: kretprobe takes no offset
               HINT: forms: kretprobe[:MODULE]:FUNC, kretprobe:ADDRESS
               HINT: return probes fire where the function returns
-            stdin:1:1-16: ERROR: Source code location not allowed
+            stdin:1:1-16: ERROR: kretprobe takes no source line
               HINT: forms: kretprobe[:MODULE]:FUNC, kretprobe:ADDRESS
-            stdin:1:1-14: ERROR: No matches for kprobe a.c:10.
+            stdin:1:1-14: ERROR: nothing matches kprobe:a.c:10
               HINT: no code at a.c:10
-            stdin:1:1-13: ERROR: Invalid line number: invalid integer: x
+            stdin:1:1-13: ERROR: the line cannot be read: not a number: x
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
-            stdin:1:1-11: ERROR: Invalid source code location, expected format: FILE:LINE[:COLUMN]
+            stdin:1:1-11: ERROR: a source line is written @FILE:LINE or @FILE:LINE:COLUMN
               HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
         "#]],
     );
@@ -213,56 +214,56 @@ fn wrong_others() {
             "interval:s:$x",
         ],
         &expect![[r#"
-            stdin:1:1-8: ERROR: Invalid probe type: kprob
+            stdin:1:1-8: ERROR: there is no probe type 'kprob'
               HINT: did you mean 'kprobe'?
-            stdin:1:1-8: ERROR: Invalid probe type: foo
-            stdin:1:1-5: ERROR: Invalid probe type: k*
+            stdin:1:1-8: ERROR: there is no probe type 'foo'
+            stdin:1:1-5: ERROR: there is no probe type 'k*'
               HINT: wildcards in the type of a probe are for listing only
             stdin:1:1-9: ERROR: fentry probes are not supported yet
             stdin:1:1-8: ERROR: fentry probes are not supported yet
-            stdin:1:1-8: ERROR: begin probe type requires 0 arguments, found 1
+            stdin:1:1-8: ERROR: begin takes 0 parts after its colon, not 1
               HINT: forms: begin
-            stdin:1:1-19: ERROR: SIGFOO is not a supported signal
+            stdin:1:1-19: ERROR: self cannot wait for the signal 'SIGFOO'
               HINT: forms: self:signal:SIGUSR1
-            stdin:1:1-9: ERROR: x is not a supported trigger
+            stdin:1:1-9: ERROR: self waits for signals, not for 'x'
               HINT: forms: self:signal:SIGUSR1
-            stdin:1:1-13: ERROR: interval frequency should be a positive integer
+            stdin:1:1-13: ERROR: interval needs a number above 0
               HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
-            stdin:1:1-13: ERROR: x is not an accepted unit of time
+            stdin:1:1-13: ERROR: 'x' is not a unit of time: they are s, ms, us and hz
               HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
-            stdin:1:1-12: ERROR: Invalid rate of interval probe. Minimum is 1000 or 1us. Found: 99 nanoseconds
+            stdin:1:1-12: ERROR: interval every 99 nanoseconds is too often: at least 1000 lie between two
               HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
               HINT: write interval:hz:99 for a frequency
-            stdin:1:1-11: ERROR: Invalid rate of interval probe: invalid integer: s
+            stdin:1:1-11: ERROR: the time of interval cannot be read: not a number: s
               HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
             stdin:1:1-19: ERROR: interval period is too long: 10000000000000s
               HINT: forms: interval:TIME, interval:us:N, interval:ms:N, interval:s:N, interval:hz:N
-            stdin:1:1-13: ERROR: Invalid rate of profile probe: invalid integer: x
+            stdin:1:1-13: ERROR: the time of profile cannot be read: not a number: x
               HINT: forms: profile:TIME, profile:us:N, profile:ms:N, profile:s:N, profile:hz:N
-            stdin:1:1-16: ERROR: nosuch is not a software probe
+            stdin:1:1-16: ERROR: no software event is called 'nosuch'
               HINT: events: alignment-faults, bpf-output, context-switches, cpu-clock, cpu-migrations, dummy, emulation-faults, major-faults, minor-faults, page-faults, task-clock
-            stdin:1:1-11: ERROR: wildcards are not allowed for hardware probe type
+            stdin:1:1-11: ERROR: hardware takes no wildcards
               HINT: forms: hardware:EVENT[:COUNT]
-            stdin:1:1-17: ERROR: tracepoint probe type requires 2 arguments, found 1
+            stdin:1:1-17: ERROR: tracepoint takes 2 parts after its colon, not 1
               HINT: forms: tracepoint:CATEGORY:EVENT
-            stdin:1:1-24: ERROR: No matches for tracepoint sched:nosuch.
+            stdin:1:1-24: ERROR: nothing matches tracepoint:sched:nosuch
               HINT: no tracepoint 'sched:nosuch'
-            stdin:1:1-17: ERROR: No matches for tracepoint no*:*.
+            stdin:1:1-17: ERROR: nothing matches tracepoint:no*:*
               HINT: no tracepoint matches 'no*:*'
-            stdin:1:1-21: ERROR: No matches for rawtracepoint nosuch.
+            stdin:1:1-21: ERROR: nothing matches rawtracepoint:nosuch
               HINT: no raw tracepoint matches 'nosuch'
-            stdin:1:1-21: ERROR: No matches for uprobe /bin/nosuch:f.
+            stdin:1:1-21: ERROR: nothing matches uprobe:/bin/nosuch:f
               HINT: failed to open '/bin/nosuch': No such file or directory
-            stdin:1:1-23: ERROR: No matches for uprobe /bin/app:nosuch.
+            stdin:1:1-23: ERROR: nothing matches uprobe:/bin/app:nosuch
               HINT: no symbol of /bin/app matches 'nosuch'
-            stdin:1:1-9: ERROR: uprobe probe type requires 2 or 3 arguments, found 1
+            stdin:1:1-9: ERROR: uprobe takes 2 or 3 parts after its colon, not 1
               HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
-            stdin:1:1-26: ERROR: Offset not allowed
+            stdin:1:1-26: ERROR: uretprobe takes no offset
               HINT: forms: uretprobe:BINARY:FUNC, uretprobe:BINARY:ADDRESS
               HINT: return probes fire where the function returns
             stdin:1:1-22: ERROR: source lines of programs cannot be probed yet
               HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
-            stdin:1:1-14: ERROR: invalid trailing character for positional param: x. Try quoting this entire part if this is intentional e.g. "$x".
+            stdin:1:1-14: ERROR: a number belongs after the '$' of '$x', as in $1; for a plain '$' put this part in quotes
         "#]],
     );
 }

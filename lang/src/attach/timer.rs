@@ -32,19 +32,19 @@ impl Provider for Timer {
 type Timing<'a> = (&'a str, u64, Period);
 
 fn count(request: &Request, text: &str) -> Result<u64, Diagnostic> {
-    number(text).map_err(|e| request.error(format!("Invalid rate of {} probe: {e}", request.kind.name)))
+    number(text).map_err(|e| request.error(format!("the time of {} cannot be read: {e}", request.kind.name)))
 }
 
 /// `interval:1s`, `interval:1000000`: nanoseconds; their names count microseconds, as the peer's do.
 fn plain<'a>(request: &Request, time: &str) -> Result<Timing<'a>, Diagnostic> {
     if has_wildcard(time) {
-        return Err(request.error(format!("wildcards are not allowed for {} probe type", request.kind.name)));
+        return Err(request.error(format!("{} takes no wildcards", request.kind.name)));
     }
     let nanos = count(request, time)?;
     if nanos < SHORTEST {
         let kind = request.kind.name;
         let message =
-            format!("Invalid rate of {kind} probe. Minimum is {SHORTEST} or 1us. Found: {nanos} nanoseconds");
+            format!("{kind} every {nanos} nanoseconds is too often: at least {SHORTEST} lie between two");
         return Err(request.error(message).hint(format!("write {kind}:hz:{nanos} for a frequency")));
     }
     Ok(("us", nanos / 1000, Period::Nanos(nanos)))
@@ -57,12 +57,12 @@ fn with_unit<'a>(request: &Request, unit: &'a str, text: &str) -> Result<Timing<
         "ms" => 1_000_000,
         "us" => 1000,
         "hz" => 0,
-        "" => return Err(request.error(format!("{kind} probe must have unit of time"))),
-        _ => return Err(request.error(format!("{unit} is not an accepted unit of time"))),
+        "" => return Err(request.error(format!("{kind}: the unit of time is missing"))),
+        _ => return Err(request.error(format!("'{unit}' is not a unit of time: they are s, ms, us and hz"))),
     };
     let n = count(request, text)?;
     if n == 0 {
-        return Err(request.error(format!("{kind} frequency should be a positive integer")));
+        return Err(request.error(format!("{kind} needs a number above 0")));
     }
     if factor == 0 {
         return Ok((unit, n, Period::Hertz(n)));

@@ -21,7 +21,7 @@ impl Provider for Tracepoint {
             _ => return Err(request.count_error("2")),
         };
         if category.is_empty() || event.is_empty() {
-            return Err(request.error("tracepoint probe must have a target"));
+            return Err(request.error("a tracepoint has a category and an event: one of them is empty"));
         }
         let missing = |e| request.missing(&format!("{category}:{event}"), e);
         if !has_wildcard(category) && !has_wildcard(event) {

@@ -24,13 +24,13 @@ impl Provider for Uprobe {
         }
         let (binary, symbol) = target(request)?;
         if symbol.is_empty() {
-            let message = format!("{} should be attached to a function and/or address", request.kind.name);
+            let message = format!("{}: no function or address is named", request.kind.name);
             return Err(request.error(message));
         }
         let (func, offset) = split_offset(&symbol).map_err(|m| request.error(m))?;
         if offset.is_some() && is_return(request) {
             return Err(request
-                .error("Offset not allowed")
+                .error(format!("{} takes no offset", request.kind.name))
                 .hint("return probes fire where the function returns"));
         }
         match number(func) {
@@ -54,19 +54,21 @@ fn target(request: &Request) -> Result<(String, String), Diagnostic> {
             (binary.clone(), format!("{language}:{symbol}"))
         }
         ([_, language, _], _) => {
-            return Err(request.error(format!("unsupported language type: {language}")));
+            return Err(
+                request.error(format!("symbols of '{language}' are not known: cpp is the only language"))
+            );
         }
         _ => return Err(request.count_error("2 or 3")),
     };
     if binary.is_empty() {
-        return Err(request.error(format!("{} should have a target", request.kind.name)));
+        return Err(request.error(format!("{}: no program or library is named", request.kind.name)));
     }
     Ok((binary, symbol))
 }
 
 fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place>, Diagnostic> {
     if has_wildcard(binary) {
-        return Err(request.error("Cannot use wildcards with absolute address"));
+        return Err(request.error("with an address the program is named in full, without wildcards"));
     }
     let pid = request.options.pid;
     let found = request.system.uprobe_address(binary, address, pid);

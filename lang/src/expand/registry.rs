@@ -13,7 +13,7 @@ pub(super) struct Registry<'a> {
 pub(super) enum Found<'a> {
     /// This one.
     Macro(&'a Macro),
-    /// None of those with the name; this one is the nearest.
+    /// None of the macros with this name fits; this one is the nearest.
     Mismatch(&'a Macro),
     /// There is none with the name.
     Nothing,
@@ -27,8 +27,9 @@ impl<'a> Registry<'a> {
             let list = registry.macros.entry(&m.name.text).or_default();
             let before = list.iter().find(|o| o.from_stdlib == m.from_stdlib && same_signature(o, m));
             if let Some(before) = before {
-                let message = format!("Redefinition of macro: {}", m.name.text);
-                let note = "This is the original definition.";
+                let message =
+                    format!("macro '{}' is already defined for parameters of these kinds", m.name.text);
+                let note = "the first definition";
                 diags.push(Diagnostic::error(m.name.span, message).related(before.name.span, note));
             } else if params_are_distinct(m, diags) {
                 list.push(m);
@@ -38,7 +39,7 @@ impl<'a> Registry<'a> {
     }
 
     /// The macro that a call means: the script's own before the library's; with `library_only` the
-    /// script's are not looked at.
+    /// script's own are ignored.
     pub(super) fn lookup(&self, name: &str, args: &[Expr], library_only: bool) -> Found<'a> {
         let Some(list) = self.macros.get(name) else { return Found::Nothing };
         let visible = || list.iter().filter(|m| m.from_stdlib || !library_only);
@@ -83,14 +84,14 @@ fn same_signature(a: &Macro, b: &Macro) -> bool {
 
 fn params_are_distinct(m: &Macro, diags: &mut Vec<Diagnostic>) -> bool {
     for (i, p) in m.params.iter().enumerate() {
-        let (what, sigil) = match p {
-            MacroParam::Var(_) => ("Variable", "$"),
-            MacroParam::Map(_) => ("Map", "@"),
-            MacroParam::Expr(_) => ("Ident", ""),
+        let sigil = match p {
+            MacroParam::Var(_) => "$",
+            MacroParam::Map(_) => "@",
+            MacroParam::Expr(_) => "",
         };
         if m.params[..i].iter().any(|q| is_same(p, q)) {
             let name = param_name(p);
-            let message = format!("{what} for macro argument has already been used: {sigil}{}", name.text);
+            let message = format!("macro '{}' has two parameters called {sigil}{}", m.name.text, name.text);
             diags.push(Diagnostic::error(name.span, message));
             return false;
         }

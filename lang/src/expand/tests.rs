@@ -169,13 +169,15 @@ fn unhygienic_access() {
     check(
         "macro bad() { @x++; $y + 1 } begin { bad() }",
         &expect![[r#"
-        stdin:1:15-17: ERROR: Unhygienic access to map: @x. Maps must be passed into the macro as arguments.
-        macro bad() { @x++; $y + 1 } begin { bad() }
-                      ~~
-        stdin:1:21-23: ERROR: Unhygienic access to variable: $y. Variables must be passed into the macro as arguments.
-        macro bad() { @x++; $y + 1 } begin { bad() }
-                            ~~
-    "#]],
+            stdin:1:15-17: ERROR: @x is not a parameter of the macro
+            macro bad() { @x++; $y + 1 } begin { bad() }
+                          ~~
+            HINT: a macro sees only what it is passed: make @x a parameter
+            stdin:1:21-23: ERROR: the macro has no variable $y of its own and no such parameter
+            macro bad() { @x++; $y + 1 } begin { bad() }
+                                ~~
+            HINT: a macro sees only what it is passed: make $y a parameter
+        "#]],
     );
 }
 
@@ -184,31 +186,31 @@ fn arguments_that_do_not_fit() {
     check(
         "macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }",
         &expect![[r#"
-        stdin:1:31-39: ERROR: Call to f() has arguments that do not match any definition.
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-                                      ~~~~~~~~
-        stdin:1:33-34: ERROR: Mismatched arg. f() expects a variable for arg $a but got an expression.
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-                                        ~
-        stdin:1:9-11: NOTE: This is the argument in the closest definition.
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-                ~~
-        stdin:1:36-38: ERROR: Mismatched arg. f() expects a map for arg @b but got a variable.
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-                                           ~~
-        stdin:1:13-15: NOTE: This is the argument in the closest definition.
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+            stdin:1:31-39: ERROR: no definition of macro 'f' takes these arguments
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                                          ~~~~~~~~
+            stdin:1:33-34: ERROR: $a of f() takes a variable, not an expression
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                                            ~
+            stdin:1:9-11: NOTE: the parameter in the nearest definition
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
                     ~~
-        stdin:1:41-45: ERROR: Call to f() has arguments that do not match any definition.
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-                                                ~~~~
-        stdin:1:7-8: NOTE: The closest definition of f() has a different number of arguments. Expected: 2 but got 1
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-              ~
-        stdin:1:49-61: ERROR: When used as a call argument, `typeof` builtin only valid for macro calls that are expecting a type parameter
-        macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
-                                                        ~~~~~~~~~~~~
-    "#]],
+            stdin:1:36-38: ERROR: @b of f() takes a map, not a variable
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                                               ~~
+            stdin:1:13-15: NOTE: the parameter in the nearest definition
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                        ~~
+            stdin:1:41-45: ERROR: no definition of macro 'f' takes these arguments
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                                                    ~~~~
+            stdin:1:7-8: NOTE: the nearest definition: it takes 2, the call passes 1
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                  ~
+            stdin:1:49-61: ERROR: g() takes no type: only a macro's parameter can be one
+            macro f($a, @b) { 1 } begin { f(1, $x); f(1); g(typeof(int8)) }
+                                                            ~~~~~~~~~~~~
+        "#]],
     );
 }
 
@@ -217,10 +219,10 @@ fn recursion() {
     check(
         "macro a() { b() } macro b() { a() } begin { a() }",
         &expect![[r#"
-        stdin:1:31-34: ERROR: Recursive macro call detected. Call chain: a > b > a
-        macro a() { b() } macro b() { a() } begin { a() }
-                                      ~~~
-    "#]],
+            stdin:1:31-34: ERROR: macro 'a' calls itself: a > b > a
+            macro a() { b() } macro b() { a() } begin { a() }
+                                          ~~~
+        "#]],
     );
 }
 
@@ -238,15 +240,15 @@ fn defined_twice() {
     check(
         "macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }",
         &expect![[r#"
-        stdin:1:25-26: ERROR: Redefinition of macro: f
-        macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }
-                                ~
-        stdin:1:7-8: NOTE: This is the original definition.
-        macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }
-              ~
-        stdin:1:48-49: ERROR: Ident for macro argument has already been used: x
-        macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }
-                                                       ~
-    "#]],
+            stdin:1:25-26: ERROR: macro 'f' is already defined for parameters of these kinds
+            macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }
+                                    ~
+            stdin:1:7-8: NOTE: the first definition
+            macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }
+                  ~
+            stdin:1:48-49: ERROR: macro 'g' has two parameters called x
+            macro f($a) { 1 } macro f($b) { 2 } macro g(x, x) { 3 } begin { }
+                                                           ~
+        "#]],
     );
 }

@@ -49,7 +49,7 @@ impl Expander<'_> {
     fn invalid(&mut self, name: &str, span: Span) {
         let of = self.stack.last().map_or("", |m| &*m.name.text).to_string();
         let arg = self.frame.as_ref().and_then(|f| f.exprs.get(name)).map_or(span, |e| e.span);
-        let message = format!("Invalid replacement for macro '{of}' type parameter '{name}'");
+        let message = format!("macro '{of}' needs a type for '{name}', such as typeof(uint64)");
         self.diags.push(crate::Diagnostic::error(arg, message).related(span, "it is used as a type here"));
     }
 
@@ -93,11 +93,7 @@ impl Expander<'_> {
         let (span, path) = (arg.span, field_path(arg));
         match path {
             Some(path) => *fields = path,
-            None => self.error(
-                span,
-                "FieldAccess expressions must be made up entirely of idents (e.g. a.b.c) to replace the second \
-                 argument in `offsetof`",
-            ),
+            None => self.error(span, "offsetof takes the names of fields here, joined by dots: a.b.c"),
         }
     }
 }

@@ -148,10 +148,9 @@ impl<'a> Expander<'a> {
         if frame.own.contains(name) {
             return format!("{name}@{}", frame.number).into();
         }
-        let message = format!(
-            "Unhygienic access to variable: ${name}. Variables must be passed into the macro as arguments."
-        );
-        self.error(span, message);
+        let message = format!("the macro has no variable ${name} of its own and no such parameter");
+        let hint = format!("a macro sees only what it is passed: make ${name} a parameter");
+        self.diags.push(Diagnostic::error(span, message).hint(hint));
         name.clone()
     }
 
@@ -160,15 +159,18 @@ impl<'a> Expander<'a> {
         if let Some(of_caller) = frame.maps.get(name) {
             return of_caller.clone();
         }
-        let message =
-            format!("Unhygienic access to map: @{name}. Maps must be passed into the macro as arguments.");
-        self.error(span, message);
+        let message = format!("@{name} is not a parameter of the macro");
+        let hint = format!("a macro sees only what it is passed: make @{name} a parameter");
+        self.diags.push(Diagnostic::error(span, message).hint(hint));
         name.clone()
     }
 
     fn declare(&mut self, name: &mut Name) {
         if self.frame.as_ref().is_some_and(|f| f.vars.contains_key(&name.text)) {
-            self.error(name.span, format!("Variable declaration shadows macro arg ${}", name.text));
+            self.error(
+                name.span,
+                format!("${} is a parameter: the macro cannot declare it again", name.text),
+            );
             return;
         }
         name.text = self.var(&name.text, name.span);
@@ -199,7 +201,7 @@ impl<'a> Expander<'a> {
         }
         let define = self.defines.get(name)?;
         let Some(value) = &define.value else {
-            let message = format!("unable to expand macro as an expression: {}", define.text);
+            let message = format!("'{name}' stands for what is no expression: {}", define.text);
             let note = "it is defined here";
             self.diags.push(Diagnostic::error(span, message).related(define.span, note));
             return None;
@@ -223,8 +225,8 @@ impl<'a> Expander<'a> {
             }
             Found::Mismatch(_) | Found::Nothing => {
                 for arg in args.iter().filter(|a| matches!(a.kind, ExprKind::TypeArg(_))) {
-                    let message = "When used as a call argument, `typeof` builtin only valid for macro calls that \
-                                   are expecting a type parameter";
+                    let message =
+                        format!("{}() takes no type: only a macro's parameter can be one", name.text);
                     self.diags.push(Diagnostic::error(arg.span, message));
                 }
             }
@@ -236,7 +238,7 @@ impl<'a> Expander<'a> {
         if let Some(first) = self.stack.iter().position(|s| std::ptr::eq(*s, m)) {
             let chain: Vec<_> = self.stack[first..].iter().map(|m| &*m.name.text).collect();
             let chain = chain.join(" > ");
-            let message = format!("Recursive macro call detected. Call chain: {chain} > {}", m.name.text);
+            let message = format!("macro '{0}' calls itself: {chain} > {0}", m.name.text);
             self.error(span, message);
             return None;
         }
@@ -294,14 +296,11 @@ impl<'a> Expander<'a> {
 
     fn mismatch(&mut self, m: &Macro, args: &[Expr], span: Span) {
         let name = &m.name.text;
-        let message = format!("Call to {name}() has arguments that do not match any definition.");
+        let message = format!("no definition of macro '{name}' takes these arguments");
         let mut diag = Diagnostic::error(span, message);
         if m.params.len() != args.len() {
-            let note = format!(
-                "The closest definition of {name}() has a different number of arguments. Expected: {} but got {}",
-                m.params.len(),
-                args.len()
-            );
+            let (wanted, given) = (m.params.len(), args.len());
+            let note = format!("the nearest definition: it takes {wanted}, the call passes {given}");
             diag = diag.related(m.name.span, note);
         }
         self.diags.push(diag);
@@ -314,17 +313,17 @@ impl<'a> Expander<'a> {
 
     fn misfit(&mut self, name: &str, param: &MacroParam, arg: &Expr) {
         let wanted = param_name(param);
-        let expects = match param {
-            MacroParam::Map(_) => format!("a map for arg @{}", wanted.text),
-            _ => format!("a variable for arg ${}", wanted.text),
+        let takes = match param {
+            MacroParam::Map(_) => format!("@{} of {name}() takes a map", wanted.text),
+            _ => format!("${} of {name}() takes a variable", wanted.text),
         };
         let got = match arg.kind {
             ExprKind::Var(_) => "a variable",
             ExprKind::Map(_) => "a map",
             _ => "an expression",
         };
-        let message = format!("Mismatched arg. {name}() expects {expects} but got {got}.");
-        let note = "This is the argument in the closest definition.";
+        let message = format!("{takes}, not {got}");
+        let note = "the parameter in the nearest definition";
         self.diags.push(Diagnostic::error(arg.span, message).related(wanted.span, note));
     }
 }

@@ -33,7 +33,7 @@ fn token_len(text: &str) -> usize {
 fn expected(rules: &[Rule], found: &str, kind: ItemKind) -> String {
     let has = |rule: Rule| rules.contains(&rule);
     if has(Rule::attach) || has(Rule::attach_text) {
-        return "expected attach point".into();
+        return "expected a probe, such as kprobe:NAME".into();
     }
     // A rule that failed at its first token stands for all that it could begin with.
     if STARTERS.iter().any(|rule| has(*rule)) {
@@ -41,7 +41,7 @@ fn expected(rules: &[Rule], found: &str, kind: ItemKind) -> String {
     }
     if let Some(text) = CLOSERS.iter().find(|(rule, _)| has(*rule)).map(|(_, text)| *text) {
         if text == "expected ';'" && found.starts_with('=') {
-            return "invalid assignment target".into();
+            return "only a variable ($x) or a map (@x) can be assigned to".into();
         }
         return text.into();
     }
@@ -60,25 +60,25 @@ const STARTERS: &[Rule] =
 const CLOSERS: &[(Rule, &str)] = &[
     (Rule::rparen, "expected ')'"),
     (Rule::rbracket, "expected ']'"),
-    (Rule::slash, "expected '/' to close predicate"),
+    (Rule::slash, "expected '/' after the predicate"),
     (Rule::semi, "expected ';'"),
     (Rule::lbrace, "expected '{'"),
     (Rule::block, "expected '{'"),
     (Rule::lparen, "expected '('"),
     (Rule::assign, "expected '='"),
-    (Rule::type_ref, "expected type name"),
-    (Rule::let_type, "expected type name"),
-    (Rule::c_type, "expected type name"),
+    (Rule::type_ref, "expected a type"),
+    (Rule::let_type, "expected a type"),
+    (Rule::c_type, "expected a type"),
     (Rule::var, "expected a variable ($name)"),
     (Rule::map_name, "expected a map (@name)"),
-    (Rule::config_value, "expected string, int, boolean, or ident"),
+    (Rule::config_value, "expected a value: a string, a number, true, false or a word"),
     (Rule::string, "expected a string"),
     (Rule::int, "expected a number"),
-    (Rule::ident, "expected identifier"),
-    (Rule::config_entry, "expected config key"),
+    (Rule::ident, "expected a name"),
+    (Rule::config_entry, "expected the name of a config variable"),
     (Rule::c_declarator, "expected a name"),
     (Rule::c_declarators, "expected a name"),
-    (Rule::macro_param, "expected macro argument ($var, @map, or identifier)"),
+    (Rule::macro_param, "expected a parameter: $name, @name or name"),
     (Rule::colon, "expected ':'"),
     (Rule::comma, "expected ','"),
     (Rule::rbrace, "expected '}'"),

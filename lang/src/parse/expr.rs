@@ -125,13 +125,13 @@ impl Builder {
             }
             (_, op @ ("++" | "--")) => {
                 if !is_place(&value) {
-                    self.error(value.span, "syntax: increment/decrement requires a variable or map");
+                    self.error(value.span, "syntax: ++ and -- need a variable ($x) or a map (@x) to change");
                 }
                 ExprKind::IncDec { inc: op == "++", prefix: true, place: Box::new(value) }
             }
             (_, "&") => {
                 if !is_place(&value) {
-                    let message = "syntax: address-of operator (&) can only be used on a map or variable";
+                    let message = "syntax: '&' needs a variable ($x) or a map (@x) to take the address of";
                     self.error(value.span, message);
                 }
                 ExprKind::Unary(UnOp::AddrOf, Box::new(value))
@@ -149,7 +149,7 @@ impl Builder {
         let kind = match pair.as_rule() {
             Rule::inc_dec => {
                 if !is_place(&base) {
-                    self.error(own, "syntax: increment/decrement requires a variable or map");
+                    self.error(own, "syntax: ++ and -- need a variable ($x) or a map (@x) to change");
                 }
                 ExprKind::IncDec { inc: pair.as_str().starts_with('+'), prefix: false, place: base }
             }
@@ -210,7 +210,10 @@ impl Builder {
             _ => {
                 self.error(
                     span,
-                    format!("syntax: param ${digits} is out of integer range [1, {}]", u32::MAX),
+                    format!(
+                        "syntax: there is no parameter ${digits}: they are numbered from $1 to ${}",
+                        u32::MAX
+                    ),
                 );
                 ExprKind::Positional(1)
             }
@@ -277,7 +280,7 @@ impl Builder {
             let mut parts = item.into_inner();
             let name = parts.next().map(|p| self.name(&p));
             if let Some(n) = name.as_ref().filter(|n| is_taken(&items, n)) {
-                self.error(n.span, format!("syntax: Named argument list already contains name: {}", n.text));
+                self.error(n.span, format!("syntax: the record has two fields called '{}'", n.text));
             }
             items.extend(parts.find(|p| p.as_rule() == Rule::expr).map(|p| (name, self.expr(p))));
         }

@@ -124,20 +124,16 @@ impl Scan<'_> {
     fn check_order(&mut self, kind: ItemKind, main_part: &mut bool) {
         let word_end = self.word_end(self.pos);
         let what = match kind {
-            ItemKind::C => "C definitions",
-            ItemKind::Config => "config",
-            ItemKind::Import => "root imports",
+            ItemKind::C => "C declarations stand",
+            ItemKind::Config => "the config block stands",
+            ItemKind::Import => "imports stand",
             _ => {
                 *main_part = true;
                 return;
             }
         };
         if *main_part {
-            self.error(
-                self.pos,
-                word_end,
-                &format!("syntax: {what} must appear before probes and functions"),
-            );
+            self.error(self.pos, word_end, &format!("syntax: {what} above all probes, macros and maps"));
         }
     }
 

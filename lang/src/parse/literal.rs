@@ -7,12 +7,12 @@ use std::rc::Rc;
 /// The value of an integer as scripts write it: `10`, `0x1f`, `1e6`, `5ms`.
 pub(crate) fn number(text: &str) -> Result<u64, String> {
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!("invalid integer: {text}"));
+        return Err(format!("not a number: {text}"));
     }
     integer(text, false).map_err(|f| f.message.trim_start_matches("syntax: ").into())
 }
 
-/// Why a literal is none; byte offsets are relative to it.
+/// Why a literal is invalid; byte offsets are relative to it.
 #[derive(Debug, PartialEq)]
 struct Fault {
     message: String,
@@ -70,18 +70,20 @@ fn integer(text: &str, c_mode: bool) -> Result<u64, Fault> {
     let body_len = number_len(text);
     let (number, tail) = text.split_at(body_len);
     if number.ends_with('_') {
-        let message = "syntax: trailing underscore in integer literal".into();
+        let message = "syntax: a number cannot end in '_', which separates digits".into();
         return Err(Fault { message, start: body_len - 1, end: body_len });
     }
     let lower = tail.to_ascii_lowercase();
     let Some((factor, max)) = suffix(if c_mode { &lower } else { tail }) else {
         if suffix(&lower).is_some() && lower.ends_with(['u', 'l']) {
-            return Err(fault(format!("invalid trailing bytes: {text}")));
+            return Err(fault(format!("the suffix of a number is written in lower case: {text}")));
         }
-        let message = format!("syntax: invalid integer suffix '{tail}'");
+        let message = format!(
+            "syntax: '{tail}' is not a suffix of numbers: ns, us, ms, s, m, h, d, u, l, ul, ll, ull are"
+        );
         return Err(Fault { message, start: body_len, end: text.len() });
     };
-    let too_large = || fault(format!("overflow error, maximum value is {max}: {text}"));
+    let too_large = || fault(format!("{text} is too large: the most is {max}"));
     let digits = number.replace('_', "");
     let value = magnitude(&digits).map_err(|e| match e {
         Digits::TooLarge => too_large(),
@@ -125,20 +127,20 @@ fn magnitude(digits: &str) -> Result<u64, Digits> {
 
 fn radix(digits: &str, radix: u32) -> Result<u64, Digits> {
     if digits.is_empty() {
-        return Err(Digits::Wrong("invalid integer"));
+        return Err(Digits::Wrong("digits are missing"));
     }
     if !digits.chars().all(|c| c.is_digit(radix)) {
-        return Err(Digits::Wrong("invalid trailing bytes"));
+        return Err(Digits::Wrong("after a leading 0 digits are octal, from 0 to 7"));
     }
     u64::from_str_radix(digits, radix).map_err(|_| Digits::TooLarge)
 }
 
 fn scientific(coefficient: &str, exponent: &str) -> Result<u64, Digits> {
     if exponent.is_empty() || exponent.starts_with('0') {
-        return Err(Digits::Wrong("invalid trailing bytes"));
+        return Err(Digits::Wrong("an exponent is at least 1, without leading zeros"));
     }
     if coefficient.len() != 1 || coefficient == "0" {
-        return Err(Digits::Wrong("coefficient part of scientific literal must be 1-9"));
+        return Err(Digits::Wrong("one digit from 1 to 9 stands before the 'e'"));
     }
     let coefficient = radix(coefficient, 10)?;
     let power = exponent.parse().ok().and_then(|e| 10u64.checked_pow(e));
@@ -172,7 +174,7 @@ fn unescape(quoted: &str, out: &mut Vec<u8>) -> Vec<Fault> {
 /// The byte of an escape sequence and the sequence's length.
 fn escape(text: &str) -> (Result<u8, String>, usize) {
     let Some(c) = text[1..].chars().next() else {
-        return (Err("unterminated string".into()), text.len());
+        return (Err("the string ends after a backslash".into()), text.len());
     };
     let byte = match c {
         'n' => b'\n',
@@ -182,7 +184,12 @@ fn escape(text: &str) -> (Result<u8, String>, usize) {
         '\\' => b'\\',
         '0'..='7' => return octal(text),
         'x' | 'X' => return hex(text),
-        _ => return (Err(format!("invalid escape character '\\{c}'")), 1 + c.len_utf8()),
+        _ => {
+            return (
+                Err(format!("unknown escape '\\{c}'; a backslash itself is written '\\\\'")),
+                1 + c.len_utf8(),
+            );
+        }
     };
     (Ok(byte), 2)
 }
@@ -191,13 +198,13 @@ fn octal(text: &str) -> (Result<u8, String>, usize) {
     let len = text[1..].bytes().take(3).take_while(|b| (b'0'..=b'7').contains(b)).count();
     let digits = &text[1..1 + len];
     let value = u8::from_str_radix(digits, 8);
-    (value.map_err(|_| format!("octal escape sequence out of range '\\{digits}'")), 1 + len)
+    (value.map_err(|_| format!("'\\{digits}' is more than a byte: octal escapes end at '\\377'")), 1 + len)
 }
 
 fn hex(text: &str) -> (Result<u8, String>, usize) {
     let len = text[2..].bytes().take(2).take_while(u8::is_ascii_hexdigit).count();
     let value = u8::from_str_radix(&text[2..2 + len], 16);
-    (value.map_err(|_| "invalid hex escape sequence".into()), 2 + len)
+    (value.map_err(|_| "one or two hexadecimal digits belong after '\\x'".into()), 2 + len)
 }
 
 #[cfg(test)]
@@ -231,18 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn integers_that_are_none() {
+    fn wrong_integers() {
         for (text, message) in [
-            ("39e2", "coefficient part of scientific literal must be 1-9: 39e2"),
-            ("1e0", "invalid trailing bytes: 1e0"),
-            ("08", "invalid trailing bytes: 08"),
-            ("1UL", "invalid trailing bytes: 1UL"),
-            ("0x", "invalid integer: 0x"),
-            ("1y", "invalid integer suffix 'y'"),
-            ("1_", "trailing underscore in integer literal"),
-            ("4294967296u", "overflow error, maximum value is 4294967295: 4294967296u"),
-            ("9e30", "overflow error, maximum value is 18446744073709551615: 9e30"),
-            ("300000d", "overflow error, maximum value is 18446744073709551615: 300000d"),
+            ("39e2", "one digit from 1 to 9 stands before the 'e': 39e2"),
+            ("1e0", "an exponent is at least 1, without leading zeros: 1e0"),
+            ("08", "after a leading 0 digits are octal, from 0 to 7: 08"),
+            ("1UL", "the suffix of a number is written in lower case: 1UL"),
+            ("0x", "digits are missing: 0x"),
+            ("1y", "'y' is not a suffix of numbers: ns, us, ms, s, m, h, d, u, l, ul, ll, ull are"),
+            ("1_", "a number cannot end in '_', which separates digits"),
+            ("4294967296u", "4294967296u is too large: the most is 4294967295"),
+            ("9e30", "9e30 is too large: the most is 18446744073709551615"),
+            ("300000d", "300000d is too large: the most is 18446744073709551615"),
         ] {
             assert_eq!(int(text), Err(message.into()), "{text}");
         }
@@ -259,9 +266,9 @@ mod tests {
         assert_eq!(
             messages,
             [
-                "syntax: invalid escape character '\\q'",
-                "syntax: octal escape sequence out of range '\\400'",
-                "syntax: invalid hex escape sequence"
+                "syntax: unknown escape '\\q'; a backslash itself is written '\\\\'",
+                "syntax: '\\400' is more than a byte: octal escapes end at '\\377'",
+                "syntax: one or two hexadecimal digits belong after '\\x'"
             ]
         );
     }

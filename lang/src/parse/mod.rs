@@ -108,7 +108,7 @@ impl Builder {
         Builder { file, base: base as u32, diags: vec![], c_mode: false, depth: 0, inner_defs: vec![] }
     }
 
-    /// A constant expression on its own, with C's literals; `None` if it is none.
+    /// A constant expression on its own, with C's literals; `None` if it is not one.
     fn constant(text: &str) -> Option<Expr> {
         let mut builder = Builder { c_mode: true, ..Builder::new(0, 0) };
         let value = builder.value(text)?;
@@ -229,7 +229,7 @@ impl Builder {
             _ => {
                 if rbtrace_stdlib::builtin(&name.text).is_some() {
                     let message =
-                        format!("syntax: builtin '{}' can't be used as a macro argument", name.text);
+                        format!("syntax: a parameter cannot be called '{}': that is a builtin", name.text);
                     self.error(name.span, message);
                 }
                 MacroParam::Expr(name)

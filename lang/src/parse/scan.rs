@@ -134,7 +134,7 @@ impl Scan<'_> {
     pub(super) fn string(&mut self) {
         let start = self.pos;
         if !self.quoted() {
-            self.error(start, self.pos, "syntax: unterminated string");
+            self.error(start, self.pos, "syntax: the string that begins here is never closed");
         }
     }
 
@@ -164,7 +164,7 @@ impl Scan<'_> {
             }
             Some(b'*') => {
                 let Some(len) = self.src[start + 2..].windows(2).position(|w| w == b"*/") else {
-                    self.error(start, start + 2, "syntax: unterminated comment");
+                    self.error(start, start + 2, "syntax: the comment that begins here is never closed");
                     self.pos = self.src.len();
                     return Err(());
                 };

@@ -2,8 +2,8 @@
 
 use super::expr::compound;
 use super::{Builder, MAX_DEPTH, Rule, inner};
-use crate::Span;
 use crate::ast::{Block, Expr, ExprKind, Name, Stmt, StmtKind};
+use crate::{Diagnostic, Span};
 use pest::iterators::Pair;
 
 /// Conditions and blocks of an `if` in turn, and the last `else`.
@@ -119,11 +119,11 @@ impl Builder {
             ExprKind::Ident(name) if &**name == "_" && op.is_none() => return Some(StmtKind::Discard(value)),
             ExprKind::Var(_) | ExprKind::Map(_) | ExprKind::MapIndex { .. } => {}
             ExprKind::Field { .. } | ExprKind::TupleIndex(..) => {
-                let message = "syntax: Tuples and records are immutable once created. Consider creating a new \
-                               value and assigning it instead.";
-                self.error(span, message);
+                let message = "syntax: a single field cannot be assigned: only variables and maps can";
+                let hint = "build the whole value again: $x = (1, 2)";
+                self.diags.push(Diagnostic::error(span, message).hint(hint));
             }
-            _ => self.error(target.span, "syntax: invalid assignment target"),
+            _ => self.error(target.span, "syntax: only a variable ($x) or a map (@x) can be assigned to"),
         }
         Some(StmtKind::Assign { target, op, value })
     }
@@ -184,7 +184,7 @@ impl Builder {
                 Some(StmtKind::ForMap { var, map: Name { text: map, span }, body })
             }
             (None, other) => {
-                self.error(other.span, "syntax: expected map or range in for loop");
+                self.error(other.span, "syntax: a 'for' goes over a map (@name) or a range (FROM..TO)");
                 None
             }
         }

@@ -71,34 +71,35 @@ fn expressions_with_errors() {
             stdin:2:11-12: ERROR: syntax: expected an expression
             k:b { f(1,; }
                       ~
-            stdin:3:7-8: ERROR: syntax: invalid assignment target
+            stdin:3:7-8: ERROR: syntax: only a variable ($x) or a map (@x) can be assigned to
             k:c { 1 = 3; }
                   ~
-            stdin:4:7-17: ERROR: syntax: Tuples and records are immutable once created. Consider creating a new value and assigning it instead.
+            stdin:4:7-17: ERROR: syntax: a single field cannot be assigned: only variables and maps can
             k:d { $x.foo = 3; }
                   ~~~~~~~~~~
+            HINT: build the whole value again: $x = (1, 2)
             stdin:5:18-19: ERROR: syntax: expected ')'
             k:e { print(1, 2 }
                              ~
-            stdin:6:12-13: ERROR: syntax: expected identifier
+            stdin:6:12-13: ERROR: syntax: expected a name
             k:f { $a . }
                        ~
-            stdin:7:8-10: ERROR: syntax: increment/decrement requires a variable or map
+            stdin:7:8-10: ERROR: syntax: ++ and -- need a variable ($x) or a map (@x) to change
             k:g { 5++; &6; }
                    ~~
-            stdin:7:13-14: ERROR: syntax: address-of operator (&) can only be used on a map or variable
+            stdin:7:13-14: ERROR: syntax: '&' needs a variable ($x) or a map (@x) to take the address of
             k:g { 5++; &6; }
                         ~
             stdin:8:12-13: ERROR: syntax: expected an expression
             k:h { (1 + ) }
                        ~
-            stdin:9:7-9: ERROR: syntax: param $0 is out of integer range [1, 4294967295]
+            stdin:9:7-9: ERROR: syntax: there is no parameter $0: they are numbered from $1 to $4294967295
             k:i { $0; f(39e2, "\q") }
                   ~~
-            stdin:9:13-17: ERROR: syntax: coefficient part of scientific literal must be 1-9: 39e2
+            stdin:9:13-17: ERROR: syntax: one digit from 1 to 9 stands before the 'e': 39e2
             k:i { $0; f(39e2, "\q") }
                         ~~~~
-            stdin:9:20-22: ERROR: syntax: invalid escape character '\q'
+            stdin:9:20-22: ERROR: syntax: unknown escape '\q'; a backslash itself is written '\\'
             k:i { $0; f(39e2, "\q") }
                                ~~
             stdin:10:9-10: ERROR: syntax: expected an expression
@@ -120,7 +121,7 @@ fn statements_with_errors() {
             stdin:2:12-13: ERROR: syntax: expected a variable ($name)
             k:b { for (x : 1..2) { } }
                        ~
-            stdin:3:17-18: ERROR: syntax: expected map or range in for loop
+            stdin:3:17-18: ERROR: syntax: a 'for' goes over a map (@name) or a range (FROM..TO)
             k:c { for ($x : 1) { } }
                             ~
             stdin:4:11-12: ERROR: syntax: expected a variable ($name)
@@ -138,7 +139,7 @@ fn statements_with_errors() {
             stdin:8:7-17: ERROR: import in a block is not supported
             k:h { import "x"; }
                   ~~~~~~~~~~
-            stdin:9:15-16: ERROR: syntax: expected type name
+            stdin:9:15-16: ERROR: syntax: expected a type
             k:i { let $x: = 1; }
                           ~
         "#]],
@@ -163,7 +164,7 @@ fn items_with_errors() {
             stdin:4:9-10: ERROR: syntax: expected '('
             macro f { }
                     ~
-            stdin:5:9-12: ERROR: syntax: builtin 'pid' can't be used as a macro argument
+            stdin:5:9-12: ERROR: syntax: a parameter cannot be called 'pid': that is a builtin
             macro g(pid) { }
                     ~~~
             stdin:6:1-3: ERROR: functions (fn) are not supported yet
@@ -173,7 +174,7 @@ fn items_with_errors() {
             stdin:7:1-2: ERROR: syntax: unexpected '}': no block is open here
             } begin { }
             ~
-            stdin:8:1-7: ERROR: syntax: C definitions must appear before probes and functions
+            stdin:8:1-7: ERROR: syntax: C declarations stand above all probes, macros and maps
             struct late { int x; };
             ~~~~~~
             stdin:9:10-15: ERROR: syntax: expected '{'
@@ -245,18 +246,18 @@ fn what_is_never_closed() {
     check_errors(
         "begin { print(\"abc }\n",
         &expect![[r#"
-        stdin:1:15-21: ERROR: syntax: unterminated string
-        begin { print("abc }
-                      ~~~~~~
-    "#]],
+            stdin:1:15-21: ERROR: syntax: the string that begins here is never closed
+            begin { print("abc }
+                          ~~~~~~
+        "#]],
     );
     check_errors(
         "begin { /* abc }",
         &expect![[r#"
-        stdin:1:9-11: ERROR: syntax: unterminated comment
-        begin { /* abc }
-                ~~
-    "#]],
+            stdin:1:9-11: ERROR: syntax: the comment that begins here is never closed
+            begin { /* abc }
+                    ~~
+        "#]],
     );
     check_errors(
         "begin { print((1); }",

@@ -298,7 +298,7 @@ mod tests {
         let (all, _) = lines("tracepoint:sched:*,sched_switch", false);
         assert!(all.lines().filter(|l| *l == "tracepoint:sched:sched_switch").count() == 2);
         let (_, warnings) = lines("tracepoint:sched:nosuch", false);
-        assert_eq!(warnings, ["No matches for tracepoint sched:nosuch."]);
+        assert_eq!(warnings, ["nothing matches tracepoint:sched:nosuch"]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl LiveSystem {
         }
         let place = module.map_or(String::new(), |m| format!("{m}:"));
         SystemError {
-            message: format!("No matches for kprobe {place}{func}."),
+            message: format!("nothing matches kprobe:{place}{func}"),
             hint: near::hint(func, names.iter().map(String::as_str)),
         }
     }

@@ -40,7 +40,7 @@ impl LiveSystem {
         } else {
             near::hint(event, events.iter().map(String::as_str))
         };
-        Ok(SystemError { message: format!("No matches for tracepoint {category}:{event}."), hint })
+        Ok(SystemError { message: format!("nothing matches tracepoint:{category}:{event}"), hint })
     }
 
     pub(super) fn read_format(&self, category: &str, event: &str) -> Answer<TracepointFormat> {
@@ -70,7 +70,7 @@ impl LiveSystem {
         if found.is_empty() && !glob::is_pattern(event) {
             let all = self.find_raw_tracepoints(module, "*")?;
             let hint = near::hint(event, all.iter().map(|(_, e)| &**e));
-            return Err(SystemError { message: format!("No matches for rawtracepoint {event}."), hint });
+            return Err(SystemError { message: format!("nothing matches rawtracepoint:{event}"), hint });
         }
         Ok(found)
     }
@@ -179,7 +179,7 @@ mod tests {
     fn an_unknown_event_names_its_neighbours() {
         let Some(system) = live() else { return };
         let e = system.tracepoints("sched", "sched_swich").unwrap_err();
-        assert_eq!(e.message, "No matches for tracepoint sched:sched_swich.");
+        assert_eq!(e.message, "nothing matches tracepoint:sched:sched_swich");
         assert!(e.hint.is_some_and(|h| h.contains("sched_switch")));
     }
 

@@ -52,7 +52,7 @@ impl LiveSystem {
         }
         if found.is_empty() && !glob::is_pattern(symbol) {
             let hint = near::hint(symbol, names.iter().map(String::as_str));
-            return Err(SystemError { message: format!("No matches for uprobe {binary}:{symbol}."), hint });
+            return Err(SystemError { message: format!("nothing matches uprobe:{binary}:{symbol}"), hint });
         }
         Ok(found)
     }
@@ -266,7 +266,7 @@ mod tests {
     fn unknown_names_have_neighbours() {
         let (system, me) = (LiveSystem::new(), me());
         let e = system.uprobes(&me, "rbtrace_uprobe_targte", 0, false, None).unwrap_err();
-        assert_eq!(e.message, format!("No matches for uprobe {me}:rbtrace_uprobe_targte."));
+        assert_eq!(e.message, format!("nothing matches uprobe:{me}:rbtrace_uprobe_targte"));
         assert!(e.hint.is_some_and(|h| h.contains("rbtrace_uprobe_target")));
         assert_eq!(system.uprobes(&me, "rbtrace_nosuch*", 0, false, None), Ok(vec![]));
         let e = system.uaddr(&me, "rbtrace_nosuch").unwrap_err();
