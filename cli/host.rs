@@ -19,7 +19,7 @@ impl<'a> Prompt<'a> {
 
 fn told(result: anyhow::Result<u8>) {
     if let Err(error) = result {
-        eprintln!("ERROR: {error:#}");
+        rbtrace_runtime::terminal::message(&format!("ERROR: {error:#}\n"));
     }
 }
 

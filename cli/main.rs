@@ -1,5 +1,8 @@
 //! `rbtrace`: arguments in, work by the crates, exit status out.
 
+// A stream that is closed or full would end us with a panic: see `rbtrace_runtime::terminal`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod explain;
 mod help;
@@ -14,6 +17,7 @@ mod verbs;
 use args::{Action, Args};
 use rbtrace_runtime::info;
 use rbtrace_runtime::system::LiveSystem;
+use rbtrace_runtime::terminal::{self, message as complain};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -21,7 +25,7 @@ fn main() -> ExitCode {
     let args = match Args::from_env() {
         Ok(args) => args,
         Err(message) => {
-            eprintln!("ERROR: {message}\n{}", help::usage());
+            complain(&format!("ERROR: {message}\n{}\n", help::usage()));
             return ExitCode::FAILURE;
         }
     };
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Each cause in its own words, outermost first.
             let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-            eprintln!("ERROR: {}", causes.join(": "));
+            complain(&format!("ERROR: {}\n", causes.join(": ")));
             ExitCode::FAILURE
         }
     }
@@ -44,9 +48,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Writes to standard output; ends the program where nobody reads it any more.
 fn say(text: &str) {
-    if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
+    let mut out = terminal::output();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         if error.kind() != io::ErrorKind::BrokenPipe {
-            eprintln!("ERROR: failed to write the output: {error}");
+            complain(&format!("ERROR: failed to write the output: {error}\n"));
         }
         std::process::exit(i32::from(error.kind() != io::ErrorKind::BrokenPipe));
     }

@@ -8,6 +8,7 @@ use rbtrace_runtime::features;
 use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
 use rbtrace_runtime::system::LiveSystem;
+use rbtrace_runtime::terminal::message as complain;
 
 /// Set by test drivers: this word is written when all is attached.
 const NOTIFY: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
@@ -24,9 +25,9 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
     if args.stages.is_empty()
         && let Err(refused) = privileges::check()
     {
-        eprintln!("ERROR: {}", refused.message);
+        complain(&format!("ERROR: {}\n", refused.message));
         if let Some(hint) = refused.hint {
-            eprintln!("HINT: {hint}");
+            complain(&format!("HINT: {hint}\n"));
         }
         return Ok(1);
     }
@@ -39,7 +40,7 @@ pub(crate) fn text(args: &Args, script: lang::Source) -> anyhow::Result<u8> {
     match compile_and_run(args, &sources) {
         Ok(status) => Ok(status),
         Err(Refused(messages)) => {
-            eprint!("{messages}");
+            complain(&messages);
             Ok(1)
         }
     }
@@ -52,8 +53,8 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
     let system = LiveSystem::new();
     let program = sources.compile(&system, &program::options(args))?;
     if !args.no_warnings {
-        eprint!("{}", sources.render(&program.warnings));
-        system.take_notes().iter().for_each(|note| eprintln!("WARNING: {note}"));
+        complain(&sources.render(&program.warnings));
+        system.take_notes().iter().for_each(|note| complain(&format!("WARNING: {note}\n")));
     }
     let features = features::detect(features::needed(&program), system.types());
     stages::typed(&args.stages, &program, &features);
@@ -81,7 +82,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
     match session::run(&program, &object, options) {
         Ok(status) => Ok(status as u8),
         Err(error) => {
-            eprint!("{}", sources.render(&error.diagnostics));
+            complain(&sources.render(&error.diagnostics));
             Ok(error.status as u8)
         }
     }
@@ -105,7 +106,7 @@ pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> a
             Ok(true)
         }
         Err(Refused(messages)) => {
-            eprint!("{messages}");
+            complain(&messages);
             Ok(false)
         }
     }
@@ -113,6 +114,6 @@ pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> a
 
 fn show(args: &Args, sources: &Sources, warnings: &[Diagnostic]) {
     if !args.no_warnings {
-        eprint!("{}", sources.render(warnings));
+        complain(&sources.render(warnings));
     }
 }

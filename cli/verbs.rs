@@ -4,8 +4,8 @@ use crate::args::{Args, Source};
 use crate::program::{self, Refused, Sources};
 use crate::run;
 use rbtrace_runtime::system::LiveSystem;
+use rbtrace_runtime::terminal::{self, message as complain};
 use rbtrace_runtime::{lines, list};
-use std::io::{BufWriter, Write};
 
 /// `-l PATTERN`: probes that match.
 pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
@@ -17,7 +17,7 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
             )],
         );
     }
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = terminal::output();
     let warnings = list::list(&LiveSystem::new(), pattern, list_options(args), &mut out)?;
     warn(args, &warnings);
     Ok(0)
@@ -26,7 +26,7 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
 /// `-l -e PROGRAM`, `-l FILE`: the probes of a program. Its bodies need not make sense.
 pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
     let sources = Sources::new(program::read(source)?)?;
-    let Ok(script) = sources.parse(&mut Vec::new()).map_err(|Refused(text)| eprint!("{text}")) else {
+    let Ok(script) = sources.parse(&mut Vec::new()).map_err(|Refused(text)| complain(&text)) else {
         return Ok(1);
     };
     let (system, options) = (LiveSystem::new(), program::options(args));
@@ -37,10 +37,10 @@ pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
             Err(diagnostic) => wrong.push(diagnostic),
         }
     }
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = terminal::output();
     let warnings = list::list_program(&system, &points, list_options(args), &mut out)?;
     warn(args, &warnings);
-    eprint!("{}", sources.render(&wrong));
+    complain(&sources.render(&wrong));
     Ok(u8::from(!wrong.is_empty()))
 }
 
@@ -50,13 +50,13 @@ fn list_options(args: &Args) -> list::Options {
 
 fn warn(args: &Args, warnings: &[String]) {
     for warning in warnings.iter().filter(|_| !args.no_warnings) {
-        eprintln!("WARNING: {warning}");
+        complain(&format!("WARNING: {warning}\n"));
     }
 }
 
 /// `lines FUNC`
 pub(crate) fn lines(func: &str, format: lines::Format) -> anyhow::Result<u8> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = terminal::output();
     let written = lines::print(func, lines::Options { format }, &mut out);
     match written.and_then(|()| Ok(out.flush()?)) {
         // The reader has seen enough.
@@ -70,7 +70,7 @@ pub(crate) fn explain(name: &str) -> anyhow::Result<u8> {
     let Some(text) = crate::explain::explain(name) else {
         anyhow::bail!("nothing is called '{name}'; `rbtrace help` lists all names");
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    crate::say(&text);
     Ok(0)
 }
 

@@ -6,6 +6,7 @@
 mod complete;
 
 use complete::State;
+use rbtrace_runtime::terminal::message as complain;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -51,7 +52,7 @@ pub(crate) fn run(host: &mut dyn Host) -> anyhow::Result<()> {
         // A first start has no history yet.
         let _ = editor.load_history(path);
     }
-    println!("rbtrace {}: a program, or :help", env!("CARGO_PKG_VERSION"));
+    crate::say(&format!("rbtrace {}: a program, or :help\n", env!("CARGO_PKG_VERSION")));
     loop {
         match editor.readline("rbtrace> ") {
             Ok(line) if line.trim().is_empty() => {}
@@ -69,7 +70,7 @@ pub(crate) fn run(host: &mut dyn Host) -> anyhow::Result<()> {
     if let Some(path) = &history
         && let Err(e) = editor.save_history(path)
     {
-        eprintln!("WARNING: the history could not be written to {}: {e}", path.display());
+        complain(&format!("WARNING: the history could not be written to {}: {e}\n", path.display()));
     }
     Ok(())
 }
@@ -84,16 +85,16 @@ fn obey(host: &mut dyn Host, line: &str) -> bool {
     let arg = arg.trim();
     match name {
         "q" | "quit" | "exit" => return false,
-        "h" | "help" if arg.is_empty() => println!("{HELP}"),
+        "h" | "help" if arg.is_empty() => crate::say(&format!("{HELP}\n")),
         "h" | "help" => host.help(arg),
         "list" => host.list(arg),
-        "lines" if arg.is_empty() => eprintln!("ERROR: :lines wants a function's name"),
+        "lines" if arg.is_empty() => complain("ERROR: :lines wants a function's name\n"),
         "lines" => host.lines(arg),
         "load" => match std::fs::read_to_string(arg) {
             Ok(text) => host.run(&text),
-            Err(e) => eprintln!("ERROR: failed to open file '{arg}': {e}"),
+            Err(e) => complain(&format!("ERROR: failed to open file '{arg}': {e}\n")),
         },
-        other => eprintln!("ERROR: no command :{other}\n{HELP}"),
+        other => complain(&format!("ERROR: no command :{other}\n{HELP}\n")),
     }
     true
 }

@@ -6,6 +6,7 @@ use crate::print::map::{self, Options};
 use crate::print::value::{self, Style};
 use crate::print::{Env, Format, Output, json, printf, u32_at};
 use crate::sys;
+use crate::terminal;
 use rbtrace_codegen::object::{Object, Record, RecordField};
 use rbtrace_lang::format::Piece;
 use rbtrace_lang::hir::{EmitKind, MapId};
@@ -72,6 +73,7 @@ impl<'a> Printer<'a> {
     pub fn record(&mut self, data: &[u8]) -> bool {
         let object = self.object;
         let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return false };
+        let from = self.out.buf.len();
         match &record.kind {
             EmitKind::Printf(pieces) => self.printf(pieces, &record.fields, data),
             EmitKind::Errorf(pieces, warning) => self.errorf(pieces, *warning, record, data),
@@ -87,23 +89,34 @@ impl<'a> Printer<'a> {
                 async_actions::join(&record.fields, data, sep, self.format, &mut self.out);
             }
         }
+        // A format's own text may steer the terminal; what `system` printed is a command's own output.
+        if !matches!(record.kind, EmitKind::Printf(_) | EmitKind::System(_)) {
+            self.escape(from);
+        }
         self.out.event_done();
         matches!(record.kind, EmitKind::System(_)) && !self.skipping
     }
 
+    /// Makes what was printed since `from` safe for a terminal.
+    fn escape(&mut self, from: usize) {
+        if self.env.terminal {
+            terminal::escape_from(&mut self.out.buf, from);
+        }
+    }
+
     fn printf(&mut self, pieces: &[Piece], fields: &[RecordField], data: &[u8]) {
         if self.format == Format::Text {
-            printf::render(&self.env, pieces, fields, data, &mut self.out.buf);
+            printf::render(&self.env, pieces, fields, data, self.env.terminal, &mut self.out.buf);
             return;
         }
         self.scratch.clear();
-        printf::render(&self.env, pieces, fields, data, &mut self.scratch);
+        printf::render(&self.env, pieces, fields, data, false, &mut self.scratch);
         json::text_line("printf", &self.scratch, &mut self.out.buf);
     }
 
-    fn rendered(&self, pieces: &[Piece], record: &Record, data: &[u8]) -> String {
+    fn rendered(&self, pieces: &[Piece], record: &Record, data: &[u8], terminal: bool) -> String {
         let mut text = Vec::new();
-        printf::render(&self.env, pieces, &record.fields, data, &mut text);
+        printf::render(&self.env, pieces, &record.fields, data, terminal, &mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
 
@@ -111,11 +124,13 @@ impl<'a> Printer<'a> {
         if warning && self.quiet_warnings {
             return;
         }
-        let text = self.rendered(pieces, record, data);
+        let escape = self.format == Format::Text && terminal::error_is_terminal();
+        let text = self.rendered(pieces, record, data, escape);
         let severity = if warning { Severity::Warning } else { Severity::Error };
         if self.format == Format::Text {
             self.out.flush();
-            eprintln!("{}", self.place(severity, &text, record.span));
+            // Escapes that the script itself writes, colours for instance, are its own affair.
+            terminal::message_as_is(format!("{}\n", self.place(severity, &text, record.span)).as_bytes());
             return;
         }
         self.json_message(if warning { "warnf" } else { "errorf" }, &text, "", record.span);
@@ -157,7 +172,7 @@ impl<'a> Printer<'a> {
     fn warn(&mut self, text: &str, span: Span) {
         if !self.quiet_warnings {
             self.out.flush();
-            eprintln!("{}", self.place(Severity::Warning, text, span));
+            terminal::message(&format!("{}\n", self.place(Severity::Warning, text, span)));
         }
     }
 
@@ -221,6 +236,7 @@ impl<'a> Printer<'a> {
 
     /// Prints every map that has entries, by name.
     pub fn all_maps(&mut self) {
+        let from = self.out.buf.len();
         let mut order: Vec<usize> = (0..self.tables.len()).collect();
         order.sort_by_key(|&i| self.tables[i].as_ref().map(|t| t.name.clone()));
         for i in order {
@@ -234,6 +250,7 @@ impl<'a> Printer<'a> {
                 Err(e) => self.map_failed(MapId(i as u32), Span::default(), &e),
             }
         }
+        self.escape(from);
     }
 
     fn change(&mut self, map: MapId, span: Span, f: fn(&Table) -> io::Result<()>) {
@@ -254,7 +271,7 @@ impl<'a> Printer<'a> {
             self.skipped += 1;
             return;
         }
-        let command = self.rendered(pieces, record, data);
+        let command = self.rendered(pieces, record, data, false);
         if let Err(e) = async_actions::system(&command, self.format, &mut self.out) {
             self.warn(&format!("system(\"{command}\"): {}", sys::describe(&e)), record.span);
         }
@@ -262,12 +279,12 @@ impl<'a> Printer<'a> {
 
     /// In the reference's words.
     fn cat(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
-        let path = self.rendered(pieces, record, data);
+        let path = self.rendered(pieces, record, data, false);
         if let Err(e) = async_actions::cat(&path, self.max_cat_bytes, self.format, &mut self.out) {
             let text = e.to_string();
             let text = text.split(" (os error").next().unwrap_or("");
             self.out.flush();
-            eprintln!("ERROR: failed to open file '{path}' ({text})");
+            terminal::message(&format!("ERROR: failed to open file '{path}' ({text})\n"));
         }
     }
 }

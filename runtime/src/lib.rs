@@ -1,5 +1,8 @@
 //! The live system.
 
+// See `terminal`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod async_actions;
 pub mod attach;
 pub mod btf;
@@ -23,4 +26,5 @@ pub mod slots;
 pub mod symbols;
 pub mod sys;
 pub mod system;
+pub mod terminal;
 pub mod tracefs;

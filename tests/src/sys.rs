@@ -1,6 +1,7 @@
 //! The few system calls of the tests that std does not offer.
 
 use std::io;
+use std::os::fd::{FromRawFd as _, OwnedFd};
 
 /// Whether this process is root.
 pub fn is_root() -> bool {
@@ -47,6 +48,31 @@ pub fn become_nobody() -> io::Result<()> {
     // SAFETY: plain numbers, and a null list of zero groups.
     let r = unsafe { (libc::setgroups(0, std::ptr::null()), libc::setgid(65534), libc::setuid(65534)) };
     if r == (0, 0, 0) { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A new terminal that changes nothing of what passes: its two ends, ours and that of a program.
+pub fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (mut ours, mut theirs) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: room for two descriptors; no name, settings or size are asked for.
+    if unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: termios is plain data, for which zeros are valid; both calls are given a whole one and an open terminal.
+    unsafe {
+        let mut settings: libc::termios = std::mem::zeroed();
+        libc::tcgetattr(theirs, &raw mut settings);
+        libc::cfmakeraw(&raw mut settings);
+        libc::tcsetattr(theirs, libc::TCSANOW, &raw const settings);
+    }
+    // SAFETY: the kernel has just made both for us.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) })
+}
+
+/// Lets Ctrl-C pass by this process.
+pub fn ignore_interrupt() {
+    // SAFETY: takes numbers only.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }
 
 /// Calls getppid(2) itself, past any cache of the C library.

@@ -1,5 +1,8 @@
 //! JSON texts.
 
+use super::value::put;
+use crate::terminal::steers;
+
 /// Appends `text` between quotes, escaped. Bytes that are no UTF-8 become U+FFFD.
 pub fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
@@ -7,11 +10,15 @@ pub fn string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends `text`, escaped.
+/// Appends `text`, escaped; also what a terminal would obey.
 pub fn escape(text: &[u8], out: &mut Vec<u8>) {
     for chunk in text.utf8_chunks() {
-        for c in chunk.valid().bytes() {
-            escape_byte(c, out);
+        for c in chunk.valid().chars() {
+            match u8::try_from(c) {
+                Ok(byte @ 0..0x80) => escape_byte(byte, out),
+                _ if steers(c) => put(out, &format!("\\u{:04x}", c as u32)),
+                _ => put(out, c.encode_utf8(&mut [0; 4])),
+            }
         }
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
@@ -28,7 +35,7 @@ fn escape_byte(c: u8, out: &mut Vec<u8>) {
         b'\t' => b't',
         0x08 => b'b',
         0x0c => b'f',
-        0..0x20 => {
+        0..0x20 | 0x7f => {
             out.extend_from_slice(format!("\\u{c:04x}").as_bytes());
             return;
         }
@@ -89,5 +96,12 @@ mod tests {
         let mut out = Vec::new();
         string(b"a\"\\\n\r\t\x01\xffz", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), "\"a\\\"\\\\\\n\\r\\t\\u0001\u{fffd}z\"");
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        let mut out = Vec::new();
+        string("\u{7f}\u{9b}31m\u{202e}é".as_bytes(), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "\"\\u007f\\u009b31m\\u202eé\"");
     }
 }

@@ -1,7 +1,7 @@
 //! Where output goes and when it is written.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,14 @@ impl Output {
     /// To a file.
     pub fn file(file: File, buffering: Buffering) -> Self {
         Output { sink: Sink::File(file), buf: Vec::new(), buffering, failed: None }
+    }
+
+    /// Does it go to a terminal?
+    pub fn is_terminal(&self) -> bool {
+        match &self.sink {
+            Sink::Stdout => io::stdout().is_terminal(),
+            Sink::File(f) => f.is_terminal(),
+        }
     }
 
     /// Call after each event.

@@ -4,12 +4,21 @@ use super::env::Env;
 use super::gfp::GfpNames;
 use super::int_at;
 use super::value::{self, Style, put};
+use crate::terminal;
 use rbtrace_codegen::object::RecordField;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
 use rbtrace_lang::types::Type;
 
-/// Appends the format with the record's fields put in.
-pub fn render(env: &Env, pieces: &[Piece], fields: &[RecordField], record: &[u8], out: &mut Vec<u8>) {
+/// Appends the format with the record's fields put in. With `terminal`, what a field brings is escaped as a
+/// terminal needs it; the format's own text is the script's and stays.
+pub fn render(
+    env: &Env,
+    pieces: &[Piece],
+    fields: &[RecordField],
+    record: &[u8],
+    terminal: bool,
+    out: &mut Vec<u8>,
+) {
     let mut fields = fields.iter();
     for piece in pieces {
         match piece {
@@ -17,15 +26,20 @@ pub fn render(env: &Env, pieces: &[Piece], fields: &[RecordField], record: &[u8]
             Piece::Conv(conv) => {
                 if let Some(field) = fields.next() {
                     let data = record.get(field.offset as usize..).unwrap_or(&[]);
+                    let from = out.len();
                     convert(env, conv, &field.ty, data, out);
+                    if terminal {
+                        terminal::escape_from(out, from);
+                    }
+                    pad(conv, from, out);
                 }
             }
         }
     }
 }
 
-/// Appends one argument by its conversion.
-pub fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
+/// Appends one argument by its conversion, without filling it up.
+fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
     let from = out.len();
     match conv.kind {
         ConvKind::Signed | ConvKind::Unsigned | ConvKind::Hex | ConvKind::HexUpper | ConvKind::Octal => {
@@ -54,7 +68,6 @@ pub fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>
             put(out, &hex.join(" "));
         }
     }
-    pad(conv, from, out);
 }
 
 fn raw_int(ty: &Type, data: &[u8]) -> i128 {
@@ -155,6 +168,7 @@ mod tests {
         let env = Env::new(Box::new(HexNames), Box::new(()));
         let mut out = Vec::new();
         convert(&env, conv, &I64, &value.to_le_bytes(), &mut out);
+        pad(conv, 0, &mut out);
         String::from_utf8(out).unwrap()
     }
 

@@ -4,6 +4,7 @@ use super::{RunError, Session, placeless};
 use crate::attach::{self, Failure, Link, Multi};
 use crate::print::Format;
 use crate::sys;
+use crate::terminal;
 use rbtrace_codegen::object::Program;
 use rbtrace_lang::Severity;
 use rbtrace_lang::hir::{Attach, AttachPoint, MissingProbes};
@@ -112,7 +113,7 @@ impl<'a> Session<'a> {
         }
         if !self.options.no_warnings {
             told.message = format!("Unable to attach probe: {}. Skipping. {}", point.name, told.message);
-            eprint!("{}", told.render(&self.program.sources));
+            terminal::message(&told.render(&self.program.sources));
         }
         Ok(())
     }
@@ -139,7 +140,10 @@ impl<'a> Session<'a> {
     fn tell_number(&mut self) {
         let n = if self.attached == 0 { self.points.len() } else { self.attached };
         match self.printer.format {
-            Format::Text => say(&format!("Attached {n} probe{}", if n == 1 { "" } else { "s" })),
+            Format::Text => {
+                let plural = if n == 1 { "" } else { "s" };
+                terminal::message(&format!("Attached {n} probe{plural}\n"));
+            }
             Format::Json => {
                 let line = format!(
                     "{{\"type\": \"attached_probes\", \"count\": {n}, \"data\": {{\"probes\": {n}}}}}\n"
@@ -151,16 +155,9 @@ impl<'a> Session<'a> {
 
     pub(super) fn tell(&self, text: &str) {
         if self.options.verbose {
-            eprintln!("{text}");
+            terminal::message(&format!("{text}\n"));
         }
     }
-}
-
-/// Writes a line to standard error in one piece.
-fn say(line: &str) {
-    use std::io::Write;
-    // Nobody can be told that standard error is gone.
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 fn is_special(kind: &Attach) -> bool {

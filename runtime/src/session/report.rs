@@ -3,6 +3,7 @@
 use super::Session;
 use crate::print::Format;
 use crate::sys::bpf;
+use crate::terminal;
 use rbtrace_codegen::object::{Control, Counter, Fault};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::Program;
@@ -34,7 +35,7 @@ impl<'a> Session<'a> {
             return;
         }
         match self.printer.format {
-            Format::Text => eprintln!("Lost {new} events"),
+            Format::Text => terminal::message(&format!("Lost {new} events\n")),
             Format::Json => {
                 let line = format!(
                     "{{\"type\": \"lost_events\", \"count\": {new}, \"data\": {{\"events\": {new}}}}}\n"
@@ -56,7 +57,7 @@ impl<'a> Session<'a> {
                         "Bad address\nAdditional Info - helper: {helper}, retcode: -{}",
                         libc::EFAULT
                     );
-                    eprint!("{}", Diagnostic::warning(counter.span, text).render(&self.program.sources));
+                    terminal::message(&Diagnostic::warning(counter.span, text).render(&self.program.sources));
                 }
                 Format::Json => self.printer.helper_error(helper, counter.span),
             }
@@ -69,7 +70,7 @@ impl<'a> Session<'a> {
             return;
         }
         for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
-            eprint!("{}", describe(self.program, counter, count).render(&self.program.sources));
+            terminal::message(&describe(self.program, counter, count).render(&self.program.sources));
         }
         self.report_misses();
     }
@@ -78,9 +79,9 @@ impl<'a> Session<'a> {
     pub(super) fn report_skipped(&self) {
         let skipped = self.printer.skipped_commands();
         if skipped > 0 && !self.options.no_warnings {
-            eprintln!(
-                "WARNING: {skipped} calls of system() were not run any more: a signal ended the script"
-            );
+            terminal::message(&format!(
+                "WARNING: {skipped} calls of system() were not run any more: a signal ended the script\n"
+            ));
         }
     }
 
@@ -96,7 +97,7 @@ impl<'a> Session<'a> {
                 "{missed} events of {}{more} were not seen: they came while a program ran on the same CPU",
                 first.name
             );
-            eprint!("{}", Diagnostic::warning(first.span, text).render(&self.program.sources));
+            terminal::message(&Diagnostic::warning(first.span, text).render(&self.program.sources));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::attach::Multi;
 use crate::events::Printer;
 use crate::load::{self, Loader, Maps};
 use crate::maps::Table;
-use crate::print::{Env, Output};
+use crate::print::{Env, Format, Output};
 use crate::slots::Slots;
 use crate::symbols::{self, Symbolizer};
 use crate::sys::mapped::Words;
@@ -134,6 +134,7 @@ fn printer<'a>(
     env.probes = object.probe_names.clone();
     env.max_strlen = program.config.max_strlen as usize;
     env.trailer = program.config.str_trunc_trailer.clone();
+    env.terminal = options.format == Format::Text && out.is_terminal();
     env.system = options.system;
     let mut printer = Printer::new(object, &program.sources, env, options.format, out);
     printer.tables = tables(program, object, maps, cpus)?;

@@ -28,6 +28,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
+        ["terminal", program, rest @ ..] => terminal(program, rest),
         ["arp", iface, sender, target] => arp(iface, sender.parse()?, target.parse()?),
         ["frame", iface, mac, from, to, port] => frame(iface, mac, from.parse()?, to.parse()?, port.parse()?),
         ["udp", to, port, count] => udp(to, port.parse()?, count.parse()?),
@@ -114,6 +115,24 @@ fn kspin(time: Duration) -> Result<()> {
 fn as_nobody(program: &str, args: &[&str]) -> Result<()> {
     sys::become_nobody()?;
     Err(Command::new(program).args(args).exec()).with_context(|| format!("cannot run {program}"))
+}
+
+/// Runs a command whose three streams are a terminal, and copies what it shows to standard output.
+fn terminal(program: &str, args: &[&str]) -> Result<()> {
+    let (ours, theirs) = sys::terminal()?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(theirs.try_clone()?).stdout(theirs.try_clone()?).stderr(theirs);
+    let mut child = command.spawn().with_context(|| format!("cannot run {program}"))?;
+    drop(command);
+    sys::ignore_interrupt();
+    let (mut ours, mut out) = (std::fs::File::from(ours), std::io::stdout());
+    let mut chunk = [0; 4096];
+    // When nobody has the other end any more, the read fails (EIO).
+    while let Ok(n @ 1..) = ours.read(&mut chunk) {
+        out.write_all(&chunk[..n])?;
+        out.flush()?;
+    }
+    std::process::exit(child.wait()?.code().unwrap_or(1))
 }
 
 fn mac_of(iface: &str) -> Result<traffic::Mac> {
