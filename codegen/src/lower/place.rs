@@ -291,14 +291,31 @@ impl Lower<'_, '_> {
                 (self.slot_addr(slot), 0)
             }
         };
+        let direct = matches!(place.base, Base::Slot(_) | Base::Ptr(_));
         let loaded = match &ty {
             Type::Ptr { space: AddrSpace::Bpf, .. } => {
                 let op = crate::ir::Op::Load { width, signed: false, ptr, offset };
                 self.f.b.ins(op, Ty::Ptr(Space::Stack))
             }
+            _ if direct && place.alignment() < size && self.f.b.ty(ptr) == Ty::Ptr(Space::Stack) => {
+                self.load_parts(ptr, offset, place.alignment(), ty)
+            }
             _ => self.f.b.load(width, ty.is_signed(), ptr, offset),
         };
         Ok(loaded)
+    }
+
+    /// Loads a scalar whose place on the stack is aligned to `step` bytes only (packed structs): the verifier takes
+    /// no other access there.
+    fn load_parts(&mut self, ptr: Value, offset: i32, step: u32, ty: &Type) -> Value {
+        let width = Width::of(step).unwrap_or(Width::B1);
+        let mut value = self.f.b.load(width, false, ptr, offset);
+        for at in (step..ty.size()).step_by(step as usize) {
+            let part = self.f.b.load(width, false, ptr, offset + at as i32);
+            let part = self.imm(Alu::Shl, part, i64::from(at) * 8);
+            value = self.f.b.alu(Alu::Or, value, part);
+        }
+        if ty.is_signed() { self.normalize(value, ty) } else { value }
     }
 
     /// Pointer and offset for a load of `size` bytes, where a plain load may do it.

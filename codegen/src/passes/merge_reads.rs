@@ -25,6 +25,13 @@ struct Read {
     len: i64,
 }
 
+impl Read {
+    /// What its widest load must be aligned to.
+    fn align(&self) -> i64 {
+        1 << self.len.ilog2()
+    }
+}
+
 /// Runs the pass.
 pub fn run(f: &mut Function) {
     let reads = Finder::new(f).reads();
@@ -55,16 +62,35 @@ pub fn run(f: &mut Function) {
     apply(f, &plans);
 }
 
-/// First byte and length of what covers all reads of a group; fields keep their alignment.
-fn window(group: &[Read]) -> (i64, i64) {
-    let start = group.iter().map(|r| r.offset).min().unwrap_or(0) & !7;
-    let end = group.iter().map(|r| r.offset + r.len).max().unwrap_or(0);
-    (start, end - start)
+/// What covers all reads of a group, and where its bytes go.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// Offset of the first byte from the base.
+    start: i64,
+    /// Bytes.
+    len: i64,
+    /// Where the first byte lies in the slot.
+    shift: i64,
+}
+
+impl Window {
+    /// The window of a group whose reads can all be aligned at once.
+    ///
+    /// The verifier takes loads from the stack only where they are aligned, but the base may be any address, such as that
+    /// of a header behind the 14 bytes of another: what counts is where the bytes land, not where they come from.
+    fn of(group: &[Read]) -> Option<Window> {
+        let start = group.iter().map(|r| r.offset).min()?;
+        let len = group.iter().map(|r| r.offset + r.len).max()? - start;
+        let aligned = |shift: i64| group.iter().all(|r| (r.offset - start + shift) % r.align() == 0);
+        // As in a base that is aligned itself, if possible: that leaves most choice to reads that join later.
+        let shift = (0..8).map(|n| (start + n) & 7).find(|&shift| aligned(shift))?;
+        Some(Window { start, len, shift }).filter(|w| w.len + w.shift <= MAX_BYTES)
+    }
 }
 
 fn fits(reads: &[Read], group: &[usize], new: usize) -> bool {
     let all: Vec<Read> = group.iter().chain([&new]).map(|&i| reads[i]).collect();
-    window(&all).1 <= MAX_BYTES
+    Window::of(&all).is_some()
 }
 
 /// Finds the reads that may be merged.
@@ -173,13 +199,13 @@ impl Chains {
 /// Carries out the merging: one read in place of the first, the others succeed at once.
 fn apply(f: &mut Function, plans: &[Vec<Read>]) {
     let mut moved: BTreeMap<Slot, (Slot, i64)> = BTreeMap::new();
-    let mut firsts: BTreeMap<(Block, usize), (Slot, Value, i64, i64)> = BTreeMap::new();
+    let mut firsts: BTreeMap<(Block, usize), (Slot, Value, Window)> = BTreeMap::new();
     let mut others: Vec<(Block, usize)> = vec![];
     for group in plans {
-        let (start, len) = window(group);
-        let slot = f.add_slot(len as u32, 8);
-        moved.extend(group.iter().map(|r| (r.slot, (slot, r.offset - start))));
-        firsts.insert((group[0].block, group[0].inst), (slot, group[0].base, start, len));
+        let Some(window) = Window::of(group) else { continue };
+        let slot = f.add_slot((window.shift + window.len) as u32, 8);
+        moved.extend(group.iter().map(|r| (r.slot, (slot, r.offset - window.start + window.shift))));
+        firsts.insert((group[0].block, group[0].inst), (slot, group[0].base, window));
         others.extend(group[1..].iter().map(|r| (r.block, r.inst)));
     }
     for b in f.block_ids() {
@@ -218,10 +244,14 @@ impl Rewriter<'_> {
         v
     }
 
-    fn first(&mut self, inst: &Inst, (slot, base, start, len): (Slot, Value, i64, i64)) {
-        let dst = self.value(Op::SlotAddr(slot), Ty::Ptr(Space::Stack), inst);
-        let len = self.value(Op::Const(len), Ty::I64, inst);
-        let start = self.value(Op::Const(start), Ty::I64, inst);
+    fn first(&mut self, inst: &Inst, (slot, base, window): (Slot, Value, Window)) {
+        let mut dst = self.value(Op::SlotAddr(slot), Ty::Ptr(Space::Stack), inst);
+        if window.shift != 0 {
+            let shift = self.value(Op::Const(window.shift), Ty::I64, inst);
+            dst = self.value(Op::Alu(Alu::Add, dst, shift), Ty::Ptr(Space::Stack), inst);
+        }
+        let len = self.value(Op::Const(window.len), Ty::I64, inst);
+        let start = self.value(Op::Const(window.start), Ty::I64, inst);
         let src = self.value(Op::Alu(Alu::Add, base, start), Ty::I64, inst);
         self.out.push(Inst { op: Op::Call(PROBE_READ_KERNEL, vec![dst, len, src]), ..inst.clone() });
     }
