@@ -3,8 +3,9 @@
 use crate::args::{Args, Source};
 use crate::program::{self, Refused, Sources};
 use crate::stages;
-use rbtrace_lang::{self as lang, Diagnostic};
-use rbtrace_runtime::features;
+use rbtrace_codegen::kernel::{Kernel, Release};
+use rbtrace_lang::{self as lang, Diagnostic, System};
+use rbtrace_runtime::kernel::LiveKernel;
 use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
 use rbtrace_runtime::system::LiveSystem;
@@ -56,9 +57,9 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
         complain(&sources.render(&program.warnings));
         system.take_notes().iter().for_each(|note| complain(&format!("WARNING: {note}\n")));
     }
-    let features = features::detect(features::needed(&program), system.types());
-    stages::typed(&args.stages, &program, &features);
-    let object = rbtrace_codegen::compile(&program, &features).map_err(|d| Refused(sources.render(&d)))?;
+    let kernel = LiveKernel::default();
+    stages::typed(&args.stages, &program, &kernel);
+    let object = rbtrace_codegen::compile(&program, &kernel).map_err(|d| Refused(sources.render(&d)))?;
     stages::bpf(&args.stages, &object);
     if !args.stages.is_empty() {
         return Ok(0);
@@ -75,7 +76,7 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
         command: args.command.clone(),
         pid: args.pid,
         notify: std::env::var_os(NOTIFY).map(|_| NOTIFY.to_owned()),
-        features: Some(&features),
+        kernel: Some(&kernel),
         system: Some(&system),
         names: None,
     };
@@ -93,11 +94,12 @@ pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> a
     let sources = Sources::new(script)?;
     let compiled = sources.compile(system, &program::options(args)).and_then(|program| {
         // Without rights, or for another kernel, nothing can be tried.
-        let features = match privileges::check() {
-            Ok(()) if args.btf.is_none() => features::detect(features::needed(&program), system.types()),
-            _ => features::assumed(),
+        let (live, other) = (LiveKernel::default(), Release::newest(system.ncpus()));
+        let kernel: &dyn Kernel = match privileges::check() {
+            Ok(()) if args.btf.is_none() => &live,
+            _ => &other,
         };
-        let object = rbtrace_codegen::compile(&program, &features);
+        let object = rbtrace_codegen::compile(&program, kernel);
         object.map(|_| program.warnings).map_err(|d| Refused(sources.render(&d)))
     });
     match compiled {

@@ -3,7 +3,8 @@
 use crate::args::Stage;
 use crate::say;
 use rbtrace_codegen::disasm;
-use rbtrace_codegen::object::{Features, ObjMapId, Object};
+use rbtrace_codegen::kernel::Kernel;
+use rbtrace_codegen::object::{ObjMapId, Object};
 use rbtrace_lang::ast::Script;
 use rbtrace_lang::hir::Program;
 
@@ -21,13 +22,13 @@ pub(crate) fn ast(stages: &[Stage], script: &Script) {
 }
 
 /// The typed program, and its IR.
-pub(crate) fn typed(stages: &[Stage], program: &Program, features: &Features) {
+pub(crate) fn typed(stages: &[Stage], program: &Program, kernel: &dyn Kernel) {
     if stages.contains(&Stage::Hir) {
         heading("hir");
         say(&format!("{program}\n"));
     }
     if stages.contains(&Stage::Ir)
-        && let Ok(units) = rbtrace_codegen::lower::lower(program, features)
+        && let Ok(units) = rbtrace_codegen::lower::lower(program, kernel)
     {
         for unit in &units.units {
             heading(&format!("ir of {}", unit.name));

@@ -2,7 +2,8 @@
 
 use crate::emit::{layout, select, tidy};
 use crate::ir::Module;
-use crate::object::{Features, Reloc};
+use crate::kernel::Kernel;
+use crate::object::Reloc;
 use crate::regalloc::frame::{self, Frames};
 use crate::{passes, regalloc};
 use rbtrace_lang::Span;
@@ -54,16 +55,16 @@ const MAX_ATTEMPTS: usize = 8;
 /// Optimises a module, allocates registers and memory, and encodes it.
 ///
 /// `module` is left in the form from which instructions were selected.
-pub fn finish(module: &mut Module, features: &Features) -> Result<Code, BackendError> {
-    passes::optimize(module, features)?;
+pub fn finish(module: &mut Module, kernel: &dyn Kernel) -> Result<Code, BackendError> {
+    passes::optimize(module, kernel)?;
     let mut reserve = vec![frame::SPILL_RESERVE; module.funcs.len()];
     for _ in 0..MAX_ATTEMPTS {
         let mut attempt = module.clone();
         let frames = frame::place(&mut attempt, &reserve)?;
-        passes::legalize(&mut attempt, features)?;
-        let funcs = allocate(&attempt, &frames, features)?;
+        passes::legalize(&mut attempt, kernel)?;
+        let funcs = allocate(&attempt, &frames, kernel)?;
         if !frame::overflows(&attempt, &funcs, &mut reserve) {
-            let mut code = layout::assemble(&attempt, &funcs, features)?;
+            let mut code = layout::assemble(&attempt, &funcs, kernel)?;
             code.scratch_bytes = frames.scratch_bytes;
             code.params = attempt.funcs.iter().map(|f| f.blocks[0].params.len() as u32).collect();
             *module = attempt;
@@ -76,11 +77,11 @@ pub fn finish(module: &mut Module, features: &Features) -> Result<Code, BackendE
 fn allocate(
     module: &Module,
     frames: &Frames,
-    features: &Features,
+    kernel: &dyn Kernel,
 ) -> Result<Vec<crate::emit::mach::MFunc>, BackendError> {
     let mut out = vec![];
     for (f, frame) in module.funcs.iter().zip(&frames.funcs) {
-        let mut m = select::select(f, frame, features)?;
+        let mut m = select::select(f, frame, kernel)?;
         regalloc::liveness::remove_dead(&mut m);
         regalloc::allocate(&mut m, f.span)?;
         tidy::run(&mut m);

@@ -2,24 +2,25 @@
 
 use crate::backend::{self, Code};
 use crate::btf::{self, Infos};
+use crate::kernel::Kernel;
 use crate::layout;
 use crate::lower::{self, Unit, Units};
-use crate::object::{Features, Object, Program};
+use crate::object::{Object, Program};
 use crate::verify::verify;
 use rbtrace_lang::{Diagnostic, hir};
 
 /// Largest value of a per-CPU map, in bytes (`include/linux/percpu.h`).
 const PCPU_MIN_UNIT_SIZE: u32 = 32 * 1024;
 
-/// Compiles a program for a kernel with these features.
-pub fn compile(program: &hir::Program, features: &Features) -> Result<Object, Vec<Diagnostic>> {
-    let mut units = lower::lower(program, features)?;
+/// Compiles a program for this kernel.
+pub fn compile(program: &hir::Program, kernel: &dyn Kernel) -> Result<Object, Vec<Diagnostic>> {
+    let mut units = lower::lower(program, kernel)?;
     let scratch = units.scratch_id();
     let mut codes = vec![];
     let mut errors = vec![];
     for unit in &mut units.units {
         debug_assert_eq!(verify(&unit.module), Ok(()), "{}", unit.module);
-        match backend::finish(&mut unit.module, features) {
+        match backend::finish(&mut unit.module, kernel) {
             Ok(code) => codes.push(code),
             Err(error) => errors.push(Diagnostic::error(error.span, sentence(&error.message))),
         }

@@ -1,73 +1,151 @@
-//! Helpers and flags by their numbers in the kernel's `include/uapi/linux/bpf.h`.
+//! Helpers and flags by their numbers in the kernel's `include/uapi/linux/bpf.h`: the one table of what is known
+//! of each helper.
 
 use crate::ir::Helper;
 
-/// `void *bpf_map_lookup_elem(map, key)`
-pub const MAP_LOOKUP_ELEM: Helper = Helper(1);
-/// `long bpf_map_update_elem(map, key, value, flags)`
-pub const MAP_UPDATE_ELEM: Helper = Helper(2);
-/// `long bpf_map_delete_elem(map, key)`
-pub const MAP_DELETE_ELEM: Helper = Helper(3);
-/// `u64 bpf_ktime_get_ns()`: `CLOCK_MONOTONIC`.
-pub const KTIME_GET_NS: Helper = Helper(5);
-/// `u32 bpf_get_prandom_u32()`
-pub const GET_PRANDOM_U32: Helper = Helper(7);
-/// `u32 bpf_get_smp_processor_id()`
-pub const GET_SMP_PROCESSOR_ID: Helper = Helper(8);
-/// `u64 bpf_get_current_pid_tgid()`: `tgid << 32 | pid`.
-pub const GET_CURRENT_PID_TGID: Helper = Helper(14);
-/// `u64 bpf_get_current_uid_gid()`: `gid << 32 | uid`.
-pub const GET_CURRENT_UID_GID: Helper = Helper(15);
-/// `long bpf_get_current_comm(buf, size)`: ends with a NUL; what is behind it is zeroed only by newer kernels.
-pub const GET_CURRENT_COMM: Helper = Helper(16);
-/// `long bpf_get_stackid(ctx, map, flags)`
-pub const GET_STACKID: Helper = Helper(27);
-/// `u64 bpf_get_current_task()`
-pub const GET_CURRENT_TASK: Helper = Helper(35);
-/// `long bpf_get_numa_node_id()`
-pub const GET_NUMA_NODE_ID: Helper = Helper(42);
-/// `int bpf_override_return(regs, rc)`
-pub const OVERRIDE_RETURN: Helper = Helper(58);
-/// `int bpf_get_stack(ctx, buf, size, flags)`
-pub const GET_STACK: Helper = Helper(67);
-/// `u64 bpf_get_current_cgroup_id()`
-pub const GET_CURRENT_CGROUP_ID: Helper = Helper(80);
-/// `int bpf_send_signal(sig)`
-pub const SEND_SIGNAL: Helper = Helper(109);
-/// `long bpf_probe_read_user(dst, size, unsafe_ptr)`: zeroes `dst` where it fails.
-pub const PROBE_READ_USER: Helper = Helper(112);
-/// `long bpf_probe_read_kernel(dst, size, unsafe_ptr)`: zeroes `dst` where it fails.
-pub const PROBE_READ_KERNEL: Helper = Helper(113);
-/// `long bpf_probe_read_user_str(dst, size, unsafe_ptr)`: bytes with the NUL, or an errno.
-pub const PROBE_READ_USER_STR: Helper = Helper(114);
-/// `long bpf_probe_read_kernel_str(dst, size, unsafe_ptr)`: bytes with the NUL, or an errno.
-pub const PROBE_READ_KERNEL_STR: Helper = Helper(115);
-/// `u64 bpf_jiffies64()`
-pub const JIFFIES64: Helper = Helper(118);
-/// `bpf_get_ns_current_pid_tgid`
-pub const GET_NS_CURRENT_PID_TGID: Helper = Helper(120);
-/// `u64 bpf_ktime_get_boot_ns()`
-pub const KTIME_GET_BOOT_NS: Helper = Helper(125);
-/// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`
-pub const RINGBUF_RESERVE: Helper = Helper(131);
-/// `void bpf_ringbuf_submit(data, flags)`
-pub const RINGBUF_SUBMIT: Helper = Helper(132);
-/// `void bpf_ringbuf_discard(data, flags)`
-pub const RINGBUF_DISCARD: Helper = Helper(133);
-/// `struct task_struct *bpf_get_current_task_btf()`: a typed pointer, followed directly.
-pub const GET_CURRENT_TASK_BTF: Helper = Helper(158);
-/// `long bpf_for_each_map_elem(map, callback, ctx, flags)`: number of entries seen.
-pub const FOR_EACH_MAP_ELEM: Helper = Helper(164);
-/// `u64 bpf_get_func_ip(ctx)`
-pub const GET_FUNC_IP: Helper = Helper(173);
-/// `u64 bpf_get_attach_cookie(ctx)`
-pub const GET_ATTACH_COOKIE: Helper = Helper(174);
-/// `long bpf_loop(rounds, callback, ctx, flags)`
-pub const LOOP: Helper = Helper(181);
-/// `void *bpf_map_lookup_percpu_elem(map, key, cpu)`
-pub const MAP_LOOKUP_PERCPU_ELEM: Helper = Helper(195);
-/// `u64 bpf_ktime_get_tai_ns()`
-pub const KTIME_GET_TAI_NS: Helper = Helper(208);
+/// What is known of a helper.
+#[derive(Clone, Copy, Debug)]
+pub struct Info {
+    /// Its number.
+    pub helper: Helper,
+    /// The kernel release that has it first.
+    pub since: (u8, u8),
+    /// What a call changes.
+    pub effect: Effect,
+    /// Arguments through which it only reads (`ARG_PTR_TO_MAP_KEY`, `ARG_PTR_TO_MEM | MEM_RDONLY` and the sources of
+    /// copies in the kernel's `bpf_func_proto`s); it may write through any other pointer.
+    pub reads: &'static [usize],
+    /// What it writes through its first argument; the second is the size in bytes.
+    pub fills: Fills,
+}
+
+/// What a call changes besides the memory that it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing, and within one run of a program two calls give one answer.
+    Pure,
+    /// Neither maps nor what callbacks could: clocks, reads, the ring buffer.
+    Quiet,
+    /// Anything.
+    Any,
+}
+
+/// What a helper leaves in the memory of its first argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fills {
+    /// Nothing, or what is not known.
+    Nothing,
+    /// Every byte is written.
+    Whole,
+    /// A text that ends with a NUL; older kernels leave what is behind it as it was.
+    Text,
+}
+
+macro_rules! helpers {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $since:expr, $effect:ident, reads $reads:expr, $fills:ident;)*) => {
+        $($(#[$doc])* pub const $name: Helper = Helper($number);)*
+
+        /// Every helper that generated code calls, by number.
+        pub const TABLE: &[Info] = &[$(Info {
+            helper: $name,
+            since: $since,
+            effect: Effect::$effect,
+            reads: &$reads,
+            fills: Fills::$fills,
+        }),*];
+    };
+}
+
+helpers! {
+    /// `void *bpf_map_lookup_elem(map, key)`
+    MAP_LOOKUP_ELEM = 1, (3, 18), Any, reads [1], Nothing;
+    /// `long bpf_map_update_elem(map, key, value, flags)`
+    MAP_UPDATE_ELEM = 2, (3, 18), Any, reads [1, 2], Nothing;
+    /// `long bpf_map_delete_elem(map, key)`
+    MAP_DELETE_ELEM = 3, (3, 18), Any, reads [1], Nothing;
+    /// `u64 bpf_ktime_get_ns()`: `CLOCK_MONOTONIC`.
+    KTIME_GET_NS = 5, (4, 1), Quiet, reads [], Nothing;
+    /// `u32 bpf_get_prandom_u32()`
+    GET_PRANDOM_U32 = 7, (4, 1), Quiet, reads [], Nothing;
+    /// `u32 bpf_get_smp_processor_id()`
+    GET_SMP_PROCESSOR_ID = 8, (4, 1), Pure, reads [], Nothing;
+    /// `u64 bpf_get_current_pid_tgid()`: `tgid << 32 | pid`.
+    GET_CURRENT_PID_TGID = 14, (4, 2), Pure, reads [], Nothing;
+    /// `u64 bpf_get_current_uid_gid()`: `gid << 32 | uid`.
+    GET_CURRENT_UID_GID = 15, (4, 2), Pure, reads [], Nothing;
+    /// `long bpf_get_current_comm(buf, size)`: ends with a NUL; what is behind it is zeroed only by newer kernels.
+    GET_CURRENT_COMM = 16, (4, 2), Quiet, reads [], Text;
+    /// `long bpf_get_stackid(ctx, map, flags)`
+    GET_STACKID = 27, (4, 6), Quiet, reads [], Nothing;
+    /// `u64 bpf_get_current_task()`
+    GET_CURRENT_TASK = 35, (4, 8), Pure, reads [], Nothing;
+    /// `long bpf_get_numa_node_id()`
+    GET_NUMA_NODE_ID = 42, (4, 10), Pure, reads [], Nothing;
+    /// `int bpf_override_return(regs, rc)`
+    OVERRIDE_RETURN = 58, (4, 16), Quiet, reads [], Nothing;
+    /// `int bpf_get_stack(ctx, buf, size, flags)`
+    GET_STACK = 67, (4, 18), Quiet, reads [], Nothing;
+    /// `u64 bpf_get_current_cgroup_id()`
+    GET_CURRENT_CGROUP_ID = 80, (4, 18), Pure, reads [], Nothing;
+    /// `int bpf_send_signal(sig)`
+    SEND_SIGNAL = 109, (5, 3), Quiet, reads [], Nothing;
+    /// `long bpf_probe_read_user(dst, size, unsafe_ptr)`: zeroes `dst` where it fails.
+    PROBE_READ_USER = 112, (5, 5), Quiet, reads [2], Whole;
+    /// `long bpf_probe_read_kernel(dst, size, unsafe_ptr)`: zeroes `dst` where it fails.
+    PROBE_READ_KERNEL = 113, (5, 5), Quiet, reads [2], Whole;
+    /// `long bpf_probe_read_user_str(dst, size, unsafe_ptr)`: bytes with the NUL, or an errno.
+    PROBE_READ_USER_STR = 114, (5, 5), Quiet, reads [2], Nothing;
+    /// `long bpf_probe_read_kernel_str(dst, size, unsafe_ptr)`: bytes with the NUL, or an errno.
+    PROBE_READ_KERNEL_STR = 115, (5, 5), Quiet, reads [2], Nothing;
+    /// `u64 bpf_jiffies64()`
+    JIFFIES64 = 118, (5, 6), Quiet, reads [], Nothing;
+    /// `bpf_get_ns_current_pid_tgid`
+    GET_NS_CURRENT_PID_TGID = 120, (5, 7), Quiet, reads [], Nothing;
+    /// `u64 bpf_ktime_get_boot_ns()`
+    KTIME_GET_BOOT_NS = 125, (5, 8), Quiet, reads [], Nothing;
+    /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`
+    RINGBUF_RESERVE = 131, (5, 8), Quiet, reads [], Nothing;
+    /// `void bpf_ringbuf_submit(data, flags)`
+    RINGBUF_SUBMIT = 132, (5, 8), Quiet, reads [], Nothing;
+    /// `void bpf_ringbuf_discard(data, flags)`
+    RINGBUF_DISCARD = 133, (5, 8), Quiet, reads [], Nothing;
+    /// `struct task_struct *bpf_get_current_task_btf()`: a typed pointer, followed directly.
+    GET_CURRENT_TASK_BTF = 158, (5, 11), Pure, reads [], Nothing;
+    /// `long bpf_for_each_map_elem(map, callback, ctx, flags)`: number of entries seen.
+    FOR_EACH_MAP_ELEM = 164, (5, 13), Any, reads [], Nothing;
+    /// `u64 bpf_get_func_ip(ctx)`
+    GET_FUNC_IP = 173, (5, 15), Pure, reads [], Nothing;
+    /// `u64 bpf_get_attach_cookie(ctx)`
+    GET_ATTACH_COOKIE = 174, (5, 15), Pure, reads [], Nothing;
+    /// `long bpf_loop(rounds, callback, ctx, flags)`
+    LOOP = 181, (5, 17), Any, reads [], Nothing;
+    /// `void *bpf_map_lookup_percpu_elem(map, key, cpu)`
+    MAP_LOOKUP_PERCPU_ELEM = 195, (5, 19), Quiet, reads [1], Nothing;
+    /// `u64 bpf_ktime_get_tai_ns()`
+    KTIME_GET_TAI_NS = 208, (6, 1), Quiet, reads [], Nothing;
+}
+
+impl Helper {
+    /// Its line of the table; `None` for a number that only a test uses.
+    pub fn info(self) -> Option<&'static Info> {
+        TABLE.binary_search_by_key(&self.0, |i| i.helper.0).ok().map(|at| &TABLE[at])
+    }
+
+    /// Does its result depend on nothing that a program changes, so that two calls give one answer within one run?
+    pub fn is_pure(self) -> bool {
+        self.info().is_some_and(|i| i.effect == Effect::Pure)
+    }
+
+    /// Does it leave every map as it is?
+    pub fn leaves_maps_alone(self) -> bool {
+        self.info().is_some_and(|i| i.effect != Effect::Any)
+    }
+
+    /// What it writes through its first argument.
+    pub fn fills(self) -> Fills {
+        self.info().map_or(Fills::Nothing, |i| i.fills)
+    }
+}
 
 /// `BPF_RB_NO_WAKEUP`: a record does not wake the reader.
 pub const RB_NO_WAKEUP: i64 = 1;
@@ -81,3 +159,21 @@ pub const F_MMAPABLE: u32 = 1 << 10;
 pub const F_STACK_BUILD_ID: u32 = 1 << 5;
 /// `BPF_F_RDONLY_PROG`: programs may only read the map.
 pub const F_RDONLY_PROG: u32 = 1 << 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(TABLE.is_sorted_by_key(|i| i.helper.0));
+        assert!(TABLE.iter().all(|i| i.helper.info().is_some()));
+    }
+
+    #[test]
+    fn what_fills_memory_names_its_source_as_read() {
+        for info in TABLE.iter().filter(|i| i.fills == Fills::Whole) {
+            assert_eq!(info.reads, [2], "{:?}", info.helper);
+        }
+    }
+}

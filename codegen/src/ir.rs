@@ -174,7 +174,7 @@ pub enum AtomicOp {
     Or,
     And,
     Xor,
-    /// With the old value as result (needs `Features::atomics`).
+    /// With the old value as result (needs `Feature::Atomics`).
     FetchAdd,
     Xchg,
 }
@@ -287,16 +287,6 @@ impl Op {
             Op::CallLocal(..) => false,
             _ => true,
         }
-    }
-}
-
-impl Helper {
-    /// Helpers whose result depends on nothing a program changes, so that two calls give one
-    /// answer within one run: `get_current_pid_tgid` and its kin (not the clocks, not random numbers).
-    pub fn is_pure(self) -> bool {
-        // 14 pid_tgid, 15 uid_gid, 35 current_task, 80 current_cgroup_id, 8 smp_processor_id,
-        // 174 get_attach_cookie, 173 get_func_ip, 158 get_current_task_btf, 42 get_numa_node_id
-        matches!(self.0, 14 | 15 | 35 | 80 | 8 | 174 | 173 | 158 | 42)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How records and the values of maps are laid out, and the definitions of the program's own maps.
 
 use crate::helpers;
-use crate::object::{Control, Features, Header, MapDef, MapForm, MapKind, MapRole, RecordField};
+use crate::object::{Control, Header, MapDef, MapForm, MapKind, MapRole, RecordField};
 use rbtrace_lang::hir::{self, MapDeclKind, MapId};
 use rbtrace_lang::types::{StackMode, StackType, Type};
 use std::rc::Rc;
@@ -116,7 +116,7 @@ pub fn stack_map(ty: StackType, user: bool) -> MapDef {
 }
 
 /// The kernel object for a script's map.
-pub fn script_map(id: MapId, map: &hir::Map, _features: &Features) -> MapDef {
+pub fn script_map(id: MapId, map: &hir::Map) -> MapDef {
     let aggregates = matches!(map.value, Type::Agg(_));
     let size = map.value.size();
     let name = kernel_name(map.name.trim_start_matches('@'));

@@ -11,6 +11,7 @@ pub mod disasm;
 pub mod emit;
 pub mod helpers;
 pub mod ir;
+pub mod kernel;
 pub mod layout;
 pub mod lower;
 pub mod object;

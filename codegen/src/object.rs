@@ -7,66 +7,6 @@ use rbtrace_lang::hir::{EmitKind, MapId, ProbeId};
 use rbtrace_lang::types::{StackType, Type};
 use std::rc::Rc;
 
-/// What the kernel can do, found by trying; code generation chooses helpers and forms by it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Features {
-    /// `bpf_probe_read_{kernel,user}{,_str}` (5.5). Without them nothing here works.
-    pub probe_read_kernel: bool,
-    /// Ring buffer (5.8).
-    pub ringbuf: bool,
-    /// `bpf_get_attach_cookie` (5.15).
-    pub attach_cookie: bool,
-    /// `bpf_for_each_map_elem` (5.13).
-    pub for_each_map_elem: bool,
-    /// `bpf_loop` (5.17).
-    pub bpf_loop: bool,
-    /// `bpf_map_lookup_percpu_elem` (5.19).
-    pub lookup_percpu_elem: bool,
-    /// `bpf_ktime_get_boot_ns` (5.7).
-    pub ktime_boot: bool,
-    /// `bpf_ktime_get_tai_ns` (6.1).
-    pub ktime_tai: bool,
-    /// `bpf_get_current_task_btf` (5.11).
-    pub current_task_btf: bool,
-    /// `bpf_jiffies64` (5.5).
-    pub jiffies64: bool,
-    /// `bpf_get_func_ip` for kprobes (5.17).
-    pub get_func_ip: bool,
-    /// `bpf_send_signal` (5.3).
-    pub send_signal: bool,
-    /// `bpf_override_return` and `CONFIG_BPF_KPROBE_OVERRIDE`.
-    pub override_return: bool,
-    /// `bpf_strncmp` (5.17).
-    pub strncmp: bool,
-    /// Instruction set v4: signed division and modulo, `movsx`, sign-extending loads, byte swap (6.6).
-    pub isa_v4: bool,
-    /// Task storage from tracing programs (5.11).
-    pub task_storage: bool,
-    /// BTF-typed raw tracepoints (`BPF_PROG_TYPE_TRACING`, 5.5, vmlinux BTF present).
-    pub tp_btf: bool,
-    /// Atomics with fetch, exchange and compare (5.12).
-    pub atomics: bool,
-    /// kprobe-multi links (5.18 with FPROBE).
-    pub kprobe_multi: bool,
-    /// uprobe-multi links (6.6).
-    pub uprobe_multi: bool,
-    /// kprobe session links (6.10).
-    pub kprobe_session: bool,
-    /// Possible CPUs.
-    pub ncpus: u32,
-    /// The PID namespace whose numbers `pid` and `tid` are; `None`: the first one's.
-    pub pid_namespace: Option<PidNamespace>,
-}
-
-/// A PID namespace as `bpf_get_ns_current_pid_tgid` (5.7) names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PidNamespace {
-    /// Device of the namespaces' file system, in the kernel's own form (`MKDEV`, include/linux/kdev_t.h).
-    pub dev: u64,
-    /// Inode number of the namespace.
-    pub ino: u64,
-}
-
 /// A compiled program.
 #[derive(Debug)]
 pub struct Object {

@@ -39,14 +39,14 @@ fn result(input: &str) -> String {
     assert_eq!(again, module, "printing and parsing gives the same");
     let Some(after) = directive(input, "after:") else {
         let newest = directive(input, "kernel:") != Some("old");
-        return match backend::finish(&mut module, &common::features(newest)) {
+        return match backend::finish(&mut module, &common::kernel_of(newest)) {
             Ok(code) => disasm::disassemble_named(&code.insns, &code.relocs, |m| format!("m{}", m.0)),
             Err(e) => format!("error: {e}\n"),
         };
     };
     for name in after.split_whitespace() {
         let pass = passes::by_name(name).unwrap_or_else(|| panic!("no pass {name}"));
-        module.funcs.iter_mut().for_each(|f| pass(f, &common::features(true)));
+        module.funcs.iter_mut().for_each(|f| pass(f, &common::kernel_of(true)));
         verify::verify(&module).unwrap_or_else(|e| panic!("after {name}: {e}"));
     }
     module.to_string()

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{features, random, run_bpf, run_ir};
+use common::{kernel_of, random, run_bpf, run_ir};
 use rbtrace_codegen::{backend, disasm};
 
 const INPUTS: [[u64; 4]; 3] = [
@@ -30,7 +30,7 @@ fn check(seed: u64, newest: bool, show: bool) {
     if show {
         println!("{module}");
     }
-    let code = match backend::finish(&mut compiled, &features(newest)) {
+    let code = match backend::finish(&mut compiled, &kernel_of(newest)) {
         Ok(code) => code,
         Err(e) => panic!("seed {seed}: {e}\n{module}"),
     };

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{features, kernel, random, run_ir};
+use common::{kernel, kernel_of, random, run_ir};
 use rbtrace_codegen::object::ObjMapId;
 use rbtrace_codegen::{backend, btf, disasm, text};
 
@@ -14,7 +14,7 @@ fn permitted() -> bool {
 /// Does this kernel have instruction set v4? Found by loading a sign extension.
 fn has_v4() -> bool {
     let body = "func main(v0: *ctx) {\nb0:\n  v1: i64 = load.b8 v0[0]\n  v2: i64 = sext.b1 v1\n  ret v2\n}\n";
-    let code = backend::finish(&mut text::parse(body).unwrap(), &features(true)).unwrap();
+    let code = backend::finish(&mut text::parse(body).unwrap(), &kernel_of(true)).unwrap();
     kernel::load(&code, &[], None).is_ok()
 }
 
@@ -28,7 +28,7 @@ fn random_programs_run_in_the_kernel() {
     for seed in number("SEED").map_or(0..number("FUZZ").unwrap_or(150), |s| s..s + 1) {
         let module = random::module(seed, (seed % 5) as usize);
         let mut compiled = module.clone();
-        let code = backend::finish(&mut compiled, &features(v4 && seed % 2 == 0)).unwrap();
+        let code = backend::finish(&mut compiled, &kernel_of(v4 && seed % 2 == 0)).unwrap();
         let listing = || format!("SEED={seed}\n{}", disasm::disassemble(&code.insns));
         let prog = kernel::load(&code, &[], None).unwrap_or_else(|e| panic!("{}\n{e}", listing()));
         let ctx = [seed, 0x8000_0000_1234_5678, !seed, 0xffff_ffff];
@@ -49,7 +49,7 @@ fn large_slots_live_in_scratch_memory() {
         let mut module = random::module_of(seed, 3 + (seed % 5) as usize, 1 + (seed % 19) as u32);
         module.scratch = Some((ObjMapId(0), 1));
         let mut compiled = module.clone();
-        let code = backend::finish(&mut compiled, &features(v4 && seed % 2 == 0)).unwrap();
+        let code = backend::finish(&mut compiled, &kernel_of(v4 && seed % 2 == 0)).unwrap();
         moved += u32::from(code.scratch_bytes > 0);
         let listing = || format!("SEED={seed}\n{module}\n{}", disasm::disassemble(&code.insns));
         let prog = kernel::load(&code, &maps, None).unwrap_or_else(|e| panic!("{}\n{e}", listing()));
@@ -64,7 +64,7 @@ fn large_slots_live_in_scratch_memory() {
 fn counts_in_a_per_cpu_array() {
     let Some(map) = kernel::map(kernel::PERCPU_ARRAY, 8, 1) else { return };
     let mut module = text::parse(include_str!("ir/count.ir")).unwrap();
-    let code = backend::finish(&mut module, &features(has_v4())).unwrap();
+    let code = backend::finish(&mut module, &kernel_of(has_v4())).unwrap();
     let maps = [map];
     let prog = kernel::load(&code, &maps, None).unwrap();
     for _ in 0..5 {
@@ -109,7 +109,7 @@ fn callbacks_load_with_btf() {
         return;
     }
     let mut module = text::parse(LOOP).unwrap();
-    let code = backend::finish(&mut module, &features(has_v4())).unwrap();
+    let code = backend::finish(&mut module, &kernel_of(has_v4())).unwrap();
     let source = rbtrace_lang::Source::new("stdin", "BEGIN { }");
     let (btf, infos) = btf::build(&[("begin_1", &code)], &[source]);
     let info = kernel::Info { btf: &btf, funcs: &infos[0].0, lines: &infos[0].1 };

@@ -46,7 +46,7 @@ fn calls_with_error_paths(n: u32) -> Module {
 fn error_paths_move_near_where_jumps_are_too_long() {
     for (calls, far) in [(30, true), (1_200, false)] {
         let mut module = calls_with_error_paths(calls);
-        let code = backend::finish(&mut module, &common::features(false)).unwrap();
+        let code = backend::finish(&mut module, &common::kernel_of(false)).unwrap();
         // The second instruction of the program is the first branch; its offset tells where the error path stands.
         let offset = (code.insns[1] >> 16) as u16 as i16;
         assert_eq!(offset > 40, far, "offset {offset} with {calls} calls");

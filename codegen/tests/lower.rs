@@ -2,10 +2,15 @@
 
 mod common;
 
-use common::{features, script};
+use common::{kernel_of, script};
 use rbtrace_codegen::compile;
+use rbtrace_codegen::ir::Helper;
+use rbtrace_codegen::kernel::{Feature, Kernel, PidNamespace};
 use rbtrace_codegen::lower::{Units, lower};
+use rbtrace_codegen::object::ProgramType;
 use rbtrace_codegen::verify::verify;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +52,7 @@ fn snapshots() {
     let mut failed = vec![];
     for (file, text) in cases() {
         let newest = !text.contains("// old kernel");
-        let units = lower(&script::typed(&text), &features(newest)).unwrap();
+        let units = lower(&script::typed(&text), &kernel_of(newest)).unwrap();
         let actual = dump(&units);
         let expected = file.with_extension("ir");
         if std::env::var_os("BLESS").is_some() {
@@ -65,10 +70,10 @@ fn lowered_programs_are_sound() {
     for (file, text) in cases() {
         let newest = !text.contains("// old kernel");
         let program = script::typed(&text);
-        for unit in lower(&program, &features(newest)).unwrap().units {
+        for unit in lower(&program, &kernel_of(newest)).unwrap().units {
             verify(&unit.module).unwrap_or_else(|e| panic!("{}: {e}\n{}", file.display(), unit.module));
         }
-        let object = compile(&program, &features(newest)).unwrap();
+        let object = compile(&program, &kernel_of(newest)).unwrap();
         assert!(object.programs.iter().all(|p| !p.insns.is_empty()));
     }
 }
@@ -77,7 +82,7 @@ fn lowered_programs_are_sound() {
 #[test]
 fn missing_features_are_told() {
     let told = |text: &str| {
-        let errors = compile(&script::typed(text), &features(false)).unwrap_err();
+        let errors = compile(&script::typed(text), &kernel_of(false)).unwrap_err();
         errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -94,7 +99,7 @@ fn missing_features_are_told() {
 #[test]
 fn programs_for_attach_points() {
     let programs = |text: &str, newest| {
-        let units = lower(&script::typed(text), &features(newest)).unwrap().units;
+        let units = lower(&script::typed(text), &kernel_of(newest)).unwrap().units;
         units.into_iter().map(|u| (u.attach.len(), u.wants_cookie)).collect::<Vec<_>>()
     };
     assert_eq!(programs("kprobe:vfs_* { @[probe] = count(); }", true), [(3, true)]);
@@ -102,4 +107,47 @@ fn programs_for_attach_points() {
     assert_eq!(programs("kprobe:vfs_* { @ = count(); }", false), [(3, false)]);
     assert_eq!(programs("kprobe:vfs_read, kretprobe:vfs_read { @ = count(); }", true), [(1, false); 2]);
     assert_eq!(programs("begin, end { @ = 1; }", true), [(1, false); 2]);
+}
+
+/// A kernel that has everything and remembers what it was asked.
+#[derive(Default)]
+struct Asked(RefCell<BTreeSet<String>>);
+
+impl Kernel for Asked {
+    fn can_call(&self, program: ProgramType, helper: Helper) -> bool {
+        self.0.borrow_mut().insert(format!("{program:?} {}", helper.0));
+        true
+    }
+
+    fn has(&self, feature: Feature) -> bool {
+        self.0.borrow_mut().insert(format!("{feature:?}"));
+        true
+    }
+
+    fn ncpus(&self) -> u32 {
+        2
+    }
+
+    fn pid_namespace(&self) -> Option<PidNamespace> {
+        self.0.borrow_mut().insert("namespace".into());
+        None
+    }
+}
+
+/// Every answer is a program that is loaded: what a script does not use is not asked.
+#[test]
+fn only_what_is_used_is_asked() {
+    let asked = |text: &str| {
+        let kernel = Asked::default();
+        compile(&script::typed(text), &kernel).unwrap();
+        kernel.0.take().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(asked("begin { printf(\"hi\\n\"); exit(); }"), ["IsaV4"]);
+    assert_eq!(asked("begin { @ = nsecs; }"), ["IsaV4", "TestRun 125"]);
+    assert_eq!(asked("kprobe:vfs_read { @[pid] = 1; }"), ["IsaV4", "namespace"]);
+    assert_eq!(
+        asked("begin { @[1] = count(); for ($kv : @) { print($kv.0); } }"),
+        ["IsaV4", "TestRun 164", "TestRun 195"]
+    );
+    assert_eq!(asked("begin { $i = 0; while ($i < 5) { $i++; } }"), ["IsaV4", "TestRun 181"]);
 }

@@ -1,11 +1,12 @@
 //! `--info`: what this machine and this build can do.
 
-use crate::features::{self, FeatureSet};
-use crate::sys::probe::{self, EXIT, mov_k};
+use crate::btf::{KernelTypes, KindTag};
+use crate::kernel::LiveKernel;
+use crate::sys::probe::{self, EXIT, Multi, mov_k};
 use crate::system::LiveSystem;
 use crate::{debuginfo, privileges};
 use libbpf_sys as lb;
-use rbtrace_codegen::object::Features;
+use rbtrace_codegen::kernel::{Feature, Kernel};
 use std::fmt::Write as _;
 
 /// One line: what, and its value.
@@ -14,13 +15,13 @@ type Row = (&'static str, String);
 /// The report, for printing. The lines that the reference has too are named as there: scripts look for
 /// them (`libdw` stands for DWARF support as such). `version` is this build's.
 pub fn report(system: &LiveSystem, version: &str) -> String {
-    let features = features::detect(FeatureSet::all(), system.types());
+    let kernel = LiveKernel::default();
     let mut out = String::new();
     section(&mut out, "System", &machine());
     section(&mut out, "Build", &[("version", version.to_string()), ("libdw (DWARF support)", "yes".into())]);
-    section(&mut out, "Kernel helpers", &helpers(&features));
-    section(&mut out, "Kernel features", &kernel(system, &features));
-    section(&mut out, "Probe types", &probe_types(system, &features));
+    section(&mut out, "Kernel helpers", &helpers());
+    section(&mut out, "Kernel features", &features(system, &kernel));
+    section(&mut out, "Probe types", &probe_types(system, &kernel));
     section(&mut out, "Limits", &limits());
     out.truncate(out.trim_end().len());
     out.push('\n');
@@ -67,39 +68,43 @@ fn machine() -> Vec<Row> {
     ]
 }
 
-fn helpers(f: &Features) -> Vec<Row> {
-    vec![
-        ("probe_read_kernel", tried(f.probe_read_kernel)),
-        ("get_attach_cookie", tried(f.attach_cookie)),
-        ("for_each_map_elem", tried(f.for_each_map_elem)),
-        ("loop", tried(f.bpf_loop)),
-        ("lookup_percpu_elem", tried(f.lookup_percpu_elem)),
-        ("ktime_get_boot_ns", tried(f.ktime_boot)),
-        ("get_tai_ns", tried(f.ktime_tai)),
-        ("get_current_task_btf", tried(f.current_task_btf)),
-        ("jiffies64", tried(f.jiffies64)),
-        ("get_func_ip", tried(f.get_func_ip)),
-        ("send_signal", tried(f.send_signal)),
-        ("override_return", tried(f.override_return)),
-        ("strncmp", tried(f.strncmp)),
-        ("task_storage_get", tried(f.task_storage)),
-    ]
+/// Helpers by the names under which scripts look for them, and whether programs of kprobes may call them.
+const HELPERS: &[(&str, lb::bpf_func_id)] = &[
+    ("probe_read_kernel", lb::BPF_FUNC_probe_read_kernel),
+    ("get_attach_cookie", lb::BPF_FUNC_get_attach_cookie),
+    ("for_each_map_elem", lb::BPF_FUNC_for_each_map_elem),
+    ("loop", lb::BPF_FUNC_loop),
+    ("lookup_percpu_elem", lb::BPF_FUNC_map_lookup_percpu_elem),
+    ("ktime_get_boot_ns", lb::BPF_FUNC_ktime_get_boot_ns),
+    ("get_tai_ns", lb::BPF_FUNC_ktime_get_tai_ns),
+    ("get_current_task_btf", lb::BPF_FUNC_get_current_task_btf),
+    ("jiffies64", lb::BPF_FUNC_jiffies64),
+    ("get_func_ip", lb::BPF_FUNC_get_func_ip),
+    ("send_signal", lb::BPF_FUNC_send_signal),
+    ("override_return", lb::BPF_FUNC_override_return),
+    ("strncmp", lb::BPF_FUNC_strncmp),
+    ("task_storage_get", lb::BPF_FUNC_task_storage_get),
+];
+
+fn helpers() -> Vec<Row> {
+    let able = |id| probe::helper(lb::BPF_PROG_TYPE_KPROBE, id).unwrap_or(false);
+    HELPERS.iter().map(|&(name, id)| (name, tried(able(id)))).collect()
 }
 
-fn kernel(system: &LiveSystem, f: &Features) -> Vec<Row> {
+fn features(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
     vec![
         ("btf", yes(system.types().available())),
         ("module btf", yes(!system.types().module_names().is_empty())),
         ("debug information of the kernel", yes(debuginfo::kernel_is_at_hand())),
         ("Loop support", yes(true)),
-        ("ring buffer", tried(f.ringbuf)),
-        ("atomic exchange and fetch", tried(f.atomics)),
-        ("instruction set v4", tried(f.isa_v4)),
+        ("ring buffer", tried(ring_buffer())),
+        ("atomic exchange and fetch", tried(kernel.has(Feature::Atomics))),
+        ("instruction set v4", tried(kernel.has(Feature::IsaV4))),
         ("Instruction limit", instruction_limit()),
     ]
 }
 
-fn probe_types(system: &LiveSystem, f: &Features) -> Vec<Row> {
+fn probe_types(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
     vec![
         ("kprobe", yes(system.require_kprobes().is_ok())),
         (
@@ -110,13 +115,26 @@ fn probe_types(system: &LiveSystem, f: &Features) -> Vec<Row> {
             },
         ),
         ("rawtracepoint", tried(probe::program(lb::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, &probe::NOTHING))),
-        ("btf tracepoint", tried(f.tp_btf)),
+        ("btf tracepoint", tried(btf_tracepoint(system.types()))),
         ("perf_event", tried(probe::program(lb::BPF_PROG_TYPE_PERF_EVENT, 0, 0, &probe::NOTHING))),
         ("uprobe", yes(std::path::Path::new("/sys/bus/event_source/devices/uprobe").exists())),
-        ("kprobe_multi", tried(f.kprobe_multi)),
-        ("kprobe_session", tried(f.kprobe_session)),
-        ("uprobe_multi", tried(f.uprobe_multi)),
+        ("kprobe_multi", tried(kernel.has(Feature::KprobeMulti))),
+        ("kprobe_session", tried(probe::multi(Multi::KprobeSession))),
+        ("uprobe_multi", tried(kernel.has(Feature::UprobeMulti))),
     ]
+}
+
+/// Does the kernel make a ring buffer?
+fn ring_buffer() -> bool {
+    probe::map(lb::BPF_MAP_TYPE_RINGBUF, crate::sys::mapped::page_size() as u32)
+}
+
+/// Does it take a program on `sys_enter` as BTF describes it?
+fn btf_tracepoint(types: &KernelTypes) -> bool {
+    let found = types.find(None, KindTag::Typedef, "btf_trace_sys_enter").ok().flatten();
+    found.is_some_and(|ty| {
+        probe::program(lb::BPF_PROG_TYPE_TRACING, lb::BPF_TRACE_RAW_TP, ty.id, &probe::NOTHING)
+    })
 }
 
 /// Most instructions that the verifier follows: one million since 5.2 for those who may load all

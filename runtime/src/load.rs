@@ -129,6 +129,9 @@ fn map_error(def: &MapDef, err: &io::Error) -> Diagnostic {
     let error = Diagnostic { span: None, ..Diagnostic::error(Span::default(), what) };
     match err.raw_os_error() {
         Some(libc::EPERM) => error.hint(permission_hint()),
+        Some(libc::EINVAL) if def.kind == MapKind::RingBuf => {
+            error.hint("only kernels from 5.8 on have the ring buffer through which everything is printed")
+        }
         Some(libc::ENOMEM | libc::E2BIG) => error.hint(format!(
             "the map has {} entries of {} bytes; declare it smaller or set max_map_keys",
             def.max_entries,
@@ -216,7 +219,8 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn prog_type(ty: ProgramType) -> u32 {
+/// `BPF_PROG_TYPE_*`.
+pub(crate) fn prog_type(ty: ProgramType) -> u32 {
     match ty {
         ProgramType::TestRun | ProgramType::RawTracepoint => prog_type::RAW_TRACEPOINT,
         ProgramType::Kprobe => prog_type::KPROBE,

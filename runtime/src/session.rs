@@ -21,7 +21,8 @@ use crate::print::{Buffering, Format, Names};
 use crate::sys::mapped::Words;
 use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
-use rbtrace_codegen::object::{Control, Features, Object};
+use rbtrace_codegen::kernel::Kernel;
+use rbtrace_codegen::object::{Control, Object};
 use rbtrace_lang::hir::{self, Attach, AttachPoint, ProbeId};
 use rbtrace_lang::{Diagnostic, Span, System};
 use std::collections::HashMap;
@@ -57,8 +58,8 @@ pub struct RunOptions<'a> {
     pub pid: Option<i32>,
     /// Write this line to standard output after attaching.
     pub notify: Option<String>,
-    /// What the kernel can do.
-    pub features: Option<&'a Features>,
+    /// What the kernel can do; nothing that only newer ones can without it.
+    pub kernel: Option<&'a dyn Kernel>,
     /// For members of structs that only printing asks for.
     pub system: Option<&'a dyn System>,
     /// Names of addresses; hex without.
@@ -123,18 +124,17 @@ struct Session<'a> {
     /// What has been told of each counter.
     told: Vec<u64>,
     attached: usize,
-    options: Behaviour,
+    options: Behaviour<'a>,
 }
 
 /// The options that matter after the start.
-struct Behaviour {
+struct Behaviour<'a> {
     quiet: bool,
     verbose: bool,
     no_warnings: bool,
     pid: Option<i32>,
     notify: Option<String>,
-    kprobe_multi: bool,
-    uprobe_multi: bool,
+    kernel: Option<&'a dyn Kernel>,
     warn_reads: bool,
 }
 

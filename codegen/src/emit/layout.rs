@@ -5,7 +5,8 @@ use super::frequency::{Frequency, reverse_postorder};
 use super::mach::{MBlock, MBlockId, MFunc, MOp, MTerm, Reg, Src};
 use crate::backend::{BackendError, Code};
 use crate::ir::{Cond, Module};
-use crate::object::{Features, Reloc, RelocTarget};
+use crate::kernel::{Feature, Kernel};
+use crate::object::{Reloc, RelocTarget};
 use rbtrace_lang::Span;
 
 /// Where a jump of the laid-out code goes.
@@ -23,15 +24,15 @@ struct Placed {
 }
 
 /// Encodes the functions of a module, main first.
-pub fn assemble(module: &Module, funcs: &[MFunc], features: &Features) -> Result<Code, BackendError> {
+pub fn assemble(module: &Module, funcs: &[MFunc], kernel: &dyn Kernel) -> Result<Code, BackendError> {
     let mut code = Code::default();
     let mut calls = vec![];
     for (f, ir) in funcs.iter().zip(&module.funcs) {
         let start = code.insns.len();
         code.funcs.push((start as u32, ir.name.clone()));
-        let laid_out = Assembler::new(f, features).run(&order(f));
+        let laid_out = Assembler::new(f, kernel).run(&order(f));
         // Jumps reach 32,767 instructions: in a large function the error paths have to stand beside their branches.
-        let near = || Assembler::new(f, features).run(&reverse_postorder(f, true));
+        let near = || Assembler::new(f, kernel).run(&reverse_postorder(f, true));
         laid_out.or_else(|_| near())?.append(&mut code, &mut calls);
     }
     for (at, func) in calls {
@@ -53,15 +54,15 @@ pub(super) fn order(f: &MFunc) -> Vec<MBlockId> {
 
 struct Assembler<'a> {
     f: &'a MFunc,
-    features: &'a Features,
+    kernel: &'a dyn Kernel,
     out: Vec<Placed>,
     starts: Vec<usize>,
     relocs: Vec<(usize, RelocTarget)>,
 }
 
 impl<'a> Assembler<'a> {
-    fn new(f: &'a MFunc, features: &'a Features) -> Self {
-        Assembler { f, features, out: vec![], starts: vec![usize::MAX; f.blocks.len()], relocs: vec![] }
+    fn new(f: &'a MFunc, kernel: &'a dyn Kernel) -> Self {
+        Assembler { f, kernel, out: vec![], starts: vec![usize::MAX; f.blocks.len()], relocs: vec![] }
     }
 
     /// Emits the blocks in an order.
@@ -150,7 +151,7 @@ impl<'a> Assembler<'a> {
             let p = &mut self.out[i];
             match i16::try_from(off) {
                 Ok(off) => p.insn.off = off,
-                Err(_) if self.features.isa_v4 && p.insn == encode::jump(0) => {
+                Err(_) if self.kernel.has(Feature::IsaV4) && p.insn == encode::jump(0) => {
                     p.insn = encode::jump(off as i32);
                 }
                 Err(_) => {

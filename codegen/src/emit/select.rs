@@ -8,7 +8,7 @@ use super::mach::{MBlock, MBlockId, MFunc, MInst, MOp, MTerm, Reg, Src};
 use super::sink::sums_to_sink;
 use crate::backend::BackendError;
 use crate::ir::*;
-use crate::object::Features;
+use crate::kernel::{Feature, Kernel};
 use crate::passes::util::{fits_i32, predecessors};
 use crate::regalloc::frame::Frame;
 use rbtrace_lang::Span;
@@ -18,8 +18,8 @@ use std::collections::HashMap;
 ///
 /// **Invariant**: the IR is legal: no `Copy`, `Zero` or `Cmp` is left, and no signed division that the
 /// machine lacks.
-pub fn select(f: &Function, frame: &Frame, features: &Features) -> Result<MFunc, BackendError> {
-    let mut s = Selector::new(f, frame, features);
+pub fn select(f: &Function, frame: &Frame, kernel: &dyn Kernel) -> Result<MFunc, BackendError> {
+    let mut s = Selector::new(f, frame, kernel);
     s.enter();
     for b in f.block_ids() {
         s.block(b)?;
@@ -30,7 +30,7 @@ pub fn select(f: &Function, frame: &Frame, features: &Features) -> Result<MFunc,
 struct Selector<'a> {
     f: &'a Function,
     frame: &'a Frame,
-    features: &'a Features,
+    kernel: &'a dyn Kernel,
     out: MFunc,
     /// Register of each value that has one.
     regs: Vec<Option<Reg>>,
@@ -62,7 +62,7 @@ fn only_predecessors(f: &Function) -> Vec<Option<Block>> {
 }
 
 impl<'a> Selector<'a> {
-    fn new(f: &'a Function, frame: &'a Frame, features: &'a Features) -> Self {
+    fn new(f: &'a Function, frame: &'a Frame, kernel: &'a dyn Kernel) -> Self {
         let mut defs = vec![None; f.types.len()];
         for b in &f.blocks {
             for i in &b.insts {
@@ -86,7 +86,7 @@ impl<'a> Selector<'a> {
         Selector {
             f,
             frame,
-            features,
+            kernel,
             out,
             regs,
             defs,
@@ -397,7 +397,7 @@ impl<'a> Selector<'a> {
         let shift = bits - from.bytes().min(bits / 8) * 8;
         if shift == 0 {
             self.push(MOp::Mov { dst, src: Src::Reg(src), wide });
-        } else if self.features.isa_v4 {
+        } else if self.kernel.has(Feature::IsaV4) {
             self.push(MOp::MovSx { dst, src, from, wide });
         } else {
             self.mov(dst, src);
@@ -422,7 +422,7 @@ impl<'a> Selector<'a> {
 
     fn load(&mut self, dst: Reg, (base, offset): (Reg, i16), width: Width, signed: bool, wide: bool) {
         let signed = signed && width != Width::B8 && (wide || width != Width::B4);
-        let native = signed && self.features.isa_v4 && wide;
+        let native = signed && self.kernel.has(Feature::IsaV4) && wide;
         self.push(MOp::Load { dst, base, offset, width, signed: native });
         if signed && !native {
             self.sext(width, dst, dst, wide);

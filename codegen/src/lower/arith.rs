@@ -2,6 +2,7 @@
 
 use super::frame::Lower;
 use crate::ir::{Alu, Cond, Op, Ty, Value};
+use crate::kernel::Feature;
 use crate::object::Fault;
 use rbtrace_lang::ast::BinOp;
 
@@ -71,8 +72,8 @@ impl Lower<'_, '_> {
         let op = match (signed, remainder) {
             (false, false) => Alu::UDiv,
             (false, true) => Alu::URem,
-            (true, false) if self.features().isa_v4 => Alu::SDiv,
-            (true, true) if self.features().isa_v4 => Alu::SRem,
+            (true, false) if self.kernel().has(Feature::IsaV4) => Alu::SDiv,
+            (true, true) if self.kernel().has(Feature::IsaV4) => Alu::SRem,
             (true, _) => return self.signed_divide(a, b, remainder),
         };
         self.f.b.alu(op, a, b)

@@ -6,7 +6,8 @@ use super::place::Place;
 use super::store::Fill;
 use crate::helpers;
 use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
-use crate::object::{Control, Fault, PidNamespace};
+use crate::kernel::PidNamespace;
+use crate::object::{Control, Fault};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Expr};
 use rbtrace_lang::types::Type;
@@ -18,7 +19,7 @@ impl Lower<'_, '_> {
     pub(super) fn builtin(&mut self, which: Builtin, span: Span) -> Lowered<Value> {
         Ok(match which {
             Builtin::Pid => self.process_id(),
-            Builtin::Tid => match self.features().pid_namespace {
+            Builtin::Tid => match self.kernel().pid_namespace() {
                 Some(namespace) => self.namespaced(namespace, 0),
                 None => self.low_half(helpers::GET_CURRENT_PID_TGID),
             },
@@ -33,7 +34,9 @@ impl Lower<'_, '_> {
             Builtin::Curtask => self.call(helpers::GET_CURRENT_TASK, &[]),
             Builtin::NsecsBoot => self.boot_clock(),
             Builtin::NsecsMonotonic => self.call(helpers::KTIME_GET_NS, &[]),
-            Builtin::NsecsTai if self.features().ktime_tai => self.call(helpers::KTIME_GET_TAI_NS, &[]),
+            Builtin::NsecsTai if self.can_call(helpers::KTIME_GET_TAI_NS) => {
+                self.call(helpers::KTIME_GET_TAI_NS, &[])
+            }
             Builtin::NsecsTai => {
                 return self.unsupported(span, "This kernel has no bpf_ktime_get_tai_ns (6.1 or newer)");
             }
@@ -41,14 +44,14 @@ impl Lower<'_, '_> {
                 let (boot, distance) = (self.boot_clock(), self.control_word(Control::TAI));
                 self.f.b.alu(Alu::Add, boot, distance)
             }
-            Builtin::Jiffies if self.features().jiffies64 => self.call(helpers::JIFFIES64, &[]),
+            Builtin::Jiffies if self.can_call(helpers::JIFFIES64) => self.call(helpers::JIFFIES64, &[]),
             Builtin::Jiffies => {
                 return self.unsupported(span, "This kernel has no bpf_jiffies64 (5.9 or newer)");
             }
             Builtin::Elapsed => self.elapsed(),
             Builtin::Cpid => self.control_word(Control::CPID),
             Builtin::Ncpus => {
-                let n = i64::from(self.features().ncpus);
+                let n = i64::from(self.kernel().ncpus());
                 self.f.b.iconst(n)
             }
             Builtin::Probe => match self.only_attach_point() {
@@ -63,7 +66,7 @@ impl Lower<'_, '_> {
 
     /// `pid`, as our own namespace numbers processes.
     fn process_id(&mut self) -> Value {
-        match self.features().pid_namespace {
+        match self.kernel().pid_namespace() {
             Some(namespace) => self.namespaced(namespace, 4),
             None => self.high_half(helpers::GET_CURRENT_PID_TGID),
         }
@@ -93,7 +96,7 @@ impl Lower<'_, '_> {
     }
 
     fn boot_clock(&mut self) -> Value {
-        let boot = self.features().ktime_boot;
+        let boot = self.can_call(helpers::KTIME_GET_BOOT_NS);
         self.call(if boot { helpers::KTIME_GET_BOOT_NS } else { helpers::KTIME_GET_NS }, &[])
     }
 
@@ -113,7 +116,7 @@ impl Lower<'_, '_> {
     fn func_address(&mut self, span: Span) -> Lowered<Value> {
         let asks =
             |a: &&AttachPoint| matches!(a.kind, Attach::Kprobe { .. } | Attach::Uprobe { ret: true, .. });
-        if self.plan.attach.iter().all(asks) && self.features().get_func_ip {
+        if self.plan.attach.iter().all(asks) && self.can_call(helpers::GET_FUNC_IP) {
             let ctx = self.ctx(span)?;
             return Ok(self.call(helpers::GET_FUNC_IP, &[ctx]));
         }
@@ -154,7 +157,7 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn signal(&mut self, e: &Expr) -> Lowered<Value> {
-        if !self.features().send_signal {
+        if !self.can_call(helpers::SEND_SIGNAL) {
             return self.unsupported(e.span, "This kernel has no bpf_send_signal (5.3 or newer)");
         }
         let number = self.scalar(e)?;
@@ -164,7 +167,7 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn override_return(&mut self, e: &Expr) -> Lowered<Value> {
-        if !self.features().override_return {
+        if !self.can_call(helpers::OVERRIDE_RETURN) {
             let message = "This kernel cannot override return values (CONFIG_BPF_KPROBE_OVERRIDE)";
             return self.unsupported(e.span, message);
         }

@@ -227,7 +227,7 @@ impl Lower<'_, '_> {
 
     /// `for ($kv : @map)`
     pub(super) fn for_map(&mut self, var: LocalId, map: MapId, body: &[Stmt], span: Span) -> Lowered<()> {
-        if !self.features().for_each_map_elem {
+        if !self.can_call(helpers::FOR_EACH_MAP_ELEM) {
             return self.unsupported(span, "This kernel cannot loop over maps (5.13 or newer can)");
         }
         if self.shared.program.map(map).key.is_none() {
@@ -297,7 +297,7 @@ impl Lower<'_, '_> {
             let place = self.single(map).at(set);
             return self.load_scalar(&place, &U64);
         }
-        if !self.features().for_each_map_elem {
+        if !self.can_call(helpers::FOR_EACH_MAP_ELEM) {
             return self
                 .unsupported(span, "This kernel cannot count the entries of a map (5.13 or newer can)");
         }

@@ -36,7 +36,7 @@ impl Lower<'_, '_> {
         let offsets: Vec<u32> = fields.iter().map(|f| f.offset).collect();
         let number = self.shared.record(Record { kind: kind.clone(), fields, size, span });
         let early = self.evaluate_early(args)?;
-        self.send(number, size, span, |lower, record| {
+        self.send(number, size, |lower, record| {
             for (n, (arg, offset)) in args.iter().zip(&offsets).enumerate() {
                 let dst = record.at(*offset);
                 match early.get(n) {
@@ -67,10 +67,9 @@ impl Lower<'_, '_> {
         &mut self,
         kind: u32,
         size: u32,
-        span: Span,
         fill: impl FnOnce(&mut Self, &Place) -> Lowered<()>,
     ) -> Lowered<()> {
-        let events = self.shared.events(span)?;
+        let events = self.shared.events();
         let map = self.map_ref(events);
         let bytes = self.f.b.iconst(i64::from(size));
         let flags = self.f.b.iconst(0);
@@ -121,9 +120,9 @@ impl Lower<'_, '_> {
 
     /// Sends the record that marks the end, and wakes the reader: what other programs send after it is not
     /// printed. Where there is no room the exit flag alone ends the run.
-    pub(super) fn mark_exit(&mut self, span: Span) -> Lowered<()> {
+    pub(super) fn mark_exit(&mut self) {
         let (end, marking) = (self.f.b.create_block(), self.f.b.create_block());
-        let events = self.shared.events(span)?;
+        let events = self.shared.events();
         let map = self.map_ref(events);
         let bytes = self.f.b.iconst(i64::from(Header::SIZE));
         let flags = self.f.b.iconst(0);
@@ -135,7 +134,6 @@ impl Lower<'_, '_> {
         self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
         self.f.b.jump(end, &[]);
         self.f.b.start(end);
-        Ok(())
     }
 
     /// `join(argv)`: the texts at up to `max_args` pointers, the last one null.
@@ -151,7 +149,7 @@ impl Lower<'_, '_> {
         fields.remove(0);
         let number = self.shared.record(Record { kind: emit.kind.clone(), fields, size, span });
         let list = self.source(arg)?;
-        self.send(number, size, span, |lower, record| {
+        self.send(number, size, |lower, record| {
             let count = lower.join_texts(&list, &record.at(texts_at), room, max_args)?;
             lower.store_scalar(&record.at(count_at), 4, count);
             Ok(())

@@ -9,8 +9,9 @@ use super::{Lowered, programs, visit};
 use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, FuncId, Function, Helper, Op, Slot, Space, Ty, Value, Width};
+use crate::kernel::Kernel;
 use crate::layout::{TEXT_SPARE, has_text};
-use crate::object::{Control, Fault, Features, MapDef, ObjMapId};
+use crate::object::{Control, Fault, MapDef, ObjMapId};
 use rbtrace_lang::hir::{LocalId, MapId, Probe};
 use rbtrace_lang::types::{AddrSpace, Type};
 use rbtrace_lang::{Diagnostic, Span};
@@ -120,8 +121,13 @@ impl<'a, 'p> Lower<'a, 'p> {
         self.own = own;
     }
 
-    pub(super) fn features(&self) -> &'p Features {
-        self.shared.features
+    pub(super) fn kernel(&self) -> &'p dyn Kernel {
+        self.shared.kernel
+    }
+
+    /// May this program call the helper?
+    pub(super) fn can_call(&self, helper: Helper) -> bool {
+        self.kernel().can_call(self.plan.ty, helper)
     }
 
     /// A number for a callback whose body is about to be built.

@@ -35,7 +35,7 @@ impl Lower<'_, '_> {
                 self.f.rounds = outer;
                 done
             }
-            _ if self.features().bpf_loop => self.range_callback(var, first, last, signed, body),
+            _ if self.can_call(helpers::LOOP) => self.range_callback(var, first, last, signed, body),
             _ => self.plain_range(var, [first, last], signed, Some(BOUNDED_ROUNDS), body),
         }
     }
@@ -178,7 +178,7 @@ impl Lower<'_, '_> {
 
     /// `while (cond)`
     pub(super) fn while_loop(&mut self, cond: &Expr, body: &[Stmt]) -> Lowered<()> {
-        if !self.features().bpf_loop {
+        if !self.can_call(helpers::LOOP) {
             return self.plain_loop(
                 Some(BOUNDED_ROUNDS),
                 |lower, round, end| lower.branch_on(cond, round, end),

@@ -7,6 +7,7 @@ use super::store::Fill;
 use super::visit;
 use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Cond, Op, Space, Ty, Value, Width};
+use crate::kernel::Feature;
 use crate::layout;
 use crate::object::Fault;
 use rbtrace_lang::hir::{Expr, ExprKind, MapId};
@@ -225,7 +226,7 @@ impl Lower<'_, '_> {
         };
         let ptr = self.address(place);
         let value = self.f.b.iconst(step);
-        let (offset, fetch) = (0, self.features().atomics);
+        let (offset, fetch) = (0, self.kernel().has(Feature::Atomics));
         if wanted && fetch {
             let op = Op::Atomic { op: AtomicOp::FetchAdd, width, ptr, offset, value };
             let old = self.f.b.ins(op, Ty::I64);

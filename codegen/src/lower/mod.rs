@@ -36,7 +36,8 @@ mod text;
 pub mod visit;
 
 use crate::ir::Module;
-use crate::object::{Counter, Features, MapDef, ObjMapId, ProgramType, Record};
+use crate::kernel::Kernel;
+use crate::object::{Counter, MapDef, ObjMapId, ProgramType, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::{self, ProbeId};
 use shared::Shared;
@@ -86,14 +87,14 @@ impl Units {
 }
 
 /// Lowers every probe.
-pub fn lower(program: &hir::Program, features: &Features) -> Result<Units, Vec<Diagnostic>> {
-    let mut shared = Shared::new(program, features);
+pub fn lower(program: &hir::Program, kernel: &dyn Kernel) -> Result<Units, Vec<Diagnostic>> {
+    let mut shared = Shared::new(program, kernel);
     let mut results = vec![];
     let mut calls = vec![];
     for probe in &program.probes {
-        let (members, rest) = syscalls::take(probe, features);
+        let (members, rest) = syscalls::take(probe, kernel);
         calls.extend(members);
-        for plan in programs::split(probe, rest, features) {
+        for plan in programs::split(probe, rest, kernel) {
             results.push(programs::lower_program(&mut shared, probe, plan).map(Some));
         }
     }

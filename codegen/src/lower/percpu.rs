@@ -19,14 +19,14 @@ impl Lower<'_, '_> {
         span: Span,
         body: impl FnOnce(&mut Self, Value) -> Lowered<()>,
     ) -> Lowered<()> {
-        if !self.features().lookup_percpu_elem {
+        if !self.can_call(helpers::MAP_LOOKUP_PERCPU_ELEM) {
             let name = &self.shared.program.map(map).name;
             let message = format!("{name} is collected per CPU, and this kernel cannot sum it up in a probe");
             return Err(rbtrace_lang::Diagnostic::error(span, message)
                 .hint("bpf_map_lookup_percpu_elem is there from Linux 5.19 on"));
         }
         let end = self.f.b.create_block();
-        self.counted(self.features().ncpus, end, |lower, cpu, next| {
+        self.counted(self.kernel().ncpus(), end, |lower, cpu, next| {
             let map = lower.script_map_ref(map);
             let elem = lower.call_ptr(helpers::MAP_LOOKUP_PERCPU_ELEM, &[map, key, cpu], Space::MapValue);
             let found = lower.f.b.create_block();

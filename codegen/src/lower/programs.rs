@@ -3,9 +3,11 @@
 use super::frame::{Frame, Lower};
 use super::shared::Shared;
 use super::{Lowered, Unit, visit};
+use crate::helpers;
 use crate::ir::{Module, Space, Ty};
+use crate::kernel::Kernel;
 use crate::layout::kernel_name;
-use crate::object::{Features, ProgramType};
+use crate::object::ProgramType;
 use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Ctx, Probe};
 
 /// One program to be made of a body.
@@ -20,13 +22,13 @@ pub(super) struct Plan<'p> {
 pub(super) fn split<'p>(
     probe: &'p Probe,
     points: Vec<&'p AttachPoint>,
-    features: &Features,
+    kernel: &dyn Kernel,
 ) -> Vec<Plan<'p>> {
     let asks_name = visit::uses_builtin(probe, Builtin::Probe);
     let mut plans: Vec<Plan<'p>> = vec![];
     for point in points {
         let ty = program_type(&point.kind);
-        let own = asks_name && !has_cookie(ty, features) || ty == ProgramType::TestRun;
+        let own = asks_name && !has_cookie(ty, kernel) || ty == ProgramType::TestRun;
         let fits = |p: &&mut Plan| !own && p.ty == ty && flavour(&p.attach[0].kind) == flavour(&point.kind);
         match plans.iter_mut().find(fits) {
             Some(plan) => plan.attach.push(point),
@@ -57,9 +59,9 @@ fn flavour(kind: &Attach) -> (bool, bool) {
 }
 
 /// Can programs of this type ask for their attach cookie? Raw tracepoints learnt it late (6.10).
-fn has_cookie(ty: ProgramType, features: &Features) -> bool {
+fn has_cookie(ty: ProgramType, kernel: &dyn Kernel) -> bool {
     let able = matches!(ty, ProgramType::Kprobe | ProgramType::Tracepoint | ProgramType::PerfEvent);
-    features.attach_cookie && able
+    able && kernel.can_call(ty, helpers::GET_ATTACH_COOKIE)
 }
 
 /// Makes one program.

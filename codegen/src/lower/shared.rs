@@ -1,11 +1,12 @@
 //! What all programs of one script share: maps, record kinds, counters.
 
-use super::{Lowered, Unit, Units};
+use super::{Unit, Units};
+use crate::kernel::Kernel;
 use crate::layout;
-use crate::object::{Counter, Fault, Features, MapDef, ObjMapId, Record};
+use crate::object::{Counter, Fault, MapDef, ObjMapId, Record};
+use rbtrace_lang::Span;
 use rbtrace_lang::hir::{self, MapId};
 use rbtrace_lang::types::{StackMode, StackType};
-use rbtrace_lang::{Diagnostic, Span};
 use std::rc::Rc;
 
 /// Number of the control map.
@@ -14,7 +15,7 @@ pub(super) const CONTROL: ObjMapId = ObjMapId(0);
 /// State of the compilation of one script.
 pub(super) struct Shared<'p> {
     pub(super) program: &'p hir::Program,
-    pub(super) features: &'p Features,
+    pub(super) kernel: &'p dyn Kernel,
     maps: Vec<MapDef>,
     events: Option<ObjMapId>,
     zeros: Option<(ObjMapId, u32)>,
@@ -25,21 +26,21 @@ pub(super) struct Shared<'p> {
 }
 
 impl<'p> Shared<'p> {
-    pub(super) fn new(program: &'p hir::Program, features: &'p Features) -> Self {
+    pub(super) fn new(program: &'p hir::Program, kernel: &'p dyn Kernel) -> Self {
         let mut maps = vec![layout::control_map(0)];
         for (n, map) in program.maps.iter().enumerate() {
-            maps.push(layout::script_map(MapId(n as u32), map, features));
+            maps.push(layout::script_map(MapId(n as u32), map));
         }
         let mut slots = vec![];
         for map in super::slots::maps(program) {
-            if let Some(def) = super::slots::definition(map, features) {
+            if let Some(def) = super::slots::definition(map, kernel) {
                 slots.push((map, ObjMapId(maps.len() as u32)));
                 maps.push(def);
             }
         }
         Shared {
             program,
-            features,
+            kernel,
             maps,
             events: None,
             zeros: None,
@@ -66,14 +67,10 @@ impl<'p> Shared<'p> {
     }
 
     /// The ring buffer, made on first use.
-    pub(super) fn events(&mut self, span: Span) -> Lowered<ObjMapId> {
-        if !self.features.ringbuf {
-            let message = "This kernel has no BPF ring buffer (5.8 or newer), so nothing can be printed";
-            return Err(Diagnostic::error(span, message));
-        }
+    pub(super) fn events(&mut self) -> ObjMapId {
         let id = self.events.unwrap_or_else(|| self.add_map(layout::events_map()));
         self.events = Some(id);
-        Ok(id)
+        id
     }
 
     /// A frozen map with at least so many zero bytes.

@@ -18,7 +18,8 @@ use super::visit::{self, Node};
 use crate::builder::Var;
 use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, Op, Space, Ty, Value, Width};
-use crate::object::{Fault, Features, MapDef, MapKind, MapRole, ObjMapId, Slots};
+use crate::kernel::{Feature, Kernel};
+use crate::object::{Fault, MapDef, MapKind, MapRole, ObjMapId, Slots};
 use rbtrace_lang::hir::{
     Attach, EmitKind, Expr, ExprKind, Map, MapId, Place as HirPlace, Probe, Program, StmtKind,
 };
@@ -34,7 +35,7 @@ const SPREAD: i64 = 0x9e37_79b1_u32 as i32 as i64;
 /// Makes the two halves of a text differ when they are exchanged.
 const SECOND: i64 = 31;
 
-/// The script's maps that have slots, as far as the kernel is able (`Features::atomics`).
+/// The script's maps that have slots, as far as the kernel is able (`Feature::Atomics`).
 pub fn maps(program: &Program) -> Vec<MapId> {
     let mut fits: Vec<bool> = program.maps.iter().map(has_form).collect();
     if !fits.contains(&true) {
@@ -124,9 +125,9 @@ fn entry_of(kind: &EmitKind) -> Option<MapId> {
 }
 
 /// The map of the slots, where this kernel can have them: element 0 holds those of all CPUs.
-pub(super) fn definition(map: MapId, features: &Features) -> Option<MapDef> {
-    let cpus = features.ncpus.max(1).next_power_of_two();
-    (features.atomics && cpus <= MOST_CPUS).then(|| MapDef {
+pub(super) fn definition(map: MapId, kernel: &dyn Kernel) -> Option<MapDef> {
+    let cpus = kernel.ncpus().next_power_of_two();
+    (cpus <= MOST_CPUS && kernel.has(Feature::Atomics)).then(|| MapDef {
         name: "slots".into(),
         kind: MapKind::Array,
         key_size: 4,

@@ -90,7 +90,7 @@ impl Lower<'_, '_> {
             }
             StmtKind::Block(body) => self.stmts(body),
             StmtKind::Emit(emit) => self.emit(emit, stmt.span),
-            StmtKind::Exit(code) => self.exit(code.as_ref(), stmt),
+            StmtKind::Exit(code) => self.exit(code.as_ref()),
         }
     }
 
@@ -163,7 +163,7 @@ impl Lower<'_, '_> {
     }
 
     /// `exit(code)`: leaves word to user space, wakes it where it sleeps, and leaves the program.
-    fn exit(&mut self, code: Option<&Expr>, stmt: &Stmt) -> Lowered<()> {
+    fn exit(&mut self, code: Option<&Expr>) -> Lowered<()> {
         let code = match code {
             Some(code) => self.scalar(code)?,
             None => self.f.b.iconst(0),
@@ -174,7 +174,7 @@ impl Lower<'_, '_> {
         let one = self.f.b.iconst(1);
         self.f.b.store(Width::B8, exit_word, 0, one);
         if self.plan.ty != ProgramType::TestRun {
-            self.mark_exit(stmt.span)?;
+            self.mark_exit();
         }
         let zero = self.f.b.iconst(0);
         self.leave(zero);

@@ -12,8 +12,9 @@ use super::{Lowered, Unit, visit};
 use crate::arch;
 use crate::helpers;
 use crate::ir::{Alu, Block, Cond, FuncId, Module, Op, Space, Ty, Value, Width};
+use crate::kernel::Kernel;
 use crate::layout;
-use crate::object::{Features, ObjMapId, ProgramType};
+use crate::object::{ObjMapId, ProgramType};
 use rbtrace_lang::hir::{Attach, AttachPoint, Ctx, Probe};
 use rbtrace_lang::types::{Type, U64};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,9 +53,11 @@ pub(super) struct Syscall {
 }
 
 /// The attach points of a body that can be served from a raw tracepoint, and the others.
-pub(super) fn take<'p>(probe: &'p Probe, features: &Features) -> (Vec<Member<'p>>, Vec<&'p AttachPoint>) {
+pub(super) fn take<'p>(probe: &'p Probe, kernel: &dyn Kernel) -> (Vec<Member<'p>>, Vec<&'p AttachPoint>) {
     let fields = visit::record_fields(probe).filter(|_| probe.ctx == Ctx::Tracepoint);
-    let Some(fields) = fields.filter(|_| features.current_task_btf) else {
+    let Some(fields) =
+        fields.filter(|_| kernel.can_call(ProgramType::RawTracepoint, helpers::GET_CURRENT_TASK_BTF))
+    else {
         return (vec![], probe.attach.iter().collect());
     };
     let (mut members, mut rest): (Vec<Member<'p>>, _) = (vec![], vec![]);

@@ -2,17 +2,12 @@
 
 use super::pointers::Pointers;
 use super::util::constants;
+use crate::helpers::{Fills, GET_CURRENT_COMM};
 use crate::ir::*;
 use std::collections::HashMap;
 
 /// Slots up to so many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
-
-/// Helpers that write all of their first argument, their second being its size: `probe_read_user`,
-/// `probe_read_kernel`. (Not `get_current_comm`: older kernels leave what is behind the NUL.)
-const FILLS_FIRST: [u32; 2] = [112, 113];
-
-const GET_CURRENT_COMM: u32 = 16;
 
 /// Bytes of each slot that are still needed.
 type State = Vec<u64>;
@@ -79,7 +74,7 @@ impl Pass {
         match op {
             Op::Load { ptr, .. } | Op::Atomic { ptr, .. } => vec![*ptr],
             Op::Copy { src, .. } => vec![*src],
-            Op::Call(h, args) if FILLS_FIRST.contains(&h.0) => args[1.min(args.len())..].to_vec(),
+            Op::Call(h, args) if h.fills() == Fills::Whole => args[1.min(args.len())..].to_vec(),
             Op::Call(_, args) | Op::CallLocal(_, args) => args.clone(),
             _ => vec![],
         }
@@ -91,13 +86,13 @@ impl Pass {
             Op::Store { width, ptr, offset, .. } => (*ptr, *offset, i64::from(width.bytes())),
             Op::Zero { dst, offset, len, .. } => (*dst, *offset, i64::from(*len)),
             Op::Copy { dst, dst_offset, len, .. } => (*dst, *dst_offset, i64::from(*len)),
-            Op::Call(h, args) if FILLS_FIRST.contains(&h.0) || h.0 == GET_CURRENT_COMM => {
+            Op::Call(h, args) if h.fills() != Fills::Nothing => {
                 (*args.first()?, 0, *self.constants.get(args.get(1)?)?)
             }
             _ => return None,
         };
         let (slot, at) = self.pointers.exact(ptr, offset)?;
-        let all = !matches!(op, Op::Call(Helper(GET_CURRENT_COMM), _));
+        let all = !matches!(op, Op::Call(h, _) if h.fills() == Fills::Text);
         Some(Written { slot, at, len, all })
     }
 
@@ -152,7 +147,7 @@ impl Pass {
     fn is_dead(&self, f: &Function, state: &State, inst: &Inst) -> bool {
         let only_writes = match &inst.op {
             Op::Store { .. } | Op::Zero { .. } | Op::Copy { .. } => true,
-            Op::Call(h, _) => h.0 == GET_CURRENT_COMM && inst.result.is_none(),
+            Op::Call(h, _) => *h == GET_CURRENT_COMM && inst.result.is_none(),
             _ => false,
         };
         if !only_writes {

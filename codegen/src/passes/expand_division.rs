@@ -1,12 +1,12 @@
 //! Signed division and remainder for machines that have only the unsigned ones (before ISA v4).
 
 use crate::ir::*;
-use crate::object::Features;
+use crate::kernel::{Feature, Kernel};
 use rbtrace_lang::Span;
 
 /// Expands `SDiv` and `SRem` where the machine lacks them.
-pub fn run(f: &mut Function, features: &Features) {
-    if features.isa_v4 {
+pub fn run(f: &mut Function, kernel: &dyn Kernel) {
+    if kernel.has(Feature::IsaV4) {
         return;
     }
     for b in f.block_ids() {

@@ -1,11 +1,10 @@
 //! `Copy` and `Zero` become the widest loads and stores that alignment allows; long ones become one helper call.
 
 use super::util::definitions;
+use crate::helpers::PROBE_READ_KERNEL;
 use crate::ir::*;
 use rbtrace_lang::Span;
 
-/// `bpf_probe_read_kernel(dst, size, src)`: also clears `dst` where `src` cannot be read.
-const PROBE_READ_KERNEL: Helper = Helper(113);
 /// Longest run, in loads or stores, that is expanded in place; a call costs about as much.
 const MAX_STORES: usize = 64;
 

@@ -5,6 +5,7 @@
 
 use super::pointers::Pointers;
 use super::util::{constants, predecessors, replace};
+use crate::helpers::{GET_CURRENT_COMM, MAP_DELETE_ELEM, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM};
 use crate::ir::*;
 use crate::object::ObjMapId;
 use rbtrace_lang::Span;
@@ -47,11 +48,6 @@ struct State {
     pieces: Vec<Piece>,
     lookups: Vec<Lookup>,
 }
-
-const GET_CURRENT_COMM: u32 = 16;
-const MAP_LOOKUP_ELEM: u32 = 1;
-const MAP_UPDATE_ELEM: u32 = 2;
-const MAP_DELETE_ELEM: u32 = 3;
 
 /// Pieces that are remembered at once.
 const MAX_PIECES: usize = 64;
@@ -162,9 +158,7 @@ impl Pass {
     }
 
     fn call(&mut self, f: &mut Function, inst: &mut Inst, out: &mut Vec<Inst>) {
-        if let Op::Call(Helper(h @ (MAP_LOOKUP_ELEM | MAP_UPDATE_ELEM | MAP_DELETE_ELEM)), args) =
-            &mut inst.op
-        {
+        if let Op::Call(h @ (MAP_LOOKUP_ELEM | MAP_UPDATE_ELEM | MAP_DELETE_ELEM), args) = &mut inst.op {
             if let Some(key) = args.get(1).and_then(|k| self.same_key(f, *k, inst.span, out)) {
                 args[1] = key;
             }
@@ -189,7 +183,7 @@ impl Pass {
 
     /// What a call writes to a slot, where it writes the same each time.
     fn filled(&self, op: &Op) -> Option<Piece> {
-        let Op::Call(Helper(GET_CURRENT_COMM), args) = op else { return None };
+        let Op::Call(GET_CURRENT_COMM, args) = op else { return None };
         let (slot, at) = self.pointers.exact(args[0], 0)?;
         let len = self.constants.get(args.get(1)?).copied()?;
         // Some kernels leave what is behind the NUL: only over zeros, or over itself, is the result known.
@@ -335,9 +329,7 @@ impl Pass {
     }
 }
 
-/// Helpers that neither change maps nor run callbacks: clocks, reads, the current task, the ring buffer.
+/// Does this call neither change a map nor run callbacks?
 fn leaves_maps_alone(op: &Op) -> bool {
-    let Op::Call(helper, _) = op else { return false };
-    helper.is_pure()
-        || matches!(helper.0, 5 | 7 | 16 | 27 | 67 | 112..=115 | 118 | 125 | 130..=134 | 182 | 195 | 208)
+    matches!(op, Op::Call(helper, _) if helper.leaves_maps_alone())
 }

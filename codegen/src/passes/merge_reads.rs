@@ -6,11 +6,10 @@
 
 use super::pointers::Pointers;
 use super::util::{Dominators, constants, operands, predecessors};
+use crate::helpers::PROBE_READ_KERNEL;
 use crate::ir::*;
 use std::collections::{BTreeMap, HashMap};
 
-/// `bpf_probe_read_kernel(dst, size, src)`
-const PROBE_READ_KERNEL: Helper = Helper(113);
 /// Longest merged read in bytes.
 const MAX_BYTES: i64 = 64;
 

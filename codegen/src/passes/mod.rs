@@ -21,10 +21,10 @@ pub mod util;
 
 use crate::backend::BackendError;
 use crate::ir::{Function, Module};
-use crate::object::Features;
+use crate::kernel::Kernel;
 
 /// A pass over one function, and its name in tests and errors.
-type Pass = (&'static str, fn(&mut Function, &Features));
+type Pass = (&'static str, fn(&mut Function, &dyn Kernel));
 
 const CFG: Pass = ("cfg", |f, _| cfg::run(f));
 const DCE: Pass = ("dce", |f, _| dce::run(f));
@@ -55,22 +55,22 @@ const LEGALIZE: &[&[Pass]] = &[
 ];
 
 /// Improves a module that lowering made.
-pub fn optimize(module: &mut Module, features: &Features) -> Result<(), BackendError> {
+pub fn optimize(module: &mut Module, kernel: &dyn Kernel) -> Result<(), BackendError> {
     check(module, "lowering")?;
-    run(module, features, OPTIMIZE)?;
+    run(module, kernel, OPTIMIZE)?;
     functions::remove_unused(module);
     Ok(())
 }
 
 /// Brings a module whose slots are placed into the form that instruction selection takes.
-pub fn legalize(module: &mut Module, features: &Features) -> Result<(), BackendError> {
-    run(module, features, LEGALIZE)
+pub fn legalize(module: &mut Module, kernel: &dyn Kernel) -> Result<(), BackendError> {
+    run(module, kernel, LEGALIZE)
 }
 
-fn run(module: &mut Module, features: &Features, passes: &[&[Pass]]) -> Result<(), BackendError> {
+fn run(module: &mut Module, kernel: &dyn Kernel, passes: &[&[Pass]]) -> Result<(), BackendError> {
     for i in 0..module.funcs.len() {
         for (name, pass) in passes.iter().copied().flatten() {
-            pass(&mut module.funcs[i], features);
+            pass(&mut module.funcs[i], kernel);
             check(module, name)?;
         }
     }
@@ -78,7 +78,7 @@ fn run(module: &mut Module, features: &Features, passes: &[&[Pass]]) -> Result<(
 }
 
 /// A pass by its name, for tests.
-pub fn by_name(name: &str) -> Option<fn(&mut Function, &Features)> {
+pub fn by_name(name: &str) -> Option<fn(&mut Function, &dyn Kernel)> {
     let all = OPTIMIZE.iter().chain(LEGALIZE).copied().flatten();
     all.into_iter().find(|p| p.0 == name).map(|p| p.1)
 }

@@ -104,7 +104,7 @@ impl Pointers {
     pub fn changed_by_call(&self, op: &Op) -> BitSet {
         let mut set = self.escaped.clone();
         let (args, read_only) = match op {
-            Op::Call(h, args) => (args, read_only_args(*h)),
+            Op::Call(h, args) => (args, h.info().map_or(&[][..], |i| i.reads)),
             Op::CallLocal(_, args) => (args, &[][..]),
             _ => return set,
         };
@@ -114,23 +114,5 @@ impl Pointers {
             }
         }
         set
-    }
-}
-
-/// Arguments through which a helper only reads (`ARG_PTR_TO_MAP_KEY`, `ARG_PTR_TO_MEM | MEM_RDONLY` and the sources
-/// of copies in the kernel's `bpf_func_proto`s).
-fn read_only_args(h: Helper) -> &'static [usize] {
-    match h.0 {
-        // map_lookup_elem, map_delete_elem, map_lookup_percpu_elem: the key
-        1 | 3 | 195 => &[1],
-        // map_update_elem: key and value
-        2 => &[1, 2],
-        // probe_read_{user,kernel}{,_str}: the source
-        112..=115 => &[2],
-        // ringbuf_output: the data
-        130 => &[1],
-        // strncmp: both strings
-        182 => &[0, 2],
-        _ => &[],
     }
 }

@@ -5,14 +5,9 @@
 
 use super::util::{Dominators, split};
 use crate::backend::BackendError;
+use crate::helpers::{MAP_LOOKUP_ELEM, RINGBUF_RESERVE};
 use crate::ir::*;
 use crate::object::ObjMapId;
-
-/// `bpf_map_lookup_elem`
-const MAP_LOOKUP_ELEM: Helper = Helper(1);
-/// `bpf_ringbuf_reserve`: what it returns must be given back on every path, so the lookup, which can leave the
-/// function, comes before.
-const RINGBUF_RESERVE: Helper = Helper(131);
 
 /// Largest value of a per-CPU map: `PCPU_MIN_UNIT_SIZE` in `include/linux/percpu.h`.
 const MAX_BYTES: u32 = 32 << 10;
@@ -49,6 +44,7 @@ pub fn use_for(
 fn place(f: &Function, offsets: &[Option<u32>]) -> (Block, usize) {
     let needs = |op: &Op| match op {
         Op::SlotAddr(s) => offsets[s.0 as usize].is_some(),
+        // What it returns must be given back on every path: the lookup, which can leave the function, comes before.
         Op::Call(h, _) => *h == RINGBUF_RESERVE,
         _ => false,
     };

@@ -5,6 +5,7 @@ use crate::attach::{self, Failure, Link, Multi};
 use crate::print::Format;
 use crate::sys;
 use crate::terminal;
+use rbtrace_codegen::kernel::Feature;
 use rbtrace_codegen::object::Program;
 use rbtrace_lang::Severity;
 use rbtrace_lang::hir::{Attach, AttachPoint, MissingProbes};
@@ -18,11 +19,11 @@ impl<'a> Session<'a> {
     /// The link that can serve all places of this program at once, where the kernel has it.
     pub(super) fn multi(&self, program: &Program) -> Option<Multi> {
         let multi = Multi::of(program, &self.points_of(program))?;
-        let able = match multi {
-            Multi::Kprobe => self.options.kprobe_multi,
-            Multi::Uprobe => self.options.uprobe_multi,
+        let feature = match multi {
+            Multi::Kprobe => Feature::KprobeMulti,
+            Multi::Uprobe => Feature::UprobeMulti,
         };
-        able.then_some(multi)
+        self.options.kernel.is_some_and(|k| k.has(feature)).then_some(multi)
     }
 
     /// Attaches every program to its places.

@@ -14,9 +14,11 @@ use crate::sys::mapped::Words;
 use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
 use crate::sys::{self, process, time};
-use rbtrace_codegen::object::{Control, Features, MapRole, Object};
+use crate::system::possible_cpus;
+use rbtrace_codegen::kernel::Kernel;
+use rbtrace_codegen::object::{Control, MapRole, Object};
 use rbtrace_lang::hir::{Attach, Program};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -45,8 +47,7 @@ impl<'a> Session<'a> {
             no_warnings: options.no_warnings,
             pid: options.pid,
             notify: options.notify.clone(),
-            kprobe_multi: options.features.is_some_and(|f| f.kprobe_multi),
-            uprobe_multi: options.features.is_some_and(|f| f.uprobe_multi),
+            kernel: options.kernel,
             warn_reads: options.warn_reads,
         };
         let printer = printer(program, object, &maps, options, out)?;
@@ -126,7 +127,7 @@ fn printer<'a>(
     options: RunOptions<'a>,
     out: Output,
 ) -> Result<Printer<'a>, RunError> {
-    let cpus = options.features.map_or_else(possible_cpus, |f: &Features| f.ncpus);
+    let cpus = options.kernel.map_or_else(possible_cpus, Kernel::ncpus);
     let (demangle, debug_info) = (program.config.cpp_demangle, program.config.show_debug_info);
     let shown = symbols::Options { demangle, debug_info };
     let names = options.names.unwrap_or_else(|| Box::new(Symbolizer::new(shown)));
@@ -141,13 +142,6 @@ fn printer<'a>(
     printer.max_cat_bytes = program.config.max_cat_bytes;
     printer.quiet_warnings = options.no_warnings;
     Ok(printer)
-}
-
-/// Possible CPUs: per-CPU maps have a value for each.
-fn possible_cpus() -> u32 {
-    let text = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
-    let last = text.trim().rsplit(['-', ',']).next().and_then(|n| n.parse::<u32>().ok());
-    last.map_or(1, |n| n + 1)
 }
 
 fn find(object: &Object, role: &MapRole) -> Option<usize> {
