@@ -59,7 +59,7 @@ impl Diagnostic {
     /// The message with its source line and a marker below it:
     ///
     /// ```text
-    /// stdin:1:9-15: ERROR: Unknown function: nosuch
+    /// stdin:1:9-15: ERROR: there is no function 'nosuch'
     /// BEGIN { nosuch() }
     ///         ~~~~~~
     /// HINT: …

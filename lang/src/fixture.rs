@@ -304,7 +304,7 @@ impl System for Fixture {
     fn kaddr(&self, name: &str) -> Answer<u64> {
         match self.kernel_function(None, name) {
             Ok((address, _)) => Ok(address),
-            Err(_) => Err(SystemError::new(format!("Failed to resolve kernel symbol: {name}"))),
+            Err(_) => Err(SystemError::new(format!("there is no kernel symbol '{name}'"))),
         }
     }
 

@@ -214,7 +214,7 @@ impl Cursor<'_> {
             b'r' if self.eat(b'h') => ConvKind::RawHexSpaced,
             b'r' => ConvKind::Raw,
             b'g' if self.eat(b'r') => ConvKind::Gfp,
-            c => return self.error(format!("Unknown format string token: %{}", char::from(c))),
+            c => return self.error(format!("%{} is not a conversion", char::from(c))),
         })
     }
 }
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn errors_say_where() {
         let e = parse_format(b"ab %y").expect_err("no such conversion");
-        assert_eq!((e.offset, e.message.as_str()), (3, "Unknown format string token: %y"));
+        assert_eq!((e.offset, e.message.as_str()), (3, "%y is not a conversion"));
         assert_eq!(parse_format(b"100%").expect_err("cut off").offset, 3);
         assert!(parse_format(b"%*d").is_err());
     }

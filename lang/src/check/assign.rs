@@ -75,14 +75,7 @@ impl Checker<'_> {
                 return if fits { Some(()) } else { self.var_mismatch(id, &value.ty, declared, span) };
             }
             if vsize > size || vsigned != signed {
-                self.warn(
-                    value.span,
-                    format!(
-                        "Expression of type: {} being cast to type: {declared}. This may cause unexpected \
-                         results. Use an explicit cast to suppress this warning.",
-                        value.ty
-                    ),
-                );
+                self.warn(value.span, super::ops::changes_type(&value.ty, declared));
             }
             return Some(());
         }
@@ -121,7 +114,7 @@ impl Checker<'_> {
         }
         let value = decay(value?);
         if let Type::Void | Type::Agg(_) = value.ty {
-            return self.error(span, format!("Map value '{}' cannot be assigned", value.ty));
+            return self.error(span, format!("'{}' cannot be assigned to a map", value.ty));
         }
         self.complete_deep(&value.ty, value.span)?;
         let ty = self.join_value(map, &Shape::of_expr(&value), &value.ty, span)?;
@@ -129,7 +122,7 @@ impl Checker<'_> {
         Some(StmtKind::AssignMap { map, key: key?, value: self.coerce(value, &ty) })
     }
 
-    /// `@m = count()`, and `@m = { …; count() }`. Outer `None`: the value is no map-value function.
+    /// `@m = count()`, and `@m = { …; count() }`. Outer `None`: the value is not a map-value function.
     fn assign_aggregation(
         &mut self,
         map: MapId,
@@ -188,7 +181,7 @@ impl Checker<'_> {
         if let Some(ty @ Type::Agg(_)) = self.known_value_type(map) {
             return self.error_hint(
                 span,
-                format!("The {}= operator can not be used on expressions of type '{ty}'", op.text()),
+                format!("'{}=' does not work on {ty}", op.text()),
                 Some("assign count(), sum(n) and their kin with =".into()),
             );
         }
@@ -208,7 +201,7 @@ impl Checker<'_> {
             Ast::MapIndex { map, key } => self.inc_dec_map(inc, map, Some(key), place.span, span)?,
             _ => {
                 return self
-                    .error(span, format!("The {} operator must be applied to a map or variable", sign(inc)));
+                    .error(span, format!("'{}' needs a variable ($x) or a map (@x) to change", sign(inc)));
             }
         };
         let step = match &ty {
@@ -261,10 +254,7 @@ impl Checker<'_> {
     fn check_inc_dec(&mut self, inc: bool, ty: &Type, span: Span) -> Option<()> {
         match ty {
             Type::Int { .. } | Type::Ptr { .. } => Some(()),
-            ty => self.error(
-                span,
-                format!("The {} operator can not be used on expressions of type '{ty}'", sign(inc)),
-            ),
+            ty => self.error(span, format!("'{}' does not work on {ty}", sign(inc))),
         }
     }
 

@@ -64,19 +64,18 @@ impl Checker<'_> {
     }
 
     fn not_here(&mut self, name: &str, probes: &[&str], span: Span) -> Typed {
-        let list: Vec<String> = probes.iter().map(|p| format!("'{p}'")).collect();
-        let list = match list.split_last() {
+        let list = match probes.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-            _ => list.concat(),
+            _ => probes.concat(),
         };
         let hint = match (name, self.view.kind) {
-            ("retval", Kind::Tracepoint) => Some("try to use args.ret instead".to_string()),
+            ("retval", Kind::Tracepoint) => Some("the result of a system call is args.ret".to_string()),
             (_, Kind::Kretprobe | Kind::Uretprobe) => {
                 Some("store it in a map at the function's entry, with tid as the key".into())
             }
             _ => None,
         };
-        self.error_hint(span, format!("The {name} builtin can only be used with {list} probes"), hint)
+        self.error_hint(span, format!("{name} exists only in {list} probes"), hint)
     }
 
     fn arg(&mut self, n: usize, name: &str, span: Span) -> Typed {
@@ -128,7 +127,7 @@ impl Checker<'_> {
             return Some(constant(1, Type::int(1, false), span));
         }
         let Some((offset, size)) = self.system.register("cs") else {
-            return self.error(span, "'usermode' builtin is only supported on x86_64");
+            return self.error(span, "usermode is only known on x86-64");
         };
         let cs = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };
         let masked = self.binary(BinOp::And, cs, int_literal(3, span), span)?;

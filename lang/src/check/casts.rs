@@ -64,7 +64,7 @@ impl Checker<'_> {
             (Type::Str(_), _) => Some("a text can only be cast to int8[]".into()),
             _ => None,
         };
-        self.error_hint(span, format!("Cannot cast from \"{from}\" to \"{to}\""), hint)
+        self.error_hint(span, format!("'{from}' cannot be cast to '{to}'"), hint)
     }
 
     fn cast_enum(&mut self, e: Expr, to: Type, span: Span) -> Typed {
@@ -74,11 +74,7 @@ impl Checker<'_> {
         {
             let names: Vec<&str> = en.values.iter().take(8).map(|(n, _)| &**n).collect();
             let hint = Some(format!("its constants are {}", names.join(", ")));
-            return self.error_hint(
-                span,
-                format!("Enum: {} doesn't contain a variant value of {v}", en.name),
-                hint,
-            );
+            return self.error_hint(span, format!("no constant of enum {} has the value {v}", en.name), hint);
         }
         Some(Expr { span, ..convert(e, to) })
     }
@@ -98,7 +94,7 @@ impl Checker<'_> {
             return self.error(
                 span,
                 format!(
-                    "Cannot cast from \"{}\" to \"{elem}[{len}]\": their sizes differ ({} and {size} bytes)",
+                    "'{}' cannot be cast to '{elem}[{len}]': their sizes differ ({} and {size} bytes)",
                     e.ty,
                     e.ty.size()
                 ),
@@ -115,7 +111,7 @@ impl Checker<'_> {
             return self.error_hint(
                 span,
                 format!(
-                    "Cannot cast from \"{from}\" to \"{to}\": their sizes differ ({size} and {} bytes)",
+                    "'{from}' cannot be cast to '{to}': their sizes differ ({size} and {} bytes)",
                     to.size()
                 ),
                 None,

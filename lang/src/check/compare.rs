@@ -66,7 +66,7 @@ impl Checker<'_> {
             Err(Conflict::Types) => {
                 let d = crate::Diagnostic::error(
                     span,
-                    format!("Type mismatch for '{}': comparing {} with {}", op.text(), l.ty, r.ty),
+                    format!("'{}' cannot compare {} with {}", op.text(), l.ty, r.ty),
                 );
                 self.diags.push(
                     d.related(l.span, format!("left ({})", l.ty))

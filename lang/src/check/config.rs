@@ -42,7 +42,7 @@ fn set(
         Box::new(Diagnostic { span, ..Diagnostic::error(Span::default(), message) })
     };
     let Some(var) = stdlib::config_var(name) else {
-        let mut d = error(place.map(|p| p.0), format!("{name}: not a known configuration option"));
+        let mut d = error(place.map(|p| p.0), format!("there is no config variable '{name}'"));
         d.hints.extend(super::suggest::did_you_mean(
             &stdlib::config::plain_name(name),
             stdlib::CONFIG.iter().map(|c| c.name),
@@ -51,8 +51,7 @@ fn set(
     };
     let value = value.trim().trim_matches('"');
     if !var.accepts(value) {
-        let message =
-            format!("Invalid value for {}. Found: {value}. Valid values: {}.", var.name, var.expects());
+        let message = format!("{} cannot be '{value}': it takes {}", var.name, var.expects());
         return Err(error(place.map(|p| p.1), message));
     }
     apply(settings, var.name, value);

@@ -81,7 +81,11 @@ impl Checker<'_> {
                     }
                     _ => None,
                 };
-                self.error_hint(e.span, format!("Invalid condition: {ty} has no truth value"), hint)
+                self.error_hint(
+                    e.span,
+                    format!("{ty} cannot be a condition: it is neither true nor false"),
+                    hint,
+                )
             }
         }
     }
@@ -167,7 +171,7 @@ impl Checker<'_> {
         let e = self.value(e)?;
         match e.ty {
             Type::Int { .. } | Type::Enum(_) | Type::Bool => Some(e),
-            ref ty => self.error(e.span, format!("{what} only supports integer arguments ({ty} provided)")),
+            ref ty => self.error(e.span, format!("{what} takes an integer, not {ty}")),
         }
     }
 

@@ -83,7 +83,7 @@ impl Checker<'_> {
         if shape.join(&Shape::of_expr(&b)).is_err() {
             return self.error_hint(
                 span,
-                format!("Ternary operator must return the same type: have '{}' and '{}'", a.ty, b.ty),
+                format!("both values of '?:' need one type: these are '{}' and '{}'", a.ty, b.ty),
                 Some("use if and else, or convert one side".into()),
             );
         }
@@ -126,7 +126,7 @@ impl Checker<'_> {
                 let key = self.map_key(map, key, place.span)?;
                 (Place::Map { map, key: Some(Box::new(key)) }, self.value_type(map, place.span)?)
             }
-            _ => return self.error(span, "The & operator must be applied to a map or variable"),
+            _ => return self.error(span, "'&' needs a variable ($x) or a map (@x) to take the address of"),
         };
         Some(Expr { kind: ExprKind::AddrOf(place), ty: Type::ptr(ty, AddrSpace::Bpf), span })
     }

@@ -35,11 +35,7 @@ impl Checker<'_> {
             Type::Tuple(t) => {
                 let Some(at) = t.fields.iter().position(|(n, _)| n.as_deref() == Some(&*name.text)) else {
                     let hint = did_you_mean(&name.text, t.fields.iter().filter_map(|(n, _)| n.clone()));
-                    return self.error_hint(
-                        span,
-                        format!("Record does not contain a field named '{}'", name.text),
-                        hint,
-                    );
+                    return self.error_hint(span, format!("this record has no field '{}'", name.text), hint);
                 };
                 self.tuple_field(base, at as i128, span)
             }
@@ -48,11 +44,7 @@ impl Checker<'_> {
                     Type::Int { .. } => Some(format!("cast it first: ((struct NAME *)x).{}", name.text)),
                     _ => None,
                 };
-                self.error_hint(
-                    span,
-                    format!("Can not access field '{}' on expression of type '{ty}'", name.text),
-                    hint,
-                )
+                self.error_hint(span, format!("'{ty}' has no fields, so no '{}'", name.text), hint)
             }
         }
     }
@@ -69,11 +61,7 @@ impl Checker<'_> {
         let names = self.member_names(s, span);
         let hint = did_you_mean(name, names.iter().map(|n| &**n));
         let ty = Type::Struct(Rc::clone(s));
-        self.error_hint(
-            span,
-            format!("Struct/union of type '{ty}' does not contain a field named '{name}'"),
-            hint,
-        )
+        self.error_hint(span, format!("'{ty}' has no field '{name}'"), hint)
     }
 
     fn member_of(&mut self, base: Expr, found: &Member, space: AddrSpace, span: Span) -> Expr {
@@ -99,7 +87,7 @@ impl Checker<'_> {
                 let ty = e.ty.clone();
                 return self.error_hint(
                     span,
-                    format!("Can not dereference type '{ty}': what it points to is not known"),
+                    format!("'*' cannot read from '{ty}': what it points to is not known"),
                     Some("cast it first: *(uint64 *)x".into()),
                 );
             }
@@ -107,7 +95,7 @@ impl Checker<'_> {
             // An integer is an address of 8 bytes.
             Type::Int { .. } => self.as_pointer(e, U64),
             ty => {
-                let message = format!("Can not dereference type '{ty}'. It is not a pointer.");
+                let message = format!("'*' reads where a pointer points: '{ty}' is not one");
                 return self.error(span, message);
             }
         };
@@ -127,7 +115,8 @@ impl Checker<'_> {
         match self.view.args.clone() {
             Args::Record(s) => {
                 if name.text.starts_with("common_") {
-                    return self.error(span, "BPF does not support accessing common tracepoint fields");
+                    return self
+                        .error(span, "the kernel keeps the common_ fields of tracepoints from programs");
                 }
                 let record = self.record(&s, base);
                 self.struct_field(record, &s, name, span)
@@ -137,7 +126,7 @@ impl Checker<'_> {
                     let hint = did_you_mean(&name.text, params.iter().map(|(n, _)| &**n));
                     return self.error_hint(
                         span,
-                        format!("Can't find function parameter {}", name.text),
+                        format!("the function has no parameter '{}'", name.text),
                         hint,
                     );
                 };
@@ -197,11 +186,7 @@ impl Checker<'_> {
             }
             _ => None,
         };
-        self.error_hint(
-            span,
-            "The args builtin can only be used with 'tracepoint', 'rawtracepoint' and 'kprobe' probes",
-            hint,
-        )
+        self.error_hint(span, "args exists only in tracepoint, rawtracepoint and kprobe probes", hint)
     }
 
     /// `offsetof(struct x, a.b)`
@@ -210,13 +195,13 @@ impl Checker<'_> {
         let mut offset = 0;
         for name in path {
             let Type::Struct(s) = &ty else {
-                return self.error(name.span, format!("'{ty}' has no field named '{}'", name.text));
+                return self.error(name.span, format!("'{ty}' has no field '{}'", name.text));
             };
             let s = Rc::clone(s);
             let Some(found) = self.member(&s, &name.text, span)? else {
                 let names = self.member_names(&s, span);
                 let hint = did_you_mean(&name.text, names.iter().map(|n| &**n));
-                return self.error_hint(span, format!("'{ty}' has no field named '{}'", name.text), hint);
+                return self.error_hint(span, format!("'{ty}' has no field '{}'", name.text), hint);
             };
             offset += found.offset;
             ty = found.ty;

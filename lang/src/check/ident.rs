@@ -16,7 +16,7 @@ impl Checker<'_> {
         if let Some((value, ty)) = self.user_constant(name) {
             return Some(enum_constant(value, ty, span));
         }
-        // The reference's own macros call builtins by a longer name.
+        // bpftrace's own macros call builtins by a longer name.
         let plain: Rc<str> = name.strip_prefix("__builtin_").map_or_else(|| Rc::clone(name), Rc::from);
         if let Some(typed) = self.builtin(&plain, span) {
             return typed;
@@ -47,7 +47,7 @@ impl Checker<'_> {
             .chain(stdlib::functions().map(|f| f.name))
             .chain(stdlib::constants::constant_names());
         let hint = did_you_mean(name, known);
-        self.error_hint(span, format!("Unknown identifier: '{name}'"), hint)
+        self.error_hint(span, format!("nothing here is called '{name}'"), hint)
     }
 }
 

@@ -14,10 +14,7 @@ impl Checker<'_> {
         let (base, index) = (self.expr(base), self.value(index));
         let (base, index) = (base?, index?);
         if !index.ty.is_integer() {
-            return self.error(
-                index.span,
-                format!("The array index operator [] accepts integer indices only, found '{}'", index.ty),
-            );
+            return self.error(index.span, format!("an index is an integer, not '{}'", index.ty));
         }
         match base.ty.clone() {
             Type::Array { elem, len } => self.array_element(base, &elem, len, index, span),
@@ -31,7 +28,7 @@ impl Checker<'_> {
                 if *to == Type::Void {
                     return self.error_hint(
                         span,
-                        "The array index operator [] cannot be used on a pointer to an unsized type (void *).",
+                        "'void *' has no elements: what it points to has no size",
                         Some("cast it first: ((uint8 *)x)[n]".into()),
                     );
                 }
@@ -44,15 +41,11 @@ impl Checker<'_> {
             }
             Type::Tuple(_) => match const_value(&index) {
                 Some(n) => self.tuple_field(base, n, span),
-                None => self.error(
-                    index.span,
-                    "The array index operator [] only accepts literal indices for tuples, as its fields differ in type",
-                ),
+                None => {
+                    self.error(index.span, "the index of a tuple is a constant, as its fields differ in type")
+                }
             },
-            ty => self.error(
-                span,
-                format!("The array index operator [] can only be used on arrays, pointers, and tuples, found {ty}."),
-            ),
+            ty => self.error(span, format!("{ty} has no elements: arrays, pointers, texts and tuples have")),
         }
     }
 
@@ -60,7 +53,8 @@ impl Checker<'_> {
         if let Some(n) = const_value(&index) {
             // Of a flexible array the length is not known.
             if n < 0 || (len > 0 && n >= i128::from(len)) {
-                return self.error(span, format!("the index {n} is out of bounds for array of size {len}"));
+                return self
+                    .error(span, format!("there is no element {n}: the array has {len}, counted from 0"));
             }
         }
         let space = super::fields::space_of(&base);
@@ -75,12 +69,12 @@ impl Checker<'_> {
 
     pub(crate) fn tuple_field(&mut self, base: Expr, n: i128, span: Span) -> Typed {
         let Type::Tuple(t) = &base.ty else {
-            let message = format!("Can not access index '{n}' on expression of type '{}'", base.ty);
+            let message = format!("'{}' is not a tuple, so it has no field {n}", base.ty);
             return self.error(span, message);
         };
         let at = usize::try_from(n).ok().filter(|&n| n < t.fields.len());
         let Some(at) = at else {
-            let message = format!("Invalid tuple index: {n}. Found {} elements in tuple.", t.fields.len());
+            let message = format!("there is no field {n}: the tuple has {}, counted from 0", t.fields.len());
             return self.error(span, message);
         };
         let ty = t.fields[at].1.clone();

@@ -32,8 +32,10 @@ impl Checker<'_> {
         let rounds = self.const_int(count, "the number of rounds of unroll");
         let body = self.loop_body(body);
         match rounds? {
-            n if n < 1 => self.error(count.span, "unroll minimum value is 1"),
-            n if n > MAX_UNROLL => self.error(count.span, format!("unroll maximum value is {MAX_UNROLL}")),
+            n if n < 1 => self.error(count.span, "unroll needs at least 1 round"),
+            n if n > MAX_UNROLL => {
+                self.error(count.span, format!("unroll makes at most {MAX_UNROLL} rounds"))
+            }
             n => Some(StmtKind::Unroll { count: n as u32, body }),
         }
     }
@@ -49,7 +51,7 @@ impl Checker<'_> {
             let typed = self.value(e)?;
             match typed.ty {
                 Type::Int { .. } | Type::Enum(_) => Some(typed),
-                _ => self.error(e.span, format!("Loop range requires an integer for the {what} value")),
+                _ => self.error(e.span, format!("the {what} of a range is an integer")),
             }
         });
         self.check_shadowing(&var.text, var.span)?;
@@ -76,10 +78,7 @@ impl Checker<'_> {
         let id = self.map_id(&map.text, map.span);
         let name = self.map_name(id);
         if self.is_keyed(id) == Some(false) {
-            return self.error(
-                map.span,
-                format!("{name} has no explicit keys (scalar map), and cannot be used for iteration"),
-            );
+            return self.error(map.span, format!("{name} holds one value: a loop goes over maps with keys"));
         }
         let pair = self.pair_type(id, map.span);
         self.check_shadowing(&var.text, var.span)?;
@@ -108,7 +107,7 @@ impl Checker<'_> {
                     let name = self.map_name(map);
                     return self.error(
                         span,
-                        format!("{name} holds '{}', which cannot be used for iteration", Type::Agg(agg)),
+                        format!("a loop cannot read {name}: its values are '{}'", Type::Agg(agg)),
                     );
                 }
             },

@@ -18,7 +18,7 @@ struct State {
     keyed: Option<(bool, Span)>,
     key: Option<(Shape, Span)>,
     value: Option<(Shape, Span)>,
-    /// What is assigned could not be typed: that its type is not known is no further error.
+    /// What is assigned could not be typed: its unknown type is not reported a second time.
     failed: bool,
 }
 
@@ -45,7 +45,7 @@ impl Maps {
             match declaration(d) {
                 Ok(new) => match declared.iter().find(|o| o.name == new.name) {
                     Some(old) => diags.push(
-                        Diagnostic::error(d.name.span, format!("Redefinition of existing map: {}", new.name))
+                        Diagnostic::error(d.name.span, format!("{} is declared twice", new.name))
                             .related(old.span, "first declared here"),
                     ),
                     None => declared.push(new),
@@ -101,7 +101,7 @@ fn declaration(d: &ast::MapDecl) -> Result<Declared, Box<Diagnostic>> {
         "percpulruhash" => MapDeclKind::LruPerCpuHash,
         other => {
             return Err(Box::new(
-                Diagnostic::error(d.kind.span, format!("Invalid bpf map type: {other}"))
+                Diagnostic::error(d.kind.span, format!("there is no map type '{other}'"))
                     .hint("map types are hash, lruhash, percpuhash, percpulruhash"),
             ));
         }
@@ -149,15 +149,10 @@ impl Checker<'_> {
             return Some(());
         }
         let name = self.map_name(id);
-        let text = |k| {
-            if k { "with an explicit key (non-scalar map)" } else { "without an explicit key (scalar map)" }
-        };
+        let text = |k| if k { "with a key" } else { "without a key" };
         self.diags.push(
-            Diagnostic::error(
-                span,
-                format!("{name} used as a map {}, previously used {}", text(keyed), text(before)),
-            )
-            .related(first, format!("used {} here", text(before))),
+            Diagnostic::error(span, format!("{name} is used {} here, {} before", text(keyed), text(before)))
+                .related(first, format!("used {} here", text(before))),
         );
         None
     }
@@ -190,12 +185,7 @@ impl Checker<'_> {
                 self.diags.push(
                     Diagnostic::error(
                         whole,
-                        format!(
-                            "Argument mismatch for {name}: trying to access with arguments: '{}' when map \
-                             expects arguments: '{}'",
-                            key.ty,
-                            old.to_type()
-                        ),
+                        format!("the keys of {name} are '{}': '{}' cannot be one", old.to_type(), key.ty),
                     )
                     .related(first, format!("'{}' since here", old.to_type())),
                 );
@@ -211,8 +201,8 @@ impl Checker<'_> {
 
     fn check_key_type(&mut self, key: &Expr) -> Option<()> {
         match &key.ty {
-            Type::Void => self.error(key.span, "Invalid map key type: none"),
-            Type::Agg(_) => self.error(key.span, format!("'{}' cannot be used as a map key.", key.ty)),
+            Type::Void => self.error(key.span, "this has no value that could be a key"),
+            Type::Agg(_) => self.error(key.span, format!("'{}' cannot be a key", key.ty)),
             _ => Some(()),
         }
     }
@@ -256,14 +246,8 @@ impl Checker<'_> {
     ) -> Option<T> {
         let name = self.map_name(id);
         self.diags.push(
-            Diagnostic::error(
-                span,
-                format!(
-                    "Type mismatch for {name}: trying to assign value of type '{value}' when map already has a \
-                     type '{map}'"
-                ),
-            )
-            .related(first, format!("{name} is '{map}' since here")),
+            Diagnostic::error(span, format!("{name} holds '{map}': '{value}' cannot be assigned to it"))
+                .related(first, format!("{name} is '{map}' since here")),
         );
         None
     }
@@ -277,7 +261,7 @@ impl Checker<'_> {
         let hint = super::suggest::did_you_mean(&name, self.maps.names());
         self.unknown = true;
         if self.phase == super::Phase::Report && !self.map(id).failed {
-            return self.error_hint(span, format!("Undefined map: {name}"), hint);
+            return self.error_hint(span, format!("nothing is ever assigned to {name}"), hint);
         }
         None
     }
@@ -296,7 +280,7 @@ impl Checker<'_> {
         if self.map(id).failed {
             return None;
         }
-        self.unknown(span, || format!("Undefined map: {name}"))
+        self.unknown(span, || format!("nothing is ever assigned to {name}"))
     }
 
     /// `@m` or `@m[key]` as a value; an aggregation as its scalar.
@@ -327,7 +311,7 @@ impl Checker<'_> {
         let name = self.map_name(map);
         self.error_hint(
             span,
-            format!("Value '{}' cannot be used in an expression", Type::Agg(agg)),
+            format!("{name} holds '{}', which has no single value", Type::Agg(agg)),
             Some(format!("print({name}) prints it")),
         )
     }

@@ -31,15 +31,12 @@ impl Checker<'_> {
     fn negate(&mut self, op: Unary, text: &str, inner: &ast::Expr, span: Span) -> Typed {
         let inner = self.value(inner)?;
         if !inner.ty.is_integer() {
-            return self.error(
-                span,
-                format!("The {text} operator can not be used on expressions of type '{}'", inner.ty),
-            );
+            return self.error(span, format!("'{text}' does not work on {}", inner.ty));
         }
         if let (true, Some(v)) = (is_literal(&inner), const_value(&inner)) {
             let value = if op == Unary::Neg { -v } else { !v };
             if value < i128::from(i64::MIN) {
-                return self.error(span, "negative value will underflow");
+                return self.error(span, "the result is below the smallest int64");
             }
             return Some(int_literal(value, span));
         }
@@ -75,7 +72,7 @@ impl Checker<'_> {
         };
         self.error_hint(
             span,
-            format!("The {} operator can not be used on expressions of types {l}, {r}", op.text()),
+            format!("'{}' does not work on {l} and {r}", op.text()),
             hint.map(str::to_string),
         )
     }
@@ -94,7 +91,7 @@ impl Checker<'_> {
             return Some(folded);
         }
         if is_literal(&l) && is_literal(&r) {
-            return self.error(span, "unable to fold literals due to overflow or underflow");
+            return self.error(span, "the result does not fit 64 bits");
         }
         // A literal takes the sign of its partner where that can hold it.
         let signed = match (is_literal(&l), is_literal(&r)) {
@@ -125,14 +122,7 @@ impl Checker<'_> {
     /// Warns where a uint64 whose value is not known goes into an int64.
     pub(crate) fn warn_sign_change(&mut self, e: &Expr, to: &Type) {
         if e.ty == U64 && *to == I64 && const_value(e).is_none() {
-            self.warn(
-                e.span,
-                format!(
-                    "Expression of type: {} being cast to type: {to}. This may cause unexpected results. Use an \
-                     explicit cast to suppress this warning.",
-                    e.ty
-                ),
-            );
+            self.warn(e.span, changes_type(&e.ty, to));
         }
     }
 
@@ -161,7 +151,7 @@ impl Checker<'_> {
                 let (l, r) = (l.clone(), r.clone());
                 self.error_hint(
                     span,
-                    format!("The {} operator can not be used on expressions of types {l}, {r}", op.text()),
+                    format!("'{}' does not work on {l} and {r}", op.text()),
                     Some("cast the pointer to uint64 to compute with its address".into()),
                 )
             }
@@ -196,6 +186,11 @@ impl Checker<'_> {
             to => Some(to.size()),
         }
     }
+}
+
+/// The warning that a value may not survive a conversion that nobody wrote.
+pub(crate) fn changes_type(from: &Type, to: &Type) -> String {
+    format!("a {from} becomes {to} here, which may change its value: cast it to {to} if that is meant")
 }
 
 /// To 64 bits: by the operand's own sign, then as the operation's type.

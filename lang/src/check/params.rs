@@ -24,7 +24,7 @@ impl Checker<'_> {
     /// `$n`: a number where it is one, else a text; 0 where it was not given.
     pub(crate) fn positional(&mut self, n: u32, span: Span) -> Typed {
         let Some(value) = self.param_text(n) else {
-            self.warn(span, format!("Positional parameter ${n} is empty or not provided."));
+            self.warn(span, format!("parameter ${n} was not given: it counts as 0"));
             return Some(int_literal(0, span));
         };
         match parse_number(&value) {
@@ -96,10 +96,7 @@ impl Checker<'_> {
             Some(v) => Some(int_literal(v, span)),
             None => self.error_hint(
                 span,
-                format!(
-                    "program command line option --{name} invalid integer (value: {})",
-                    value.unwrap_or_default()
-                ),
+                format!("--{name} takes a number, not '{}'", value.unwrap_or_default()),
                 Some(format!("--{name}=N")),
             ),
         }
@@ -117,12 +114,12 @@ impl Checker<'_> {
         if unknown.is_empty() {
             return None;
         }
-        let message = format!("unexpected program command line options: {}", unknown.join(", "));
+        let message = format!("the script does not take {}", unknown.join(", "));
         let d = Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) };
         let known: Vec<String> = self.named.iter().map(|n| format!("--{n}")).collect();
         Some(match known.is_empty() {
             true => d,
-            false => d.hint(format!("expected program options: {}", known.join(", "))),
+            false => d.hint(format!("its options are {}", known.join(", "))),
         })
     }
 

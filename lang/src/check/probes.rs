@@ -76,7 +76,7 @@ impl Kind {
 /// What `args` is.
 #[derive(Clone, Debug)]
 pub(crate) enum Args {
-    /// Not used by the body, or not to be had here.
+    /// Not used by the body, or not available here.
     None,
     /// A tracepoint's record.
     Record(Rc<StructType>),
@@ -176,7 +176,11 @@ pub(crate) fn resolve(
     }
     let failed = diags.iter().any(|d| d.severity == Severity::Error);
     if blocks.is_empty() && !failed {
-        let why = if missing { "No probes to attach: none of them exists" } else { "No probes to attach" };
+        let why = if missing {
+            "there is nothing to attach: none of the probes exists"
+        } else {
+            "there is nothing to attach: the script has no probes"
+        };
         diags.push(Diagnostic { span: None, ..Diagnostic::error(crate::Span::default(), why) });
     }
     check_limits(&blocks, config, diags);
@@ -192,21 +196,18 @@ fn as_configured(d: Diagnostic, missing: MissingProbes) -> Option<Diagnostic> {
 }
 
 fn check_limits(blocks: &[Block], config: &Config, diags: &mut Vec<Diagnostic>) {
-    let mut limit = |count: usize, limit: u32, what: &str, variable: &str| {
-        if count > limit as usize {
-            let d = Diagnostic::error(
-                crate::Span::default(),
-                format!(
-                    "Can't attach to {count} {what} because it exceeds the current limit of {limit} {what}."
-                ),
-            );
-            diags.push(
-                Diagnostic { span: None, ..d }.hint(format!(
+    let mut limit =
+        |count: usize, limit: u32, what: &str, variable: &str| {
+            if count > limit as usize {
+                let d = Diagnostic::error(
+                    crate::Span::default(),
+                    format!("the script needs {count} {what}: the limit is {limit}"),
+                );
+                diags.push(Diagnostic { span: None, ..d }.hint(format!(
                     "raise it with config {variable}; many probes slow the traced system down"
-                )),
-            );
-        }
-    };
+                )));
+            }
+        };
     let points = blocks.iter().flat_map(|b| &b.groups).map(|g| g.attach.len()).sum();
     limit(points, config.max_probes, "probes", "max_probes");
     limit(blocks.iter().map(|b| b.groups.len()).sum(), config.max_bpf_progs, "BPF programs", "max_bpf_progs");

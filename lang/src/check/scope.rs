@@ -104,11 +104,8 @@ impl Checker<'_> {
         let Some(id) = self.scopes.find(name) else { return Some(()) };
         let first = self.scopes.locals[id.0 as usize].span;
         self.diags.push(
-            Diagnostic::error(
-                span,
-                format!("Variable ${name} was already declared. Variable shadowing is not allowed."),
-            )
-            .related(first, "this is the first declaration or assignment"),
+            Diagnostic::error(span, format!("there is a ${name} already: a second one would hide it"))
+                .related(first, "the first one begins here"),
         );
         None
     }
@@ -117,7 +114,7 @@ impl Checker<'_> {
     pub(crate) fn read_var(&mut self, name: &str, span: Span) -> Option<Expr> {
         let Some(id) = self.lookup(name) else {
             let hint = super::suggest::did_you_mean(&format!("${name}"), self.scopes.names());
-            return self.error_hint(span, format!("Undefined or undeclared variable: ${name}"), hint);
+            return self.error_hint(span, format!("there is no variable ${name} here"), hint);
         };
         let ty = self.var_type(id)?;
         Some(Expr { kind: ExprKind::Local(id), ty, span })
@@ -171,14 +168,8 @@ impl Checker<'_> {
     pub(crate) fn var_mismatch<T>(&mut self, id: LocalId, value: &Type, var: &Type, span: Span) -> Option<T> {
         let Entry { name, span: first, .. } = &self.scopes.locals[id.0 as usize];
         self.diags.push(
-            Diagnostic::error(
-                span,
-                format!(
-                    "Type mismatch for ${name}: trying to assign value of type '{value}' when variable already \
-                     has a type '{var}'"
-                ),
-            )
-            .related(*first, format!("${name} is '{var}' since here")),
+            Diagnostic::error(span, format!("${name} holds '{var}': '{value}' cannot be assigned to it"))
+                .related(*first, format!("${name} is '{var}' since here")),
         );
         None
     }

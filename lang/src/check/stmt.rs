@@ -18,7 +18,7 @@ impl Checker<'_> {
         let mut out = self.stmts(&block.stmts);
         if let Some(value) = &block.value {
             if block.stmts.last().is_some_and(leaves) {
-                self.warn(value.span, "Unreachable statement.");
+                self.warn(value.span, "this is never reached");
             }
             self.expr_stmt(value, true, &mut out);
         }
@@ -32,7 +32,7 @@ impl Checker<'_> {
         let mut ended = false;
         for s in stmts {
             if ended {
-                self.warn(s.span, "Unreachable statement.");
+                self.warn(s.span, "this is never reached");
             }
             self.stmt(s, &mut out);
             ended = leaves(s);
@@ -69,7 +69,7 @@ impl Checker<'_> {
         }
         let Some(typed) = self.expr(e) else { return };
         if warn && typed.ty != Type::Void && !has_effect(e) {
-            self.warn(e.span, "Return value discarded.");
+            self.warn(e.span, "the value of this is not used");
         }
         out.push(effect(typed));
     }
@@ -126,7 +126,7 @@ impl Checker<'_> {
 
     fn jump(&mut self, name: &str, kind: hir::StmtKind, span: Span) -> Option<hir::StmtKind> {
         if self.scopes.loops == 0 {
-            return self.error(span, format!("'{name}' statement is not allowed outside of a loop"));
+            return self.error(span, format!("'{name}' needs a loop around it"));
         }
         Some(kind)
     }
@@ -135,8 +135,7 @@ impl Checker<'_> {
         let Some(value) = value else { return Some(hir::StmtKind::Return(None)) };
         let typed = self.value(value)?;
         if !typed.ty.is_integer() {
-            return self
-                .error(value.span, format!("Probe return values can only be integers. Found {}", typed.ty));
+            return self.error(value.span, format!("a probe returns an integer, not {}", typed.ty));
         }
         Some(hir::StmtKind::Return(Some(super::convert::to_64(typed))))
     }
@@ -173,7 +172,7 @@ impl Checker<'_> {
     fn declare(&mut self, id: hir::LocalId, ty: &Type, span: Span) -> Option<()> {
         match ty {
             Type::Void | Type::Agg(_) => {
-                return self.error(span, format!("Invalid variable declaration type: {ty}"));
+                return self.error(span, format!("a variable cannot be a '{ty}'"));
             }
             Type::Array { len: 0, .. } => {
                 return self.error(span, "the array's length must be given here");
@@ -232,9 +231,8 @@ pub(crate) fn effect(e: Expr) -> Stmt {
     }
 }
 
-/// A warning about a loop that the peer deprecates.
+/// A warning about a loop that bpftrace deprecates.
 pub(crate) fn while_is_deprecated(span: Span) -> Diagnostic {
-    Diagnostic::warning(span, "While loops are deprecated and may be removed in the future.").hint(
-        "For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while.",
-    )
+    Diagnostic::warning(span, "the language may lose 'while': prefer 'for'")
+        .hint("a counting loop is written: for ($i : 0..10) { print($i); }")
 }

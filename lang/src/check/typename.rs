@@ -131,7 +131,7 @@ impl Checker<'_> {
             Ok(ty) => Some(ty),
             Err(e) => {
                 let hint = self.type_hint(name).or(e.hint);
-                self.error_hint(span, format!("Cannot resolve unknown type \"{name}\""), hint)
+                self.error_hint(span, format!("there is no type '{name}'"), hint)
             }
         }
     }
@@ -187,7 +187,7 @@ impl Checker<'_> {
             Err(e) => {
                 let word = if kind == StructKind::Struct { "struct" } else { "union" };
                 let hint = self.other_keyword(kind, name).or(e.hint);
-                self.error_hint(span, format!("Cannot resolve unknown type \"{word} {name}\""), hint)
+                self.error_hint(span, format!("there is no type '{word} {name}'"), hint)
             }
         }
     }
@@ -212,7 +212,7 @@ impl Checker<'_> {
         }
         match self.system.enum_type(name) {
             Ok(e) => Some(e),
-            Err(e) => self.error_hint(span, format!("Unknown enum: {name}"), e.hint),
+            Err(e) => self.error_hint(span, format!("there is no type 'enum {name}'"), e.hint),
         }
     }
 }

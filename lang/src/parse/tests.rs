@@ -23,7 +23,7 @@ fn script(text: &str) -> ast::Script {
 
 #[test]
 fn spans_mark_the_call() {
-    let s = script("begin { print(kaddr(\"asdfzzzzzzz\")) }");
+    let s = script("begin { print(kaddr(\"nosuch_name\")) }");
     let ast::StmtKind::Expr(ast::Expr { kind: ast::ExprKind::Call { args, .. }, .. }) =
         &s.probes[0].body.stmts[0].kind
     else {

@@ -124,7 +124,7 @@ impl LiveSystem {
         match found {
             Some(0) => Err(SystemError::new(kallsyms::hidden().to_string())),
             Some(addr) => Ok(addr),
-            None => Err(SystemError::new(format!("Failed to resolve kernel symbol: {name}"))),
+            None => Err(SystemError::new(format!("there is no kernel symbol '{name}'"))),
         }
     }
 }
@@ -161,9 +161,9 @@ mod tests {
 
     #[test]
     fn an_unknown_symbol_is_named() {
-        match LiveSystem::new().kaddr("asdfzzzzzzz") {
+        match LiveSystem::new().kaddr("nosuch_symbol") {
             Err(e) if e.message.contains("kallsyms") => eprintln!("skipped: {}", e.message),
-            other => assert_eq!(other.unwrap_err().message, "Failed to resolve kernel symbol: asdfzzzzzzz"),
+            other => assert_eq!(other.unwrap_err().message, "there is no kernel symbol 'nosuch_symbol'"),
         }
     }
 

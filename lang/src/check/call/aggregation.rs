@@ -50,7 +50,7 @@ impl Checker<'_> {
         let Some(bits) = bits else { return Some(Agg::Hist { bits: 0 }) };
         match self.const_int(bits, "the number of bits of hist()")? {
             n @ 0..=5 => Some(Agg::Hist { bits: n as u8 }),
-            n => self.error(bits.span, format!("hist: bits {n} must be 0..5")),
+            n => self.error(bits.span, format!("hist() takes 0 to 5 bits, not {n}")),
         }
     }
 
@@ -62,13 +62,10 @@ impl Checker<'_> {
         let [min, max, step] = values;
         let (min, max, step) = (min?, max?, step?);
         if step < 1 {
-            return self.error(span, format!("lhist() step must be >= 1 ({step} provided)"));
+            return self.error(span, format!("lhist() needs a step of at least 1, not {step}"));
         }
         if min >= max {
-            return self.error(
-                span,
-                format!("lhist() min must be less than max (provided min {min} and max {max})"),
-            );
+            return self.error(span, format!("lhist() counts from min up to max: {min} is not below {max}"));
         }
         let narrow = |v: i128| i64::try_from(v).ok();
         let (Some(min), Some(max), Some(step)) = (narrow(min), narrow(max), narrow(step)) else {
@@ -78,7 +75,9 @@ impl Checker<'_> {
         if buckets > MAX_LHIST_BUCKETS {
             return self.error(
                 span,
-                format!("lhist() too many buckets, must be <= {MAX_LHIST_BUCKETS} (would need {buckets})"),
+                format!(
+                    "lhist() has at most {MAX_LHIST_BUCKETS} buckets: these bounds and step make {buckets}"
+                ),
             );
         }
         debug_assert!(lhist_buckets(min, max, step) >= 2);

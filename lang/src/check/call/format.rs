@@ -44,15 +44,8 @@ impl Checker<'_> {
             })
             .collect();
         if convs.len() != rest.len() {
-            let few = if rest.len() < convs.len() { "not enough" } else { "too many" };
-            return self.error(
-                span,
-                format!(
-                    "{few} arguments for format string ({} supplied, {} expected)",
-                    rest.len(),
-                    convs.len()
-                ),
-            );
+            let wanted = super::arguments(convs.len());
+            return self.error(span, format!("the format takes {wanted}, not {}", rest.len()));
         }
         let values = values.into_iter().collect::<Option<Vec<_>>>()?;
         let mut ok = true;
@@ -72,7 +65,7 @@ impl Checker<'_> {
         };
         self.error_hint(
             value.span,
-            format!("unsupported format specifier for type '{}': {}", value.ty, letter(conv.kind)),
+            format!("%{} cannot print {}", letter(conv.kind), value.ty),
             Some(hint.into()),
         )
     }
@@ -81,7 +74,10 @@ impl Checker<'_> {
     pub(crate) fn printable(&mut self, e: &ast::Expr, function: &str) -> Typed {
         let typed = self.value(e)?;
         if let Type::Agg(Agg::Hist { .. } | Agg::LHist { .. }) = typed.ty {
-            return self.error(e.span, format!("{} type passed to {function} is not printable", typed.ty));
+            return self.error(
+                e.span,
+                format!("{function} cannot print {}: print the map itself (print(@x))", typed.ty),
+            );
         }
         self.complete_deep(&typed.ty, e.span)?;
         Some(typed)

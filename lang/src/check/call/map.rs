@@ -8,8 +8,6 @@ use crate::check::{Checker, Typed};
 use crate::hir::{EmitKind, Expr, ExprKind, MapId, Stmt, StmtKind};
 use crate::types::{I64, Type};
 
-const NEEDS_KEYS: &str = "expects a map with explicit keys (non-scalar map)";
-
 impl Checker<'_> {
     /// `clear(@m)`, `zero(@m)`
     pub(crate) fn whole_map(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
@@ -23,7 +21,7 @@ impl Checker<'_> {
             Ast::MapIndex { map, .. } => Some(format!("{name}() works on the whole map: {name}(@{map})")),
             _ => None,
         };
-        self.error_hint(e.span, format!("{name}() expects a map argument"), hint)
+        self.error_hint(e.span, format!("{name}() needs a map"), hint)
     }
 
     /// `delete(@m)`, `delete(@m, key)`, `delete(@m[key])`
@@ -54,7 +52,7 @@ impl Checker<'_> {
         if self.is_keyed(map) == Some(true) {
             return self.error_hint(
                 span,
-                "call to delete() with a single argument expects a map without explicit keys (scalar map)",
+                "delete() needs the key of an entry: this map has keys",
                 Some("delete(@map, key) removes one entry, clear(@map) all".into()),
             );
         }
@@ -63,7 +61,7 @@ impl Checker<'_> {
 
     fn needs_keys(&mut self, map: MapId, call: &str, span: Span) -> Option<()> {
         if self.is_keyed(map) == Some(false) {
-            return self.error(span, format!("call to {call} {NEEDS_KEYS}"));
+            return self.error(span, format!("{call} needs a map with keys"));
         }
         Some(())
     }
@@ -73,7 +71,7 @@ impl Checker<'_> {
         let (map, key) = match (&args[0].kind, args.get(1)) {
             (Ast::Map(_), Some(key)) => (self.named_map(&args[0])?, key),
             (Ast::MapIndex { map, key }, None) => (self.map_id(map, args[0].span), &**key),
-            (Ast::Map(_), None) => return self.error(span, "has_key() requires 2 arguments (1 provided)"),
+            (Ast::Map(_), None) => return self.error(span, "has_key() needs a map and a key"),
             _ => return self.no_map("has_key", &args[0]),
         };
         self.needs_keys(map, "has_key()", span)?;
@@ -99,7 +97,10 @@ impl Checker<'_> {
         let key = Box::new(key?);
         let value = Expr { kind: ExprKind::MapGet { map, key: Some(key.clone()) }, ty, span };
         let Some(var) = self.lookup(name) else {
-            return self.error(result.span, format!("Undefined or undeclared variable: ${name}"));
+            return self.error(
+                result.span,
+                format!("there is no variable ${name} here: declare it first (let ${name};)"),
+            );
         };
         let assign = self.assign_var(var, value, span)?;
         let found = self.temporary("found", Type::Bool, span);
@@ -140,7 +141,7 @@ impl Checker<'_> {
                 Some(Expr { kind: length, ty: I64, span })
             }
             ref ty => {
-                let message = format!("len() expects a map or stack to be provided, got {ty}");
+                let message = format!("len() takes a map, a stack, an array or a text, not {ty}");
                 self.error(args[0].span, message)
             }
         }

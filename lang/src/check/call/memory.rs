@@ -17,7 +17,7 @@ impl Checker<'_> {
             Type::Str(n) => Some(*n),
             Type::Ptr { .. } | Type::Int { .. } | Type::Array { .. } => None,
             ty => {
-                let message = format!("buf() expects an integer, string, or array argument but saw {ty}");
+                let message = format!("buf() takes a pointer, an integer, an array or a text, not {ty}");
                 return self.error(args[0].span, message);
             }
         };
@@ -26,7 +26,7 @@ impl Checker<'_> {
             None => match fixed {
                 Some(n) => (n, None),
                 None => {
-                    let message = format!("buf() expects a length argument for non-array type {}", data.ty);
+                    let message = format!("buf() needs a length: {} does not have one", data.ty);
                     return self.error(span, message);
                 }
             },
@@ -48,15 +48,10 @@ impl Checker<'_> {
             return Some((most, Some(Box::new(to_int(typed, U64)))));
         };
         if n < 0 {
-            return self.error(e.span, format!("{function}() cannot use negative length ({n})"));
+            return self.error(e.span, format!("the length of {function}() is negative: {n}"));
         }
         if n > i128::from(most) {
-            self.warn(
-                e.span,
-                format!(
-                    "length param ({n}) is too long and will be shortened to {most} bytes (see max_strlen)"
-                ),
-            );
+            self.warn(e.span, format!("{most} bytes are read, not {n}: config max_strlen is the limit"));
         }
         Some(((n.clamp(1, i128::from(most))) as u32, None))
     }
@@ -81,7 +76,7 @@ impl Checker<'_> {
             Type::Ptr { .. } => in_space(&e.ty, space),
             Type::Int { .. } => Type::ptr(U64, space),
             ty => {
-                let message = format!("{name}() only supports integer or pointer arguments ({ty} provided)");
+                let message = format!("{name}() takes an integer or a pointer, not {ty}");
                 return self.error(args[0].span, message);
             }
         };

@@ -40,7 +40,10 @@ impl Checker<'_> {
                 Piece::Text(t) => message.push_str(t),
                 Piece::Conv(_) => match values.next().and_then(shown) {
                     Some(value) => message.push_str(&value),
-                    None => return self.error(span, "fail() arguments need to be literals"),
+                    None => {
+                        return self
+                            .error(span, "fail() can only show what is known when the script is compiled");
+                    }
                 },
             }
         }

@@ -42,7 +42,7 @@ fn statement(kind: StmtKind, span: Span) -> Typed {
     Some(Expr { kind: ExprKind::Block(stmts, Box::new(nothing(span))), ty: Type::Void, span })
 }
 
-/// Functions of the reference that are not made yet.
+/// Functions of bpftrace that do not exist here yet.
 const NOT_YET: &[&str] = &[
     "debugf",
     "dw_ustack",
@@ -113,7 +113,7 @@ impl Checker<'_> {
             "static_assert" => self.static_assert(args, span),
             _ if text.starts_with("is_") => self.question(text, args, span),
             _ if self.aggregation(name, args, span).is_some() => {
-                self.error(span, format!("{text}() must be assigned directly to a map"))
+                self.error(span, format!("{text}() collects in a map: write @x = {text}(…)"))
             }
             _ => self.error(span, format!("function '{text}' is not supported here")),
         }
@@ -133,7 +133,7 @@ impl Checker<'_> {
             }
         }
         if !args.is_empty() && stdlib::builtin(&name.text).is_some() {
-            let message = format!("{}() requires no arguments ({} provided)", name.text, args.len());
+            let message = format!("{}() takes no arguments, not {}", name.text, args.len());
             return self.error(span, message);
         }
         if let Some(typed) = self.builtin(&name.text, span) {
@@ -141,7 +141,7 @@ impl Checker<'_> {
         }
         let known = stdlib::functions().map(|f| f.name).chain(stdlib::BUILTINS.iter().map(|b| b.name));
         let hint = did_you_mean(&name.text, known);
-        self.error_hint(span, format!("Unknown function: '{}'", name.text), hint)
+        self.error_hint(span, format!("there is no function '{}'", name.text), hint)
     }
 
     /// What the table says of a function: number of arguments, `--unsafe`, kinds of probes.
@@ -150,26 +150,26 @@ impl Checker<'_> {
         let least = f.min_args();
         let most = f.max_args();
         let message = match most {
-            Some(most) if least == most && given != most => Some(format!("requires {}", arguments(most))),
-            _ if given < least => Some(format!("requires at least {}", arguments(least))),
-            Some(most) if given > most => Some(format!("takes up to {}", arguments(most))),
+            Some(most) if least == most && given != most => Some(format!("takes {}", arguments(most))),
+            _ if given < least => Some(format!("takes at least {}", arguments(least))),
+            Some(most) if given > most => Some(format!("takes at most {}", arguments(most))),
             _ => None,
         };
         if let Some(message) = message {
             let hint = Some(f.signature());
-            return self.error_hint(span, format!("{}() {message} ({given} provided)", f.name), hint);
+            return self.error_hint(span, format!("{}() {message}, not {given}", f.name), hint);
         }
         if f.needs_unsafe && !self.options.allow_unsafe {
             return self.error_hint(
                 span,
-                format!("{}() is an unsafe function being used in safe mode", f.name),
+                format!("{}() acts on the system, which a script may not do unasked", f.name),
                 Some("--unsafe allows it".into()),
             );
         }
         let here = self.view.kind.name();
         if !f.probes.is_empty() && !f.probes.contains(&here) {
-            let hint = Some(format!("it can be used with {}", f.probes.join(", ")));
-            return self.error_hint(span, format!("{} can not be used with \"{here}\" probes", f.name), hint);
+            let hint = Some(format!("it works in {}", f.probes.join(", ")));
+            return self.error_hint(span, format!("{}() does not work in {here} probes", f.name), hint);
         }
         Some(())
     }
@@ -182,11 +182,11 @@ impl Checker<'_> {
         };
         match typed.kind {
             ExprKind::Text(bytes) => Some(bytes),
-            _ => self.error(e.span, format!("{function}() expects a string literal ({} provided)", typed.ty)),
+            _ => self.error(e.span, format!("{function}() takes a text in quotes here, not {}", typed.ty)),
         }
     }
 
-    /// A literal as text; bytes that are no UTF-8 become the replacement character.
+    /// A literal as text; bytes that are not UTF-8 become the replacement character.
     fn literal_text(&mut self, e: &ast::Expr, function: &str) -> Option<String> {
         self.literal(e, function).map(|b| String::from_utf8_lossy(&b).into_owned())
     }
@@ -200,7 +200,7 @@ impl Checker<'_> {
         match typed.ty {
             Type::Str(_) => Some(typed),
             Type::ProbeName => self.probe_as_text_here(),
-            ref ty => self.error(e.span, format!("{function}() expects a text, got {ty}")),
+            ref ty => self.error(e.span, format!("{function}() takes a text, not {ty}")),
         }
     }
 }

@@ -30,10 +30,10 @@ impl Checker<'_> {
             Type::Int { .. } => to_int(typed, U32),
             Type::Array { .. } | Type::Str(_) if matches!(typed.ty.size(), 4 | 16) => as_bytes(typed),
             Type::Array { .. } | Type::Str(_) => {
-                return self.error(addr.span, "ntop() argument must be 4 or 16 bytes in size");
+                return self.error(addr.span, "ntop() takes an address of 4 or 16 bytes");
             }
             ty => {
-                let message = format!("ntop() expects an integer or array argument, got {ty}");
+                let message = format!("ntop() takes an integer or an array, not {ty}");
                 return self.error(addr.span, message);
             }
         };
@@ -48,7 +48,7 @@ impl Checker<'_> {
             Ok(IpAddr::V4(a)) => a.octets().to_vec(),
             Ok(IpAddr::V6(a)) => a.octets().to_vec(),
             Err(_) => {
-                let message = format!("pton() expects a valid IPv4/IPv6 address, got {text}");
+                let message = format!("'{text}' is neither an IPv4 nor an IPv6 address");
                 return self.error(args[0].span, message);
             }
         };
@@ -63,14 +63,15 @@ impl Checker<'_> {
             Type::Ptr { .. } => {}
             Type::Array { .. } if typed.ty.size() >= 6 => {}
             Type::Array { .. } => {
-                return self.error(args[0].span, "macaddr() argument must be at least 6 bytes in size");
+                return self
+                    .error(args[0].span, "macaddr() takes an address of 6 bytes: this array is shorter");
             }
             Type::Str(n) if *n >= 6 && !matches!(typed.kind, ExprKind::Text(_)) => {}
             Type::Str(_) => {
-                return self.error(args[0].span, "macaddr() does not support literal string arguments");
+                return self.error(args[0].span, "macaddr() takes bytes in memory, not a text in quotes");
             }
             ty => {
-                let message = format!("macaddr() only supports array or pointer arguments ({ty} provided)");
+                let message = format!("macaddr() takes an array or a pointer, not {ty}");
                 return self.error(args[0].span, message);
             }
         }

@@ -17,7 +17,7 @@ impl Checker<'_> {
             return self.print_map(args, span);
         }
         if args.len() > 1 {
-            let message = format!("Non-map print() only takes 1 argument, {} found", args.len());
+            let message = "print() takes top and div for a whole map only: print(@x, top, div)";
             return self.error(span, message);
         }
         if let Ast::MapIndex { map, key } = &value.kind {
@@ -42,8 +42,7 @@ impl Checker<'_> {
         if self.scopes.loops > 0 {
             self.warn(
                 span,
-                "Due to its asynchronous nature using 'print()' in a loop can lead to unexpected behavior. The map \
-                 will likely be updated before the runtime can 'print' it.",
+                "the map is printed some time later: it may have changed until then, above all in a loop",
             );
         }
         let [top, div] = limits;
@@ -81,7 +80,7 @@ impl Checker<'_> {
             Type::Ptr { .. } => array,
             Type::Int { .. } => self.as_pointer(array, chars),
             ty => {
-                let message = format!("join() only supports int or pointer arguments ({ty} provided)");
+                let message = format!("join() takes an integer or a pointer, not {ty}");
                 return self.error(args[0].span, message);
             }
         };

@@ -40,12 +40,12 @@ impl Checker<'_> {
                 let name = String::from_utf8_lossy(name).into_owned();
                 match signal_number(&name) {
                     Some(n) => constant(n as u64, U32, typed.span),
-                    None => return self.error(args[0].span, format!("{name} is not a valid signal")),
+                    None => return self.error(args[0].span, format!("there is no signal '{name}'")),
                 }
             }
             (_, Type::Int { .. }) => to_int(typed, U32),
             (_, ty) => {
-                let message = format!("signal() expects a signal's number or name, got {ty}");
+                let message = format!("signal() takes a signal's number or name, not {ty}");
                 return self.error(args[0].span, message);
             }
         };

@@ -18,7 +18,9 @@ impl Checker<'_> {
             [] => (None, None),
             [mode @ ast::Expr { kind: Ast::Ident(_), .. }, rest @ ..] => (Some(mode), rest.first()),
             [limit] => (None, Some(limit)),
-            [first, ..] => return self.error(first.span, "Expected stack mode as first argument"),
+            [first, ..] => {
+                return self.error(first.span, "the mode stands first, then the limit");
+            }
         };
         if let Some(mode) = mode {
             stack.mode = self.stack_mode(mode)?;
@@ -28,7 +30,7 @@ impl Checker<'_> {
         }
         if stack.mode == StackMode::BuildId && name == "kstack" {
             if mode.is_some() {
-                return self.error(span, "'build_id' stack mode can only be used for ustack");
+                return self.error(span, "kstack has no build_id: that mode belongs to ustack");
             }
             stack.mode = StackMode::Raw;
         }
@@ -50,7 +52,7 @@ impl Checker<'_> {
             Some(mode) => Some(mode),
             None => self.error_hint(
                 word.span,
-                format!("Unknown stack mode: '{name}'"),
+                format!("there is no stack mode '{name}'"),
                 Some("modes are bpftrace, perf, raw and, for ustack, build_id".into()),
             ),
         }
@@ -58,11 +60,9 @@ impl Checker<'_> {
 
     fn stack_depth(&mut self, name: &str, limit: &ast::Expr) -> Option<u16> {
         match self.const_int(limit, &format!("the limit of {name}()"))? {
-            n if n < 1 => self.error(limit.span, format!("{name}: invalid limit value: {n}")),
-            n if n > i128::from(MAX_DEPTH) => self.error(
-                limit.span,
-                format!("{name}([int limit]): limit shouldn't exceed {MAX_DEPTH}, {n} given"),
-            ),
+            n if n < 1 || n > i128::from(MAX_DEPTH) => {
+                self.error(limit.span, format!("{name}() takes 1 to {MAX_DEPTH} frames, not {n}"))
+            }
             n => Some(n as u16),
         }
     }

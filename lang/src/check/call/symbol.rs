@@ -17,7 +17,7 @@ impl Checker<'_> {
             Type::Int { .. } => to_int(e, U64),
             Type::Ptr { .. } | Type::Ksym => convert(e, U64),
             ty => {
-                let message = format!("{name}() expects an integer or pointer argument, got {ty}");
+                let message = format!("{name}() takes an integer or a pointer, not {ty}");
                 return self.error(args[0].span, message);
             }
         };
@@ -40,7 +40,7 @@ impl Checker<'_> {
         let name = self.literal_text(&args[0], "uaddr")?;
         let path = match self.view.attach.as_ref().map(|a| &a.kind) {
             Some(Attach::Uprobe { path, .. }) => path.clone(),
-            _ => return self.error(span, "uaddr() can only be used in uprobes"),
+            _ => return self.error(span, "uaddr() works in uprobes only, which name the program"),
         };
         let answer = self.system.uaddr(&path, &name);
         let (address, size) = self.ask(span, answer)?;
@@ -54,7 +54,7 @@ impl Checker<'_> {
             let names = self.system.register_names();
             let hint = did_you_mean(&name, names.iter().copied())
                 .unwrap_or_else(|| format!("registers are {}", names.join(", ")));
-            let message = format!("'{name}' is not a valid register on this architecture");
+            let message = format!("this processor has no register '{name}'");
             return self.error_hint(args[0].span, message, Some(hint));
         };
         let value = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };

@@ -34,9 +34,7 @@ impl Checker<'_> {
             }
             Type::Array { elem, .. } if elem.size() == 1 => e,
             ty => {
-                let message = format!(
-                    "str() expects a string, integer or a pointer type as first argument ({ty} provided)"
-                );
+                let message = format!("str() takes a pointer, an integer or a text, not {ty}");
                 return self.error(args[0].span, message);
             }
         };
@@ -50,7 +48,7 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::StrFrom { ptr: Box::new(ptr), len }, ty: Type::Str(size), span })
     }
 
-    /// A text that is one already. Of a literal the length counts the bytes without a NUL, as in the reference.
+    /// A text that is one already. Of a literal the length counts the bytes without a NUL, as in bpftrace.
     fn cut(&mut self, e: Expr, length: Option<(u32, Option<Box<Expr>>)>, span: Span) -> Typed {
         let (Type::Str(n), Some((size, at_run_time))) = (&e.ty, length) else {
             return Some(Expr { span, ..e });
@@ -89,7 +87,7 @@ impl Checker<'_> {
         let (a, b) = (a?, b?);
         match u32::try_from(n) {
             Ok(n) => Some(Expr { kind: ExprKind::Strncmp(Box::new(a), Box::new(b), n), ty: U64, span }),
-            Err(_) => self.error(args[2].span, "Builtin strncmp requires a non-negative literal"),
+            Err(_) => self.error(args[2].span, "the length of strncmp() is negative or too large"),
         }
     }
 

@@ -34,7 +34,7 @@ impl Checker<'_> {
             "tai" => Builtin::NsecsTai,
             "sw_tai" => Builtin::NsecsSwTai,
             other => {
-                let message = format!("Invalid timestamp mode: {other}");
+                let message = format!("there is no clock '{other}'");
                 return self.error_hint(
                     span,
                     message,
@@ -50,11 +50,14 @@ impl Checker<'_> {
         let format = self.literal_text(&args[0], "strftime");
         let time = self.int_value(&args[1], "strftime()")?;
         if const_value(&time).is_some_and(|v| v < 0) {
-            return self.error(args[1].span, "strftime() does not accept negative timestamps");
+            return self.error(args[1].span, "strftime() takes a time after 0, not a negative one");
         }
         let base = match &time.kind {
             ExprKind::Builtin(Builtin::NsecsMonotonic) => {
-                return self.error(args[1].span, "strftime() can not take a monotonic timestamp");
+                return self.error(
+                    args[1].span,
+                    "strftime() cannot date nsecs(monotonic): that clock stops while the machine sleeps",
+                );
             }
             ExprKind::Builtin(Builtin::NsecsTai | Builtin::NsecsSwTai) => TimeBase::Tai,
             _ => TimeBase::Boot,

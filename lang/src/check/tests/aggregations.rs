@@ -60,8 +60,9 @@ fn what_has_no_scalar_can_only_be_printed() {
         messages(
             "begin { @h = hist(1); print(@h + 1); print(@h); @s[1] = stats(1); print(@s[1]); for ($kv : @s) { } }"
         ),
-        "ERROR: Value 'hist_t' cannot be used in an expression\nHINT: print(@h) prints it\n\
-         ERROR: @s holds 'stats_t', which cannot be used for iteration\n"
+        "ERROR: @h holds 'hist_t', which has no single value\n\
+         HINT: print(@h) prints it\n\
+         ERROR: a loop cannot read @s: its values are 'stats_t'\n"
     );
 }
 
@@ -69,7 +70,8 @@ fn what_has_no_scalar_can_only_be_printed() {
 fn they_stand_only_where_a_map_is_assigned() {
     assert_eq!(
         messages("begin { $x = count(); print(sum(1)); }"),
-        "ERROR: count() must be assigned directly to a map\nERROR: sum() must be assigned directly to a map\n"
+        "ERROR: count() collects in a map: write @x = count(…)\n\
+         ERROR: sum() collects in a map: write @x = sum(…)\n"
     );
     check(
         "begin { @ = { let $a = 100; avg($a) }; }",
@@ -87,14 +89,15 @@ fn they_stand_only_where_a_map_is_assigned() {
 #[test]
 fn arguments_are_checked() {
     let one = |call: &str| messages(&format!("begin {{ @x = {call}; }}"));
-    assert_eq!(one("count(1)"), "ERROR: count() requires no arguments (1 provided)\nHINT: count_t count()\n");
-    assert_eq!(one("sum(\"a\")"), "ERROR: sum() only supports integer arguments (string[2] provided)\n");
-    assert_eq!(one("hist(1, 6)"), "ERROR: hist: bits 6 must be 0..5\n");
-    assert!(one("hist(1, pid)").contains("must be a constant"));
     assert_eq!(
-        one("lhist(1, 5, 1, 1)"),
-        "ERROR: lhist() min must be less than max (provided min 5 and max 1)\n"
+        one("count(1)"),
+        "ERROR: count() takes no arguments, not 1\n\
+                                 HINT: count_t count()\n"
     );
-    assert_eq!(one("lhist(1, 0, 10, 0)"), "ERROR: lhist() step must be >= 1 (0 provided)\n");
-    assert!(one("lhist(1, 0, 10000, 1)").contains("too many buckets"));
+    assert_eq!(one("sum(\"a\")"), "ERROR: sum() takes an integer, not string[2]\n");
+    assert_eq!(one("hist(1, 6)"), "ERROR: hist() takes 0 to 5 bits, not 6\n");
+    assert!(one("hist(1, pid)").contains("must be a constant"));
+    assert_eq!(one("lhist(1, 5, 1, 1)"), "ERROR: lhist() counts from min up to max: 5 is not below 1\n");
+    assert_eq!(one("lhist(1, 0, 10, 0)"), "ERROR: lhist() needs a step of at least 1, not 0\n");
+    assert!(one("lhist(1, 0, 10000, 1)").contains("at most 1000 buckets"));
 }

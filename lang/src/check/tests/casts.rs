@@ -57,8 +57,9 @@ fn to_enums() {
     );
     assert_eq!(
         messages("begin { print((enum color)5); print((enum nosuch)1); }"),
-        "ERROR: Enum: color doesn't contain a variant value of 5\nHINT: its constants are RED, GREEN, BLUE\n\
-         ERROR: Unknown enum: nosuch\n"
+        "ERROR: no constant of enum color has the value 5\n\
+         HINT: its constants are RED, GREEN, BLUE\n\
+         ERROR: there is no type 'enum nosuch'\n"
     );
 }
 
@@ -75,7 +76,8 @@ fn of_texts() {
     );
     assert_eq!(
         messages("begin { print((uint64)\"abcd\"); }"),
-        "ERROR: Cannot cast from \"string[5]\" to \"uint64\"\nHINT: a text can only be cast to int8[]\n"
+        "ERROR: 'string[5]' cannot be cast to 'uint64'\n\
+         HINT: a text can only be cast to int8[]\n"
     );
 }
 
@@ -83,13 +85,12 @@ fn of_texts() {
 fn to_unknown_types() {
     assert_eq!(
         messages("begin { print((task *)0); print((struct nosuch *)0); let $x: nosuch_t; }"),
-        "ERROR: Cannot resolve unknown type \"task\"\nHINT: did you mean 'struct task'?\n\
-         ERROR: Cannot resolve unknown type \"struct nosuch\"\n\
-         ERROR: Cannot resolve unknown type \"nosuch_t\"\n"
+        "ERROR: there is no type 'task'\n\
+         HINT: did you mean 'struct task'?\n\
+         ERROR: there is no type 'struct nosuch'\n\
+         ERROR: there is no type 'nosuch_t'\n"
     );
-    assert!(
-        messages("begin { print((struct task)1); }").contains("Cannot cast from \"int8\" to \"struct task\"")
-    );
+    assert!(messages("begin { print((struct task)1); }").contains("'int8' cannot be cast to 'struct task'"));
 }
 
 #[test]

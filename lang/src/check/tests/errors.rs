@@ -7,18 +7,18 @@ fn texts_do_not_compute() {
     check(
         "begin { print(\"a\" + \"b\"); print(\"a\" < \"b\"); print(-\"a\"); print(\"a\" == 5); print((1, 2) == (1, \"a\")); }",
         expect![[r#"
-            stdin:1:15-24: ERROR: The + operator can not be used on expressions of types string[2], string[2]
+            stdin:1:15-24: ERROR: '+' does not work on string[2] and string[2]
             begin { print("a" + "b"); print("a" < "b"); print(-"a"); print("a" == 5); print((1, 2) == (1, "a")); }
                           ~~~~~~~~~
             HINT: printf("%s%s", a, b) prints texts one after another
-            stdin:1:33-42: ERROR: The < operator can not be used on expressions of types string[2], string[2]
+            stdin:1:33-42: ERROR: '<' does not work on string[2] and string[2]
             begin { print("a" + "b"); print("a" < "b"); print(-"a"); print("a" == 5); print((1, 2) == (1, "a")); }
                                             ~~~~~~~~~
             HINT: texts compare with == and != only
-            stdin:1:51-55: ERROR: The - operator can not be used on expressions of type 'string[2]'
+            stdin:1:51-55: ERROR: '-' does not work on string[2]
             begin { print("a" + "b"); print("a" < "b"); print(-"a"); print("a" == 5); print((1, 2) == (1, "a")); }
                                                               ~~~~
-            stdin:1:64-72: ERROR: Type mismatch for '==': comparing string[2] with int8
+            stdin:1:64-72: ERROR: '==' cannot compare string[2] with int8
             begin { print("a" + "b"); print("a" < "b"); print(-"a"); print("a" == 5); print((1, 2) == (1, "a")); }
                                                                            ~~~~~~~~
             stdin:1:64-67: NOTE: left (string[2])
@@ -27,7 +27,7 @@ fn texts_do_not_compute() {
             stdin:1:71-72: NOTE: right (int8)
             begin { print("a" + "b"); print("a" < "b"); print(-"a"); print("a" == 5); print((1, 2) == (1, "a")); }
                                                                                   ~
-            stdin:1:81-99: ERROR: Type mismatch for '==': comparing (int8,int8) with (int8,string[2])
+            stdin:1:81-99: ERROR: '==' cannot compare (int8,int8) with (int8,string[2])
             begin { print("a" + "b"); print("a" < "b"); print(-"a"); print("a" == 5); print((1, 2) == (1, "a")); }
                                                                                             ~~~~~~~~~~~~~~~~~~
             stdin:1:81-87: NOTE: left ((int8,int8))
@@ -45,13 +45,13 @@ fn several_errors_in_one_run() {
     check(
         "begin { $x = nosuch; print($x.y); @a = $x; print(@a); print(other); }",
         expect![[r#"
-        stdin:1:14-20: ERROR: Unknown identifier: 'nosuch'
-        begin { $x = nosuch; print($x.y); @a = $x; print(@a); print(other); }
-                     ~~~~~~
-        stdin:1:61-66: ERROR: Unknown identifier: 'other'
-        begin { $x = nosuch; print($x.y); @a = $x; print(@a); print(other); }
-                                                                    ~~~~~
-    "#]],
+            stdin:1:14-20: ERROR: nothing here is called 'nosuch'
+            begin { $x = nosuch; print($x.y); @a = $x; print(@a); print(other); }
+                         ~~~~~~
+            stdin:1:61-66: ERROR: nothing here is called 'other'
+            begin { $x = nosuch; print($x.y); @a = $x; print(@a); print(other); }
+                                                                        ~~~~~
+        "#]],
     );
 }
 
@@ -80,6 +80,6 @@ fn enums_and_constants() {
 fn a_body_for_several_probes_says_it_once() {
     assert_eq!(
         messages("kprobe:vfs_read, kretprobe:vfs_read, begin { nosuch(); }"),
-        "ERROR: Unknown function: 'nosuch'\n"
+        "ERROR: there is no function 'nosuch'\n"
     );
 }

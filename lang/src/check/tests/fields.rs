@@ -33,9 +33,12 @@ fn unknown_members_offer_near_ones() {
         messages(
             "kprobe:vfs_read { $t = (struct task *)arg0; print($t.pidd); print(arg0.x); print($t.pid.x); }"
         ),
-        "ERROR: Struct/union of type 'struct task' does not contain a field named 'pidd'\nHINT: did you mean 'pid'?\n\
-         ERROR: Can not access field 'x' on expression of type 'uint64'\nHINT: cast it first: ((struct NAME *)x).x\n\
-         ERROR: Can not access field 'x' on expression of type 'uint32'\nHINT: cast it first: ((struct NAME *)x).x\n"
+        "ERROR: 'struct task' has no field 'pidd'\n\
+         HINT: did you mean 'pid'?\n\
+         ERROR: 'uint64' has no fields, so no 'x'\n\
+         HINT: cast it first: ((struct NAME *)x).x\n\
+         ERROR: 'uint32' has no fields, so no 'x'\n\
+         HINT: cast it first: ((struct NAME *)x).x\n"
     );
 }
 
@@ -77,10 +80,10 @@ fn indices_are_checked_where_they_are_known() {
         messages(
             "kprobe:vfs_read { $t = (struct task *)arg0; print($t.list[5]); print((1, 2)[7]); print((1, 2).2); print(pid[0]); }"
         ),
-        "ERROR: the index 5 is out of bounds for array of size 4\n\
-         ERROR: Invalid tuple index: 7. Found 2 elements in tuple.\n\
-         ERROR: Invalid tuple index: 2. Found 2 elements in tuple.\n\
-         ERROR: The array index operator [] can only be used on arrays, pointers, and tuples, found uint32.\n"
+        "ERROR: there is no element 5: the array has 4, counted from 0\n\
+         ERROR: there is no field 7: the tuple has 2, counted from 0\n\
+         ERROR: there is no field 2: the tuple has 2, counted from 0\n\
+         ERROR: uint32 has no elements: arrays, pointers, texts and tuples have\n"
     );
     check(
         "kprobe:vfs_read { $t = (struct task *)arg0; $i = (uint8)arg1; print($t.list[$i]); print($t[1].pid); print((1, \"a\")[1 - 1]); }",
@@ -118,11 +121,11 @@ fn pointers_step_by_what_they_point_to() {
     );
     assert_eq!(
         messages("begin { $p = (int32 *)1; print($p * 2); print(*(void *)1); print(*\"a\"); }"),
-        "ERROR: The * operator can not be used on expressions of types int32 *, int8\n\
+        "ERROR: '*' does not work on int32 * and int8\n\
          HINT: cast the pointer to uint64 to compute with its address\n\
-         ERROR: Can not dereference type 'void *': what it points to is not known\n\
+         ERROR: '*' cannot read from 'void *': what it points to is not known\n\
          HINT: cast it first: *(uint64 *)x\n\
-         ERROR: Can not dereference type 'string[2]'. It is not a pointer.\n"
+         ERROR: '*' reads where a pointer points: 'string[2]' is not one\n"
     );
 }
 

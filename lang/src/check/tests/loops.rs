@@ -25,9 +25,9 @@ fn ranges_and_maps() {
     );
     assert_eq!(
         messages("begin { for ($i : \"a\"..5) { } @s = 1; for ($k : @s) { } for ($k : @none) { } }"),
-        "ERROR: Loop range requires an integer for the start value\n\
-         ERROR: @s has no explicit keys (scalar map), and cannot be used for iteration\n\
-         ERROR: Undefined map: @none\n"
+        "ERROR: the start of a range is an integer\n\
+         ERROR: @s holds one value: a loop goes over maps with keys\n\
+         ERROR: nothing is ever assigned to @none\n"
     );
 }
 
@@ -36,22 +36,23 @@ fn while_and_unroll() {
     check(
         "begin { $i = 0; while ($i < 5) { $i++; } unroll (3) { print(1); } }",
         expect![[r#"
-        stdin:1:17-30: WARNING: While loops are deprecated and may be removed in the future.
-        begin { $i = 0; while ($i < 5) { $i++; } unroll (3) { print(1); } }
-                        ~~~~~~~~~~~~~
-        HINT: For loops support ranges (e.g. `for ($x : $start..$end) { ... }`), and can be used in place of while.
-        probe begin#0 (None)
-          local $i.0: int64
-          $i.0 = 0:int64
-          while ($i.0 <s 5:int64)
-            ($i.0 +1)
-          unroll 3
-            Print(1:int8)
-    "#]],
+            stdin:1:17-30: WARNING: the language may lose 'while': prefer 'for'
+            begin { $i = 0; while ($i < 5) { $i++; } unroll (3) { print(1); } }
+                            ~~~~~~~~~~~~~
+            HINT: a counting loop is written: for ($i : 0..10) { print($i); }
+            probe begin#0 (None)
+              local $i.0: int64
+              $i.0 = 0:int64
+              while ($i.0 <s 5:int64)
+                ($i.0 +1)
+              unroll 3
+                Print(1:int8)
+        "#]],
     );
     assert_eq!(
         messages("begin { unroll (0) { } unroll (101) { } unroll (pid) { } }"),
-        "ERROR: unroll minimum value is 1\nERROR: unroll maximum value is 100\n\
+        "ERROR: unroll needs at least 1 round\n\
+         ERROR: unroll makes at most 100 rounds\n\
          ERROR: the number of rounds of unroll must be a constant: its value is needed when the script is compiled\n"
     );
 }
@@ -60,11 +61,11 @@ fn while_and_unroll() {
 fn jumps_need_a_loop() {
     assert_eq!(
         messages("begin { break; } end { if (1) { continue; } return \"a\"; }"),
-        "ERROR: 'break' statement is not allowed outside of a loop\n\
-         ERROR: 'continue' statement is not allowed outside of a loop\n\
-         ERROR: Probe return values can only be integers. Found string[2]\n"
+        "ERROR: 'break' needs a loop around it\n\
+         ERROR: 'continue' needs a loop around it\n\
+         ERROR: a probe returns an integer, not string[2]\n"
     );
-    assert_eq!(messages("begin { return; print(1); }"), "WARNING: Unreachable statement.\n");
+    assert_eq!(messages("begin { return; print(1); }"), "WARNING: this is never reached\n");
 }
 
 #[test]
@@ -92,9 +93,11 @@ fn conditions() {
     );
     assert_eq!(
         messages("begin { if (\"a\") { } if ((1, 2)) { } print(1 ? \"a\" : 2); }"),
-        "ERROR: Invalid condition: string[2] has no truth value\nHINT: compare the text: TEXT != \"\"\n\
-         ERROR: Invalid condition: (int8,int8) has no truth value\nHINT: compare one of its fields or elements\n\
-         ERROR: Ternary operator must return the same type: have 'string[2]' and 'int8'\n\
+        "ERROR: string[2] cannot be a condition: it is neither true nor false\n\
+         HINT: compare the text: TEXT != \"\"\n\
+         ERROR: (int8,int8) cannot be a condition: it is neither true nor false\n\
+         HINT: compare one of its fields or elements\n\
+         ERROR: both values of '?:' need one type: these are 'string[2]' and 'int8'\n\
          HINT: use if and else, or convert one side\n"
     );
 }
@@ -103,12 +106,13 @@ fn conditions() {
 fn scopes() {
     assert_eq!(
         messages("begin { if (1) { $y = 1; } print($y); $u++; }"),
-        "ERROR: Undefined or undeclared variable: $y\nERROR: Undefined or undeclared variable: $u\n"
+        "ERROR: there is no variable $y here\n\
+         ERROR: there is no variable $u here\n"
     );
     assert_eq!(
         messages("begin { $x = 1; let $x = 2; for ($x : 0..1) { } }"),
-        "ERROR: Variable $x was already declared. Variable shadowing is not allowed.\n\
-         ERROR: Variable $x was already declared. Variable shadowing is not allowed.\n"
+        "ERROR: there is a $x already: a second one would hide it\n\
+         ERROR: there is a $x already: a second one would hide it\n"
     );
     check(
         "begin { let $a; if (pid) { $a = \"abc\"; $b = 1; } $b = \"x\"; print(($a, $b)); let $z; print($z); }",

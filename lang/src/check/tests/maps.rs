@@ -25,64 +25,64 @@ fn conflicts_name_both_types() {
     check(
         "begin { @x = 1; @x = \"ab\"; }",
         expect![[r#"
-        stdin:1:17-26: ERROR: Type mismatch for @x: trying to assign value of type 'string[3]' when map already has a type 'int8'
-        begin { @x = 1; @x = "ab"; }
-                        ~~~~~~~~~
-        stdin:1:9-15: NOTE: @x is 'int8' since here
-        begin { @x = 1; @x = "ab"; }
-                ~~~~~~
-    "#]],
+            stdin:1:17-26: ERROR: @x holds 'int8': 'string[3]' cannot be assigned to it
+            begin { @x = 1; @x = "ab"; }
+                            ~~~~~~~~~
+            stdin:1:9-15: NOTE: @x is 'int8' since here
+            begin { @x = 1; @x = "ab"; }
+                    ~~~~~~
+        "#]],
     );
     check(
         "begin { @x[1] = 1; @x[\"a\"] = 2; }",
         expect![[r#"
-        stdin:1:20-27: ERROR: Argument mismatch for @x: trying to access with arguments: 'string[2]' when map expects arguments: 'int8'
-        begin { @x[1] = 1; @x["a"] = 2; }
-                           ~~~~~~~
-        stdin:1:9-14: NOTE: 'int8' since here
-        begin { @x[1] = 1; @x["a"] = 2; }
-                ~~~~~
-    "#]],
+            stdin:1:20-27: ERROR: the keys of @x are 'int8': 'string[2]' cannot be one
+            begin { @x[1] = 1; @x["a"] = 2; }
+                               ~~~~~~~
+            stdin:1:9-14: NOTE: 'int8' since here
+            begin { @x[1] = 1; @x["a"] = 2; }
+                    ~~~~~
+        "#]],
     );
     check(
         "begin { @x[1] = 1; @x = 2; }",
         expect![[r#"
-        stdin:1:20-22: ERROR: @x used as a map without an explicit key (scalar map), previously used with an explicit key (non-scalar map)
-        begin { @x[1] = 1; @x = 2; }
-                           ~~
-        stdin:1:9-14: NOTE: used with an explicit key (non-scalar map) here
-        begin { @x[1] = 1; @x = 2; }
-                ~~~~~
-    "#]],
+            stdin:1:20-22: ERROR: @x is used without a key here, with a key before
+            begin { @x[1] = 1; @x = 2; }
+                               ~~
+            stdin:1:9-14: NOTE: used with a key here
+            begin { @x[1] = 1; @x = 2; }
+                    ~~~~~
+        "#]],
     );
     check(
         "begin { @x = count(); @x = 5; @x++; @x += 2; }",
         expect![[r#"
-        stdin:1:23-29: ERROR: Type mismatch for @x: trying to assign value of type 'int8' when map already has a type 'count_t'
-        begin { @x = count(); @x = 5; @x++; @x += 2; }
-                              ~~~~~~
-        stdin:1:9-21: NOTE: @x is 'count_t' since here
-        begin { @x = count(); @x = 5; @x++; @x += 2; }
-                ~~~~~~~~~~~~
-        stdin:1:31-35: ERROR: The ++ operator can not be used on expressions of type 'count_t'
-        begin { @x = count(); @x = 5; @x++; @x += 2; }
-                                      ~~~~
-        stdin:1:37-44: ERROR: The += operator can not be used on expressions of type 'count_t'
-        begin { @x = count(); @x = 5; @x++; @x += 2; }
-                                            ~~~~~~~
-        HINT: assign count(), sum(n) and their kin with =
-    "#]],
+            stdin:1:23-29: ERROR: @x holds 'count_t': 'int8' cannot be assigned to it
+            begin { @x = count(); @x = 5; @x++; @x += 2; }
+                                  ~~~~~~
+            stdin:1:9-21: NOTE: @x is 'count_t' since here
+            begin { @x = count(); @x = 5; @x++; @x += 2; }
+                    ~~~~~~~~~~~~
+            stdin:1:31-35: ERROR: '++' does not work on count_t
+            begin { @x = count(); @x = 5; @x++; @x += 2; }
+                                          ~~~~
+            stdin:1:37-44: ERROR: '+=' does not work on count_t
+            begin { @x = count(); @x = 5; @x++; @x += 2; }
+                                                ~~~~~~~
+            HINT: assign count(), sum(n) and their kin with =
+        "#]],
     );
     check(
         "begin { @x = sum(5); @x = hist(1); }",
         expect![[r#"
-        stdin:1:22-34: ERROR: Type mismatch for @x: trying to assign value of type 'hist_t' when map already has a type 'sum_t'
-        begin { @x = sum(5); @x = hist(1); }
-                             ~~~~~~~~~~~~
-        stdin:1:9-20: NOTE: @x is 'sum_t' since here
-        begin { @x = sum(5); @x = hist(1); }
-                ~~~~~~~~~~~
-    "#]],
+            stdin:1:22-34: ERROR: @x holds 'sum_t': 'hist_t' cannot be assigned to it
+            begin { @x = sum(5); @x = hist(1); }
+                                 ~~~~~~~~~~~~
+            stdin:1:9-20: NOTE: @x is 'sum_t' since here
+            begin { @x = sum(5); @x = hist(1); }
+                    ~~~~~~~~~~~
+        "#]],
     );
 }
 
@@ -90,11 +90,12 @@ fn conflicts_name_both_types() {
 fn undefined_maps_are_errors_and_poison_is_silent() {
     assert_eq!(
         messages("begin { @count = 1; print(@cuont); }"),
-        "ERROR: Undefined map: @cuont\nHINT: did you mean '@count'?\n"
+        "ERROR: nothing is ever assigned to @cuont\n\
+         HINT: did you mean '@count'?\n"
     );
     assert_eq!(
         messages("begin { print(@z); @z = nosuch(1); clear(@z); $t = @z + 1; print($t.0); }"),
-        "ERROR: Unknown function: 'nosuch'\n"
+        "ERROR: there is no function 'nosuch'\n"
     );
 }
 
@@ -103,21 +104,22 @@ fn declarations_choose_the_kernel_object() {
     check(
         "let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }",
         expect![[r#"
-        stdin:1:23-40: WARNING: Unused map: @b
-        let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }
-                              ~~~~~~~~~~~~~~~~~
-        map @a[int8]: int8 (10 entries)
-        probe begin#0 (None)
-          @a[1:int8] = 1:int8
-    "#]],
+            stdin:1:23-40: WARNING: @b is declared, but never used
+            let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }
+                                  ~~~~~~~~~~~~~~~~~
+            map @a[int8]: int8 (10 entries)
+            probe begin#0 (None)
+              @a[1:int8] = 1:int8
+        "#]],
     );
     assert_eq!(
         messages("let @a = tree(10); begin { @a[1] = 1; }"),
-        "ERROR: Invalid bpf map type: tree\nHINT: map types are hash, lruhash, percpuhash, percpulruhash\n"
+        "ERROR: there is no map type 'tree'\n\
+         HINT: map types are hash, lruhash, percpuhash, percpulruhash\n"
     );
     assert_eq!(
         messages("let @a = hash(1); let @a = hash(2); begin { @a[1] = 1; }"),
-        "ERROR: Redefinition of existing map: @a\n"
+        "ERROR: @a is declared twice\n"
     );
 }
 
@@ -125,10 +127,10 @@ fn declarations_choose_the_kernel_object() {
 fn delete_has_key_and_len_know_scalar_maps() {
     assert_eq!(
         messages("begin { @a[1] = 1; @u = 1; delete(@u, 3); has_key(@u, 1); len(@u); delete(@a); }"),
-        "ERROR: call to delete() with two arguments expects a map with explicit keys (non-scalar map)\n\
-         ERROR: call to has_key() expects a map with explicit keys (non-scalar map)\n\
-         ERROR: call to len() expects a map with explicit keys (non-scalar map)\n\
-         ERROR: call to delete() with a single argument expects a map without explicit keys (scalar map)\n\
+        "ERROR: delete() with two arguments needs a map with keys\n\
+         ERROR: has_key() needs a map with keys\n\
+         ERROR: len() needs a map with keys\n\
+         ERROR: delete() needs the key of an entry: this map has keys\n\
          HINT: delete(@map, key) removes one entry, clear(@map) all\n"
     );
     check(

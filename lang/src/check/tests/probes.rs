@@ -32,10 +32,10 @@ fn other_types_of_args_make_other_bodies() {
     check(
         "kprobe:vfs_read, kprobe:vfs_open { print(args.file); }",
         expect![[r#"
-        stdin:1:42-51: ERROR: Can't find function parameter file
-        kprobe:vfs_read, kprobe:vfs_open { print(args.file); }
-                                                 ~~~~~~~~~
-    "#]],
+            stdin:1:42-51: ERROR: the function has no parameter 'file'
+            kprobe:vfs_read, kprobe:vfs_open { print(args.file); }
+                                                     ~~~~~~~~~
+        "#]],
     );
 }
 
@@ -73,12 +73,12 @@ fn builtins_are_bound_to_kinds_of_probes() {
         messages(
             "begin { print(arg0); print(retval); print(func); print(args); print(reg(\"ip\")); print(ctx); }"
         ),
-        "ERROR: The arg0 builtin can only be used with 'kprobe', 'uprobe' and 'rawtracepoint' probes\n\
-         ERROR: The retval builtin can only be used with 'kretprobe' and 'uretprobe' probes\n\
-         ERROR: The func builtin can only be used with 'kprobe', 'kretprobe', 'uprobe' and 'uretprobe' probes\n\
-         ERROR: The args builtin can only be used with 'tracepoint', 'rawtracepoint' and 'kprobe' probes\n\
-         ERROR: reg can not be used with \"begin\" probes\n\
-         HINT: it can be used with kprobe, kretprobe, uprobe, uretprobe, profile, software, hardware\n\
+        "ERROR: arg0 exists only in kprobe, uprobe and rawtracepoint probes\n\
+         ERROR: retval exists only in kretprobe and uretprobe probes\n\
+         ERROR: func exists only in kprobe, kretprobe, uprobe and uretprobe probes\n\
+         ERROR: args exists only in tracepoint, rawtracepoint and kprobe probes\n\
+         ERROR: reg() does not work in begin probes\n\
+         HINT: it works in kprobe, kretprobe, uprobe, uretprobe, profile, software, hardware\n\
          ERROR: there is no context in this kind of probe\n"
     );
     assert!(
@@ -102,11 +102,11 @@ fn tracepoint_records() {
     );
     assert_eq!(
         messages("tracepoint:net:netif_rx { print(args.lenn); print(args.common_pid); print(retval); }"),
-        "ERROR: Struct/union of type 'struct _tracepoint_net_netif_rx' does not contain a field named 'lenn'\n\
+        "ERROR: 'struct _tracepoint_net_netif_rx' has no field 'lenn'\n\
          HINT: did you mean 'len'?\n\
-         ERROR: BPF does not support accessing common tracepoint fields\n\
-         ERROR: The retval builtin can only be used with 'kretprobe' and 'uretprobe' probes\n\
-         HINT: try to use args.ret instead\n"
+         ERROR: the kernel keeps the common_ fields of tracepoints from programs\n\
+         ERROR: retval exists only in kretprobe and uretprobe probes\n\
+         HINT: the result of a system call is args.ret\n"
     );
 }
 
@@ -122,7 +122,7 @@ fn raw_tracepoint_parameters() {
         "#]],
     );
     assert!(
-        messages("rawtracepoint:kfree_skb { print(args.x); }").contains("Can't find function parameter x")
+        messages("rawtracepoint:kfree_skb { print(args.x); }").contains("the function has no parameter 'x'")
     );
 }
 
@@ -139,8 +139,9 @@ fn imports_of_files_are_refused() {
 fn config_variables() {
     assert_eq!(
         messages("config = { max_strlne=64; stack_mode=foo } begin { print(1); }"),
-        "ERROR: max_strlne: not a known configuration option\nHINT: did you mean 'max_strlen'?\n\
-         ERROR: Invalid value for stack_mode. Found: foo. Valid values: bpftrace, perf, raw, build_id.\n"
+        "ERROR: there is no config variable 'max_strlne'\n\
+         HINT: did you mean 'max_strlen'?\n\
+         ERROR: stack_mode cannot be 'foo': it takes bpftrace, perf, raw, build_id\n"
     );
     check(
         "config = { max_strlen=64; stack_mode=perf; max_map_keys=7 } begin { @[str(1)] = kstack; }",
@@ -159,7 +160,7 @@ fn config_variables() {
     );
     assert!(
         messages("config = { max_probes=2 } kprobe:vfs_* { }")
-            .contains("exceeds the current limit of 2 probes")
+            .contains("the script needs 3 probes: the limit is 2")
     );
     assert_eq!(messages("config = { missing_probes=ignore } kprobe:nosuch { } begin { print(1); }"), "");
     assert!(
