@@ -258,13 +258,13 @@ fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
     }
 }
 
-/// A file wins over a bundled name, a folder does not.
+/// A bundled script wins over a file of its name, which somebody else may have put into this folder
+/// (`./retval` is the file).
 fn source(word: &str) -> Source {
-    let path = Path::new(word);
     match scripts::find(word) {
         _ if word == "-" => Source::Stdin,
-        Some(script) if path.is_dir() || !path.exists() => Source::Bundled(script),
-        _ => Source::File(path.into()),
+        Some(script) => Source::Bundled(script),
+        None => Source::File(word.into()),
     }
 }
 

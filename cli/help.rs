@@ -24,7 +24,7 @@ pub(crate) fn version() -> String {
 pub(crate) fn usage() -> &'static str {
     "\
 USAGE:
-    rbtrace [options] FILE|NAME [parameters]   run a script or a bundled one
+    rbtrace [options] FILE|NAME [parameters]   run a script, or a bundled one (./NAME: a file of that name)
     rbtrace [options] -                        run standard input
     rbtrace [options] -e 'PROGRAM'             run a program
     rbtrace                                    the prompt

@@ -28,6 +28,11 @@ impl Host for Prompt<'_> {
         told(run::text(self.args, Source::new("stdin", text)));
     }
 
+    fn load(&mut self, path: &str) {
+        let source = crate::args::Source::File(path.into());
+        told(crate::program::read(&source).and_then(|text| run::text(self.args, text)));
+    }
+
     fn list(&mut self, pattern: &str) {
         told(verbs::list(self.args, (!pattern.is_empty()).then_some(pattern)));
     }

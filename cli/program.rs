@@ -5,7 +5,10 @@ use anyhow::{Context, bail};
 use rbtrace_lang::ast::{Macro, Script};
 use rbtrace_lang::hir::Program;
 use rbtrace_lang::{self as lang, Diagnostic, Options, Severity, System};
-use std::io::Read;
+use rbtrace_runtime::sys::untrusted;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 /// Reads a script's text; its name as diagnostics show it comes first.
 pub(crate) fn read(source: &Source) -> anyhow::Result<lang::Source> {
@@ -13,19 +16,43 @@ pub(crate) fn read(source: &Source) -> anyhow::Result<lang::Source> {
         Source::Text(text) => lang::Source::new("stdin", text),
         Source::Bundled(script) => lang::Source::new(&format!("{}.bt", script.name), script.text),
         Source::Stdin => {
-            let mut text = Vec::new();
-            std::io::stdin().read_to_end(&mut text).context("failed to read standard input")?;
-            lang::Source::new("stdin", &String::from_utf8_lossy(&text))
+            let text = whole(std::io::stdin()).context("failed to read standard input")?;
+            lang::Source::new("stdin", &text)
         }
         Source::File(path) => {
-            let bytes = std::fs::read(path).map_err(|e| {
-                let text = e.to_string();
-                let text = text.split(" (os error").next().unwrap_or("").to_owned();
-                anyhow::anyhow!("failed to open file '{}': {text}", path.display())
-            })?;
-            lang::Source::new(&path.to_string_lossy(), &String::from_utf8_lossy(&bytes))
+            // What is to run was named by the user, pipes too. Reading waits, and Ctrl-C ends it.
+            let text = File::open(path).and_then(whole).map_err(|e| unreadable(path, &e))?;
+            lang::Source::new(&path.to_string_lossy(), &text)
         }
     })
+}
+
+/// Reads a script that is not to run. Its name may come from a folder of somebody else (`check *.bt`): of pipes
+/// and devices only our own descriptors are read (`check <(…)`).
+pub(crate) fn read_to_check(source: &Source) -> anyhow::Result<lang::Source> {
+    if let Source::File(path) = source
+        && !["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|own| path.starts_with(own))
+    {
+        let text = untrusted::open(path).and_then(whole).map_err(|e| unreadable(path, &e))?;
+        return Ok(lang::Source::new(&path.to_string_lossy(), &text));
+    }
+    read(source)
+}
+
+/// A longer text is no script.
+const MOST: u64 = 16 << 20;
+
+fn whole(file: impl Read) -> io::Result<String> {
+    match untrusted::read(file, MOST)? {
+        (_, true) => Err(io::Error::other("it is longer than 16 MiB")),
+        (bytes, false) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or("");
+    anyhow::anyhow!("failed to open file '{}': {text}", path.display())
 }
 
 /// What is said of a script that cannot be compiled, ready to be shown.

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
         crate::say(&script.help());
         return Ok(0);
     }
+    warn_of_namesake(args, source);
     let script = program::read(source)?;
     if args.stages.is_empty()
         && let Err(refused) = privileges::check()
@@ -33,6 +34,17 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
         return Ok(1);
     }
     text(args, script)
+}
+
+/// A file of a bundled script's name may be what was meant.
+fn warn_of_namesake(args: &Args, source: &Source) {
+    if let Source::Bundled(script) = source
+        && std::path::Path::new(script.name).is_file()
+        && !args.no_warnings
+    {
+        let name = script.name;
+        complain(&format!("WARNING: '{name}' is the bundled script; the file here is ./{name}\n"));
+    }
 }
 
 /// Compiles and runs a text.

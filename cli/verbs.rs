@@ -79,7 +79,7 @@ pub(crate) fn check(args: &Args, files: &[Source]) -> anyhow::Result<u8> {
     let system = args.btf.as_deref().map_or_else(LiveSystem::compile_only, LiveSystem::with_btf);
     let mut failed = false;
     for file in files {
-        failed |= !run::check(args, program::read(file)?, &system)?;
+        failed |= !run::check(args, program::read_to_check(file)?, &system)?;
     }
     Ok(u8::from(failed))
 }

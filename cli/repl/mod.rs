@@ -4,6 +4,7 @@
 //! a half-typed one; Ctrl-D leaves. Lines that begin with `:` are commands of the prompt itself.
 
 mod complete;
+mod history;
 
 use complete::State;
 use rbtrace_runtime::terminal::message as complain;
@@ -14,12 +15,13 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
-use std::path::PathBuf;
 
 /// What the prompt asks of the rest of the program.
 pub(crate) trait Host {
     /// Compiles and runs a program until it ends or Ctrl-C; errors are shown by the host.
     fn run(&mut self, text: &str);
+    /// Runs a script file.
+    fn load(&mut self, path: &str);
     /// Lists probes that match.
     fn list(&mut self, pattern: &str);
     /// Shows a function's source lines.
@@ -47,10 +49,10 @@ pub(crate) fn run(host: &mut dyn Host) -> anyhow::Result<()> {
         .build();
     let mut editor: Editor<Prompt, FileHistory> = Editor::with_config(config)?;
     editor.set_helper(Some(Prompt { words: host.words() }));
-    let history = history_path();
+    let history = history::path();
     if let Some(path) = &history {
         // A first start has no history yet.
-        let _ = editor.load_history(path);
+        let _ = history::load(path, editor.history_mut());
     }
     crate::say(&format!("rbtrace {}: a program, or :help\n", env!("CARGO_PKG_VERSION")));
     loop {
@@ -68,7 +70,7 @@ pub(crate) fn run(host: &mut dyn Host) -> anyhow::Result<()> {
         }
     }
     if let Some(path) = &history
-        && let Err(e) = editor.save_history(path)
+        && let Err(e) = history::save(path, editor.history())
     {
         complain(&format!("WARNING: the history could not be written to {}: {e}\n", path.display()));
     }
@@ -90,23 +92,10 @@ fn obey(host: &mut dyn Host, line: &str) -> bool {
         "list" => host.list(arg),
         "lines" if arg.is_empty() => complain("ERROR: :lines wants a function's name\n"),
         "lines" => host.lines(arg),
-        "load" => match std::fs::read_to_string(arg) {
-            Ok(text) => host.run(&text),
-            Err(e) => complain(&format!("ERROR: failed to open file '{arg}': {e}\n")),
-        },
+        "load" => host.load(arg),
         other => complain(&format!("ERROR: no command :{other}\n{HELP}\n")),
     }
     true
-}
-
-/// `$XDG_STATE_HOME/rbtrace/history`, or below `~/.local/state`; `None` without a home.
-fn history_path() -> Option<PathBuf> {
-    let state = std::env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    let dir = state.join("rbtrace");
-    std::fs::create_dir_all(&dir).ok()?;
-    Some(dir.join("history"))
 }
 
 /// The line editor's helper: multi-line input and completion.

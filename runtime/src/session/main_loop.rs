@@ -123,7 +123,7 @@ impl Session<'_> {
             let probe = Attach::SelfSignal(signal);
             if self.points.values().any(|p| p.kind == probe) {
                 self.run_special(&probe)?;
-            } else {
+            } else if signal != libc::SIGUSR1 {
                 // Nobody who interrupts us wants to wait for commands that are still to be run.
                 self.printer.skip_commands(true);
                 return Ok(true);

@@ -111,13 +111,14 @@ fn open_output(options: &RunOptions) -> Result<Output, RunError> {
     Ok(Output::file(file, options.buffering))
 }
 
-/// Signals that end the run, and those that the script has probes for.
+/// Signals that end the run, those that the script has probes for, and SIGUSR1: scripts answer it so often that
+/// a sender must not end one that does not.
 fn signals_of(program: &Program) -> Vec<i32> {
     let own = program.attach_points().filter_map(|p| match p.kind {
         Attach::SelfSignal(n) => Some(n),
         _ => None,
     });
-    [libc::SIGINT, libc::SIGTERM].into_iter().chain(own).collect()
+    [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1].into_iter().chain(own).collect()
 }
 
 fn printer<'a>(

@@ -13,6 +13,7 @@ pub mod probe;
 pub mod process;
 pub mod ring;
 pub mod time;
+pub mod untrusted;
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
