@@ -1,6 +1,7 @@
 //! Finding the files that hold debug information: of the kernel, of a module, of a program.
 
 use crate::dwarf::{DebugInfo, Elf, Error};
+use crate::kernelfs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -179,12 +180,12 @@ fn debug_link_paths(binary: &Path, name: &str) -> Vec<PathBuf> {
 
 /// Build id of the running kernel.
 fn kernel_build_id() -> Option<Vec<u8>> {
-    gnu_build_id(&fs::read("/sys/kernel/notes").ok()?)
+    gnu_build_id(&kernelfs::sysfs().read("kernel/notes").ok()?)
 }
 
 /// Build id of a loaded module.
 fn module_build_id(name: &str) -> Option<Vec<u8>> {
-    gnu_build_id(&fs::read(format!("/sys/module/{name}/notes/.note.gnu.build-id")).ok()?)
+    gnu_build_id(&kernelfs::sysfs().read(&format!("module/{name}/notes/.note.gnu.build-id")).ok()?)
 }
 
 /// The note `NT_GNU_BUILD_ID` (3) of the owner `GNU` among ELF notes (`elf.h`).

@@ -4,7 +4,7 @@ use crate::btf::{KernelTypes, KindTag};
 use crate::kernel::LiveKernel;
 use crate::sys::probe::{self, EXIT, Multi, mov_k};
 use crate::system::LiveSystem;
-use crate::{debuginfo, privileges};
+use crate::{debuginfo, kernelfs, privileges};
 use libbpf_sys as lb;
 use rbtrace_codegen::kernel::{Feature, Kernel};
 use std::fmt::Write as _;
@@ -117,7 +117,7 @@ fn probe_types(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
         ("rawtracepoint", tried(probe::program(lb::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, &probe::NOTHING))),
         ("btf tracepoint", tried(btf_tracepoint(system.types()))),
         ("perf_event", tried(probe::program(lb::BPF_PROG_TYPE_PERF_EVENT, 0, 0, &probe::NOTHING))),
-        ("uprobe", yes(std::path::Path::new("/sys/bus/event_source/devices/uprobe").exists())),
+        ("uprobe", yes(kernelfs::sysfs().exists("bus/event_source/devices/uprobe"))),
         ("kprobe_multi", tried(kernel.has(Feature::KprobeMulti))),
         ("kprobe_session", tried(probe::multi(Multi::KprobeSession))),
         ("uprobe_multi", tried(kernel.has(Feature::UprobeMulti))),

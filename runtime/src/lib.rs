@@ -14,6 +14,7 @@ pub mod info;
 pub mod insn;
 pub mod kallsyms;
 pub mod kernel;
+pub mod kernelfs;
 pub mod lines;
 pub mod list;
 pub mod load;

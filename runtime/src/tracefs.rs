@@ -1,49 +1,39 @@
 //! tracefs: the kernel's list of events and of traceable functions (Documentation/trace/ftrace.rst).
 
+use crate::kernelfs::{self, Kind, Root};
+use crate::privileges;
 use rbtrace_lang::system::{Answer, SystemError};
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
-use std::path::{Path, PathBuf};
-
-/// Where it is mounted by custom; elsewhere /proc/mounts tells.
-const USUAL: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+use std::path::Path;
 
 /// The category of ftrace's own records: they describe its output, and cannot be attached to.
 const FTRACE: &str = "ftrace";
 
-/// The mounted file system.
-#[derive(Clone, Debug)]
+/// The file system, wherever it is mounted.
+#[derive(Debug)]
 pub struct TraceFs {
-    root: PathBuf,
+    root: Root,
 }
 
 impl TraceFs {
-    /// Finds the mount.
+    /// Finds the mount, or makes one of our own.
     pub fn find() -> Answer<TraceFs> {
-        let mut denied = false;
-        let mut is_it = |root: &PathBuf| {
-            // The mount point exists as an empty folder where nothing is mounted.
-            let events = std::fs::metadata(root.join("events"));
-            denied |= events.as_ref().is_err_and(|e| e.kind() == ErrorKind::PermissionDenied);
-            events.is_ok()
-        };
-        let usual = USUAL.iter().map(PathBuf::from).find(&mut is_it);
-        match usual.or_else(|| mounted().into_iter().find(&mut is_it)) {
-            Some(root) => Ok(TraceFs { root }),
-            None if denied => Err(not_root("tracefs")),
-            None => Err(not_mounted()),
+        let fs = TraceFs { root: kernelfs::find(Kind::Tracefs) };
+        match fs.root.look("events") {
+            Ok(()) => Ok(fs),
+            Err(e) if e.kind() == ErrorKind::PermissionDenied => Err(not_root("tracefs")),
+            // Without root nobody may open it, and a mount would not help.
+            Err(_) if matches!(fs.root, Root::Missing(..)) && privileges::check().is_err() => {
+                Err(not_root("tracefs"))
+            }
+            Err(e) => Err(SystemError::new(format!("the kernel's events cannot be listed: {e}"))),
         }
     }
 
     /// Reads from another folder that is laid out like tracefs.
     pub fn at(root: &Path) -> TraceFs {
-        TraceFs { root: root.to_owned() }
-    }
-
-    /// A file or folder of it.
-    pub fn path(&self, below: &str) -> PathBuf {
-        self.root.join(below)
+        TraceFs { root: Root::Mounted(root.to_owned()) }
     }
 
     /// Categories of events, sorted.
@@ -66,7 +56,7 @@ impl TraceFs {
         plain(category)
             && plain(event)
             && category != FTRACE
-            && self.path(&format!("events/{category}/{event}/format")).exists()
+            && self.root.exists(&format!("events/{category}/{event}/format"))
     }
 
     /// Text of an event's format file.
@@ -74,18 +64,18 @@ impl TraceFs {
         if !plain(category) || !plain(event) {
             return Err(SystemError::new(format!("nothing matches tracepoint:{category}:{event}")));
         }
-        let path = self.path(&format!("events/{category}/{event}/format"));
-        std::fs::read_to_string(&path).map_err(|e| cannot_read(&path, &e))
+        let path = format!("events/{category}/{event}/format");
+        self.root.text(&path).map_err(|e| self.cannot_read(&path, &e))
     }
 
     /// Calls `each` with `(module, function)` of every function that can be traced; `vmlinux` for the
     /// kernel's own. Stops when `each` says `false`.
     pub fn traceable_functions(&self, mut each: impl FnMut(&str, &str) -> bool) -> Answer<()> {
-        let path = self.path("available_filter_functions");
-        let file = File::open(&path).map_err(|e| cannot_read(&path, &e))?;
-        let mut lines = BufReader::with_capacity(1 << 16, file);
+        let path = "available_filter_functions";
+        let cannot_read = |e: std::io::Error| self.cannot_read(path, &e);
+        let mut lines = BufReader::with_capacity(1 << 16, self.root.open(path).map_err(cannot_read)?);
         let mut line = String::new();
-        while lines.read_line(&mut line).map_err(|e| cannot_read(&path, &e))? > 0 {
+        while lines.read_line(&mut line).map_err(cannot_read)? > 0 {
             let (module, func) = split_function(line.trim_end());
             // Functions of freed init sections are listed under made-up names.
             if !func.starts_with("__ftrace_invalid_address") && !each(module, func) {
@@ -98,24 +88,24 @@ impl TraceFs {
 
     /// Can this kernel make kprobes through tracefs?
     pub fn has_kprobes(&self) -> bool {
-        self.path("kprobe_events").exists()
+        self.root.exists("kprobe_events")
     }
 
     fn folders(&self, below: &str) -> Answer<Vec<String>> {
-        let path = self.path(below);
-        let entries = match std::fs::read_dir(&path) {
+        let entries = match self.root.names(below) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(vec![]),
-            Err(e) => return Err(cannot_read(&path, &e)),
+            Err(e) => return Err(self.cannot_read(below, &e)),
         };
-        // Files (`enable`, `filter`) stand among the folders; the type comes with the entry.
-        let mut names: Vec<String> = entries
-            .flatten()
-            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
-            .filter_map(|e| e.file_name().into_string().ok())
-            .collect();
+        // Files (`enable`, `filter`) stand among the folders.
+        let mut names: Vec<_> =
+            entries.into_iter().filter_map(|(name, folder)| folder.then_some(name)).collect();
         names.sort();
         Ok(names)
+    }
+
+    fn cannot_read(&self, below: &str, e: &std::io::Error) -> SystemError {
+        cannot_read(Path::new(&self.root.show(below)), e)
     }
 }
 
@@ -132,30 +122,10 @@ fn plain(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
-/// Mount points of tracefs by /proc/mounts.
-fn mounted() -> Vec<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
-    mounts
-        .lines()
-        .filter_map(|l| {
-            let mut words = l.split(' ');
-            let (_, at, kind) = (words.next()?, words.next()?, words.next()?);
-            (kind == "tracefs").then(|| PathBuf::from(at))
-        })
-        .collect()
-}
-
-/// Functions that kprobes refuse, from debugfs; none where that is not mounted.
+/// Functions that kprobes refuse, from debugfs; none where that cannot be read.
 pub fn kprobe_blacklist() -> HashSet<String> {
-    let text = std::fs::read_to_string("/sys/kernel/debug/kprobes/blacklist").unwrap_or_default();
+    let text = kernelfs::find(Kind::Debugfs).text("kprobes/blacklist").unwrap_or_default();
     text.lines().filter_map(|l| l.split('\t').nth(1)).map(str::to_owned).collect()
-}
-
-fn not_mounted() -> SystemError {
-    SystemError::with_hint(
-        "tracefs is not mounted, so the kernel's events cannot be listed",
-        "mount it: mount -t tracefs tracefs /sys/kernel/tracing",
-    )
 }
 
 /// The error for what only root may read.

@@ -18,7 +18,7 @@ impl Snapshot {
             things.extend(sys::bpf_ids(kind).into_iter().map(|id| format!("{name} {id}")));
         }
         for file in ["kprobe_events", "uprobe_events"] {
-            let text = std::fs::read_to_string(format!("/sys/kernel/tracing/{file}")).unwrap_or_default();
+            let text = std::fs::read_to_string(sys::tracefs().join(file)).unwrap_or_default();
             things.extend(text.lines().map(|l| format!("{file}: {l}")));
         }
         Snapshot { things }

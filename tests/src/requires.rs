@@ -64,7 +64,7 @@ fn named(kind: &str, name: &str) -> Option<String> {
 }
 
 fn tracefs(path: &str) -> bool {
-    ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"].iter().any(|d| Path::new(d).join(path).exists())
+    sys::tracefs().join(path).exists()
 }
 
 fn dwarf() -> bool {

@@ -1,7 +1,9 @@
 //! The few system calls of the tests that std does not offer.
 
 use std::io;
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Whether this process is root.
 pub fn is_root() -> bool {
@@ -73,6 +75,48 @@ pub fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
 pub fn ignore_interrupt() {
     // SAFETY: takes numbers only.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+}
+
+/// Gives up CAP_SYS_ADMIN for what is executed next: root that may trace, but not mount.
+pub fn give_up_mounting() -> io::Result<()> {
+    const CAP_SYS_ADMIN: libc::c_ulong = 21;
+    // SAFETY: prctl(2) takes plain numbers here.
+    let r = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) };
+    if r == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The folder of tracefs: where it is mounted by custom, else a mount that only this process sees.
+pub fn tracefs() -> &'static Path {
+    static FOUND: OnceLock<(PathBuf, Option<OwnedFd>)> = OnceLock::new();
+    let (path, _) = FOUND.get_or_init(|| {
+        let usual = Path::new("/sys/kernel/tracing");
+        match mount_detached(c"tracefs") {
+            Ok(root) if !usual.join("events").exists() => {
+                (format!("/proc/self/fd/{}", root.as_raw_fd()).into(), Some(root))
+            }
+            _ => (usual.to_owned(), None),
+        }
+    });
+    path
+}
+
+/// fsopen, fsconfig, fsmount: the root of a mount that stands in no mount table.
+fn mount_detached(kind: &std::ffi::CStr) -> io::Result<OwnedFd> {
+    // FSOPEN_CLOEXEC, FSCONFIG_CMD_CREATE and FSMOUNT_CLOEXEC of include/uapi/linux/mount.h.
+    let (cloexec, create, none) = (1, 6, std::ptr::null::<libc::c_char>());
+    // SAFETY: the name is NUL-terminated; the other arguments are numbers, and pointers that may be null.
+    let calls = unsafe {
+        let context = libc::syscall(libc::SYS_fsopen, kind.as_ptr(), cloexec);
+        libc::syscall(libc::SYS_fsconfig, context, create, none, none, 0);
+        let root = libc::syscall(libc::SYS_fsmount, context, cloexec, 0);
+        libc::close(context as i32);
+        root
+    };
+    if calls < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(calls as i32) })
 }
 
 /// Calls getppid(2) itself, past any cache of the C library.

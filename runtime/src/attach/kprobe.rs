@@ -1,15 +1,23 @@
 //! kprobe and kretprobe: the `kprobe` PMU (4.17).
 
 use super::{Attached, Failure, Link, join};
+use crate::kernelfs::{self, Root};
 use crate::sys::perf;
-use std::fs;
 use std::os::fd::BorrowedFd;
 
 /// The type number of a PMU and the bit that asks for the return, from sysfs.
 pub(super) fn pmu(name: &str) -> Result<(u32, u8), Failure> {
-    let base = format!("/sys/bus/event_source/devices/{name}");
-    let number = fs::read_to_string(format!("{base}/type")).ok().and_then(|t| t.trim().parse().ok());
-    let bit = fs::read_to_string(format!("{base}/format/retprobe"))
+    let base = format!("bus/event_source/devices/{name}");
+    let sysfs = kernelfs::sysfs();
+    let read = |below: &str| sysfs.text(&format!("{base}/{below}"));
+    let number = match read("type") {
+        Ok(text) => text.trim().parse().ok(),
+        Err(e) if matches!(sysfs, Root::Missing(..)) => {
+            return Err(Failure::new(libc::ENOENT, format!("the number of the {name} PMU is unknown: {e}")));
+        }
+        Err(_) => None,
+    };
+    let bit = read("format/retprobe")
         .ok()
         .and_then(|t| t.trim().strip_prefix("config:")?.parse().ok())
         .unwrap_or(0);
@@ -17,9 +25,7 @@ pub(super) fn pmu(name: &str) -> Result<(u32, u8), Failure> {
         let option = if name == "kprobe" { "CONFIG_KPROBE_EVENTS" } else { "CONFIG_UPROBE_EVENTS" };
         Failure::new(
             libc::ENOENT,
-            format!(
-                "this kernel has no {name}s: {base} is missing ({option} is not set, or /sys is not mounted)"
-            ),
+            format!("this kernel has no {name}s: {} is missing ({option} is not set)", sysfs.show(&base)),
         )
     })
 }

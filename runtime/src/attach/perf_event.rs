@@ -1,9 +1,9 @@
 //! Timers and sampled events.
 
 use super::{Attached, Failure, Link, join};
+use crate::kernelfs;
 use crate::sys::perf::{self, Event, Rate, Target};
 use rbtrace_lang::hir::Period;
-use std::fs;
 use std::os::fd::BorrowedFd;
 
 /// `PERF_TYPE_SOFTWARE` (include/uapi/linux/perf_event.h)
@@ -21,7 +21,7 @@ fn clock(period: Period) -> Event<'static> {
 
 /// On one CPU.
 pub(super) fn interval(prog: BorrowedFd, period: Period, cookie: Option<u64>) -> Attached {
-    let cpu = online_cpus().first().copied().unwrap_or(0);
+    let cpu = online_cpus()?.first().copied().unwrap_or(0);
     let event = perf::open(&clock(period), Target { pid: -1, cpu })?;
     let mut link = Link { method: "CPU clock on one CPU, link", ..Link::default() };
     join(prog, event, cookie, &mut link)?;
@@ -36,7 +36,7 @@ pub(super) fn profile(prog: BorrowedFd, period: Period, pid: Option<i32>, cookie
 /// A sampled event on every CPU.
 pub(super) fn everywhere(prog: BorrowedFd, event: &Event, pid: Option<i32>, cookie: Option<u64>) -> Attached {
     let mut link = Link { method: "perf event on every CPU, link", ..Link::default() };
-    for cpu in online_cpus() {
+    for cpu in online_cpus()? {
         let fd = perf::open(event, Target { pid: pid.unwrap_or(-1), cpu }).map_err(explain)?;
         join(prog, fd, cookie, &mut link)?;
     }
@@ -55,10 +55,12 @@ fn explain(error: std::io::Error) -> Failure {
 }
 
 /// CPUs that are on.
-fn online_cpus() -> Vec<i32> {
-    let text = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    let cpus = parse_list(text.trim());
-    if cpus.is_empty() { vec![0] } else { cpus }
+fn online_cpus() -> Result<Vec<i32>, Failure> {
+    let text = kernelfs::sysfs().text("devices/system/cpu/online").map_err(|error| Failure {
+        hint: Some(format!("the CPUs to attach to are unknown: {error}")),
+        error,
+    })?;
+    Ok(parse_list(text.trim()))
 }
 
 /// `0-2,5`

@@ -63,11 +63,14 @@ pub struct Btf {
 }
 
 impl Btf {
-    /// Opens a raw blob (`/sys/kernel/btf/*`), or the `.BTF` section of an ELF file. `base` is the
-    /// kernel's BTF where this is a module's.
+    /// Opens a raw blob or the `.BTF` section of an ELF file. `base` is the kernel's BTF where this is a module's.
     pub fn open(path: &Path, base: Option<Rc<Btf>>) -> Result<Btf, BtfError> {
-        let name = path.display().to_string();
-        let bytes = read(path).map_err(|source| BtfError::Io { path: name.clone(), source })?;
+        Btf::read(File::open(path), path.display().to_string(), base)
+    }
+
+    /// The same of a file of the kernel's (`/sys/kernel/btf/*`) that was opened, which messages name so.
+    pub fn read(file: std::io::Result<File>, name: String, base: Option<Rc<Btf>>) -> Result<Btf, BtfError> {
+        let bytes = file.and_then(read).map_err(|source| BtfError::Io { path: name.clone(), source })?;
         let bytes = if bytes.starts_with(b"\x7fELF") {
             Bytes::Owned(elf_section(&bytes).map_err(|what| BtfError::Broken { path: name.clone(), what })?)
         } else {
@@ -197,8 +200,7 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Maps the file where the system lets us (`/sys/kernel/btf` since 6.16), else reads it.
-fn read(path: &Path) -> std::io::Result<Bytes> {
-    let mut file = File::open(path)?;
+fn read(mut file: File) -> std::io::Result<Bytes> {
     // SAFETY: the mapping is private and read-only. The kernel's blobs never change; a user's file that
     // another program shortens meanwhile ends us by SIGBUS, as it does every reader of mapped files.
     if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {

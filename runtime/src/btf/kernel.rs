@@ -2,14 +2,15 @@
 
 use super::blob::{Btf, BtfError};
 use super::kind::{BtfType, Kind, KindTag};
+use crate::kernelfs;
 use rbtrace_lang::types::{EnumType, StructType};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Where the kernel shows its blobs: `vmlinux` and one file for each module.
-const SYSFS: &str = "/sys/kernel/btf";
+/// Where in sysfs the kernel shows its blobs: `vmlinux` and one file for each module.
+const SYSFS: &str = "kernel/btf";
 
 /// A type of one of the blobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,10 +29,8 @@ struct Named {
 
 /// All types that the kernel describes.
 pub struct KernelTypes {
-    /// The kernel's blob.
-    path: PathBuf,
-    /// Where modules' blobs lie; `None` when the types are of another kernel.
-    modules_dir: Option<PathBuf>,
+    /// The file with another kernel's types; `None`: the running kernel's, from sysfs.
+    file: Option<PathBuf>,
     vmlinux: OnceCell<Rc<Btf>>,
     /// Modules' blobs that are open. Their numbers begin at 1.
     modules: RefCell<Vec<Named>>,
@@ -40,22 +39,27 @@ pub struct KernelTypes {
     pub(super) enums: RefCell<HashMap<TypeId, Rc<EnumType>>>,
 }
 
+/// A blob of the running kernel.
+fn running(name: &str, base: Option<Rc<Btf>>) -> Result<Btf, BtfError> {
+    let (sysfs, path) = (kernelfs::sysfs(), format!("{SYSFS}/{name}"));
+    Btf::read(sysfs.open(&path), sysfs.show(&path), base)
+}
+
 impl Default for KernelTypes {
     fn default() -> Self {
-        KernelTypes::at(format!("{SYSFS}/vmlinux").into(), Some(SYSFS.into()))
+        KernelTypes::of(None)
     }
 }
 
 impl KernelTypes {
     /// Types from a file: raw BTF or an ELF file with it.
     pub fn from_file(path: &Path) -> Self {
-        KernelTypes::at(path.to_owned(), None)
+        KernelTypes::of(Some(path.to_owned()))
     }
 
-    fn at(path: PathBuf, modules_dir: Option<PathBuf>) -> Self {
+    fn of(file: Option<PathBuf>) -> Self {
         KernelTypes {
-            path,
-            modules_dir,
+            file,
             vmlinux: OnceCell::new(),
             modules: RefCell::default(),
             all_modules_open: OnceCell::new(),
@@ -66,7 +70,10 @@ impl KernelTypes {
 
     /// Is there BTF at all? Opens nothing.
     pub fn available(&self) -> bool {
-        self.path.exists()
+        match &self.file {
+            Some(file) => file.exists(),
+            None => kernelfs::sysfs().exists(&format!("{SYSFS}/vmlinux")),
+        }
     }
 
     /// Has anything been opened?
@@ -79,7 +86,10 @@ impl KernelTypes {
         if let Some(btf) = self.vmlinux.get() {
             return Ok(btf.clone());
         }
-        let btf = Rc::new(Btf::open(&self.path, None)?);
+        let btf = Rc::new(match &self.file {
+            Some(file) => Btf::open(file, None)?,
+            None => running("vmlinux", None)?,
+        });
         Ok(self.vmlinux.get_or_init(|| btf).clone())
     }
 
@@ -107,12 +117,11 @@ impl KernelTypes {
         if let Some(i) = self.modules.borrow().iter().position(|m| *m.name == *name) {
             return Ok(Some(i as u32 + 1));
         }
-        let Some(dir) = &self.modules_dir else { return Ok(None) };
-        let path = dir.join(&name);
-        if name.contains('/') || !path.exists() {
+        let foreign = self.file.is_some() || name.contains('/');
+        if foreign || !kernelfs::sysfs().exists(&format!("{SYSFS}/{name}")) {
             return Ok(None);
         }
-        let btf = Rc::new(Btf::open(&path, Some(self.vmlinux()?))?);
+        let btf = Rc::new(running(&name, Some(self.vmlinux()?))?);
         let mut modules = self.modules.borrow_mut();
         modules.push(Named { name: name.into(), btf });
         Ok(Some(modules.len() as u32))
@@ -120,11 +129,11 @@ impl KernelTypes {
 
     /// Names of the modules that have a blob, sorted.
     pub fn module_names(&self) -> Vec<String> {
-        let Some(entries) = self.modules_dir.as_deref().and_then(|d| std::fs::read_dir(d).ok()) else {
+        if self.file.is_some() {
             return vec![];
-        };
-        let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|n| n != "vmlinux").collect();
+        }
+        let entries = kernelfs::sysfs().names(SYSFS).unwrap_or_default();
+        let mut names: Vec<String> = entries.into_iter().map(|(n, _)| n).filter(|n| n != "vmlinux").collect();
         names.sort();
         names
     }

@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn tracepoints_with_fields() {
         if LiveSystem::new().tracefs().is_err() {
-            eprintln!("skipped: tracefs is not mounted");
+            eprintln!("skipped: tracefs cannot be read");
             return;
         }
         let (out, _) = lines("t:sched:sched_switch", true);

@@ -2,13 +2,14 @@
 
 use super::{LiveSystem, Names};
 use crate::btf::KindTag;
-use crate::{glob, kallsyms, near, symbols, tracefs};
+use crate::kernelfs::Root;
+use crate::{glob, kallsyms, kernelfs, near, symbols, tracefs};
 use rbtrace_lang::system::{Answer, SystemError};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 /// Present where perf can make kprobes (`CONFIG_KPROBE_EVENTS`).
-const KPROBE_PMU: &str = "/sys/bus/event_source/devices/kprobe";
+const KPROBE_PMU: &str = "bus/event_source/devices/kprobe";
 
 /// How the functions of RCU begin. Patterns leave them out: a probe in them runs code that itself relies
 /// on RCU, which can lock up the machine.
@@ -18,8 +19,12 @@ impl LiveSystem {
     /// Can this kernel probe functions? An error that names the cause where it cannot.
     pub fn require_kprobes(&self) -> Answer<()> {
         let any = self.foreign || self.compile_only;
-        if any || Path::new(KPROBE_PMU).exists() || self.tracefs().is_ok_and(|fs| fs.has_kprobes()) {
+        let sysfs = kernelfs::sysfs();
+        if any || sysfs.exists(KPROBE_PMU) || self.tracefs().is_ok_and(|fs| fs.has_kprobes()) {
             return Ok(());
+        }
+        if let (Root::Missing(..), Err(e)) = (sysfs, sysfs.look(KPROBE_PMU)) {
+            return Err(SystemError::new(format!("kernel functions cannot be probed: {e}")));
         }
         Err(SystemError::with_hint(
             "this kernel has no kprobes: it was built without CONFIG_KPROBE_EVENTS",

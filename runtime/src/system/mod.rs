@@ -16,8 +16,8 @@ mod uprobes;
 
 use crate::btf::KernelTypes;
 use crate::dwarf::{Elf, LineQuery};
-use crate::symbols;
 use crate::tracefs::TraceFs;
+use crate::{kernelfs, symbols};
 use rbtrace_lang::System;
 use rbtrace_lang::hir::Attach;
 use rbtrace_lang::system::{Answer, FuncProto, Pattern, TracepointFormat};
@@ -68,7 +68,7 @@ impl LiveSystem {
         &self.types
     }
 
-    /// The mounted tracefs.
+    /// tracefs, opened when first asked for.
     pub fn tracefs(&self) -> Answer<&TraceFs> {
         self.tracefs.get_or_init(TraceFs::find).as_ref().map_err(Clone::clone)
     }
@@ -199,9 +199,25 @@ impl System for LiveSystem {
 }
 
 /// Number of CPUs that the kernel has room for; map values of per-CPU maps have one part for each.
+///
+/// Where sysfs cannot be had, more than that: values that are read into too little room would overwrite memory.
 pub fn possible_cpus() -> u32 {
-    let text = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
-    count_cpus(&text).unwrap_or(1)
+    let text = kernelfs::sysfs().text("devices/system/cpu/possible").unwrap_or_default();
+    let known = count_cpus(&text).or_else(|| {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        mask_bits(&status)
+    });
+    known.unwrap_or(MOST_CPUS)
+}
+
+/// `CONFIG_NR_CPUS` at most (arch/x86/Kconfig).
+const MOST_CPUS: u32 = 8192;
+
+/// How many bits the mask in `Cpus_allowed:` of proc_pid_status(5) has: as many as there are possible CPUs, or more.
+fn mask_bits(status: &str) -> Option<u32> {
+    let mask = status.lines().find_map(|l| l.strip_prefix("Cpus_allowed:"))?;
+    let digits = mask.chars().filter(char::is_ascii_hexdigit).count() as u32;
+    (digits > 0).then_some(4 * digits)
 }
 
 /// How many numbers `0-3,8` names; per-CPU memory counts up to the last one.
@@ -220,6 +236,14 @@ mod tests {
         assert_eq!(count_cpus("0-3\n"), Some(4));
         assert_eq!(count_cpus("0-3,8-11"), Some(12));
         assert_eq!(count_cpus(""), None);
+    }
+
+    #[test]
+    fn without_sysfs_there_is_room_for_more_cpus() {
+        assert_eq!(mask_bits("Name:\tx\nCpus_allowed:\tff,ffffffff\nCpus_allowed_list:\t0-39\n"), Some(40));
+        assert_eq!(mask_bits("Name:\tx\n"), None);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        assert!(mask_bits(&status).is_some_and(|n| n >= possible_cpus()));
     }
 
     #[test]

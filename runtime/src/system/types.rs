@@ -149,13 +149,14 @@ fn shell(ty: &StructType) -> Type {
 
 /// The error of a kernel whose types cannot be read.
 pub(super) fn no_btf(e: &BtfError) -> SystemError {
-    let BtfError::Io { source, .. } = e else { return SystemError::new(e.to_string()) };
-    let hint = match source.kind() {
-        std::io::ErrorKind::NotFound => {
+    const UNKNOWN: &str = "the kernel's types are not known";
+    let kind = if let BtfError::Io { source, .. } = e { Some(source.kind()) } else { None };
+    let hint = match kind {
+        Some(std::io::ErrorKind::NotFound) => {
             "kernel types need BTF: a kernel built with CONFIG_DEBUG_INFO_BTF, or the struct defined in the script"
         }
-        std::io::ErrorKind::PermissionDenied => "rbtrace needs root: run it with sudo",
-        _ => return SystemError::new(e.to_string()),
+        Some(std::io::ErrorKind::PermissionDenied) => "rbtrace needs root: run it with sudo",
+        _ => return SystemError::with_hint(UNKNOWN, e.to_string()),
     };
-    SystemError::with_hint(format!("the kernel's types are not known: {e}"), hint)
+    SystemError::with_hint(format!("{UNKNOWN}: {e}"), hint)
 }

@@ -27,8 +27,9 @@ fn main() -> Result<()> {
             std::thread::sleep(millis(ms)?);
             Ok(())
         }
-        ["as-nobody", program, rest @ ..] => as_nobody(program, rest),
         ["terminal", program, rest @ ..] => terminal(program, rest),
+        ["as-nobody", program, rest @ ..] => become_other(sys::become_nobody, program, rest),
+        ["without-mounting", program, rest @ ..] => become_other(sys::give_up_mounting, program, rest),
         ["arp", iface, sender, target] => arp(iface, sender.parse()?, target.parse()?),
         ["frame", iface, mac, from, to, port] => frame(iface, mac, from.parse()?, to.parse()?, port.parse()?),
         ["udp", to, port, count] => udp(to, port.parse()?, count.parse()?),
@@ -112,8 +113,9 @@ fn kspin(time: Duration) -> Result<()> {
     })
 }
 
-fn as_nobody(program: &str, args: &[&str]) -> Result<()> {
-    sys::become_nobody()?;
+/// Runs a program after giving up some rights.
+fn become_other(change: fn() -> std::io::Result<()>, program: &str, args: &[&str]) -> Result<()> {
+    change()?;
     Err(Command::new(program).args(args).exec()).with_context(|| format!("cannot run {program}"))
 }
 
