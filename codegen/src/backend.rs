@@ -1,53 +1,13 @@
 //! From IR to encoded BPF.
 
+pub use crate::emit::code::Code;
+
 use crate::emit::{layout, select, tidy};
+use crate::error::BackendError;
 use crate::ir::Module;
 use crate::kernel::Kernel;
-use crate::object::Reloc;
 use crate::regalloc::frame::{self, Frames};
 use crate::{passes, regalloc};
-use rbtrace_lang::Span;
-
-/// Encoded functions of a module.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Code {
-    /// Instructions, `struct bpf_insn` as little-endian words.
-    pub insns: Vec<u64>,
-    /// Immediates to fill in when maps exist.
-    pub relocs: Vec<Reloc>,
-    /// Place of each instruction in the script.
-    pub spans: Vec<Span>,
-    /// First instruction and name of each function, main first.
-    pub funcs: Vec<(u32, String)>,
-    /// Number of parameters of each function.
-    pub params: Vec<u32>,
-    /// Bytes of scratch memory that the module needs.
-    pub scratch_bytes: u32,
-}
-
-/// Why code could not be generated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BackendError {
-    /// The place in the script.
-    pub span: Span,
-    /// One sentence.
-    pub message: String,
-}
-
-impl BackendError {
-    /// An error at a place.
-    pub fn new(span: Span, message: impl Into<String>) -> Self {
-        BackendError { span, message: message.into() }
-    }
-}
-
-impl std::fmt::Display for BackendError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for BackendError {}
 
 /// Attempts to divide the 512 bytes of stack between slots and spilled registers.
 const MAX_ATTEMPTS: usize = 8;

@@ -4,11 +4,14 @@
 
 pub mod arch;
 pub mod backend;
+pub mod bitset;
 pub mod btf;
 pub mod builder;
 pub mod compile;
 pub mod disasm;
+pub mod dominators;
 pub mod emit;
+pub mod error;
 pub mod helpers;
 pub mod ir;
 pub mod kernel;

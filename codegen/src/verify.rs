@@ -1,7 +1,8 @@
 //! Checks the invariants of the IR; run after each pass in tests and with debug assertions.
 
+use crate::dominators::Dominators;
 use crate::ir::*;
-use crate::passes::util::{Dominators, operands, term_operands};
+use crate::passes::util::{operands, term_operands};
 
 /// Checks a module; the error names the function and the place.
 pub fn verify(module: &Module) -> Result<(), String> {

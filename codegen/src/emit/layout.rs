@@ -1,9 +1,10 @@
 //! Puts blocks in order, functions behind one another, and resolves jumps, calls and addresses.
 
+use super::code::Code;
 use super::encode::{self, Insn};
 use super::frequency::{Frequency, reverse_postorder};
 use super::mach::{MBlock, MBlockId, MFunc, MOp, MTerm, Reg, Src};
-use crate::backend::{BackendError, Code};
+use crate::error::BackendError;
 use crate::ir::{Cond, Module};
 use crate::kernel::{Feature, Kernel};
 use crate::object::{Reloc, RelocTarget};

@@ -1,5 +1,6 @@
 //! From IR to encoded BPF: instruction selection, layout of blocks, encoding.
 
+pub mod code;
 pub mod encode;
 pub mod frequency;
 pub mod layout;

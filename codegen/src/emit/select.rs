@@ -6,7 +6,7 @@
 
 use super::mach::{MBlock, MBlockId, MFunc, MInst, MOp, MTerm, Reg, Src};
 use super::sink::sums_to_sink;
-use crate::backend::BackendError;
+use crate::error::BackendError;
 use crate::ir::*;
 use crate::kernel::{Feature, Kernel};
 use crate::passes::util::{fits_i32, predecessors};
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 /// **Invariant**: the IR is legal: no `Copy`, `Zero` or `Cmp` is left, and no signed division that the
 /// machine lacks.
 pub fn select(f: &Function, frame: &Frame, kernel: &dyn Kernel) -> Result<MFunc, BackendError> {
-    let mut s = Selector::new(f, frame, kernel);
+    let mut s = Selector::new(f, frame, frame.offsets(f)?, kernel);
     s.enter();
     for b in f.block_ids() {
         s.block(b)?;
@@ -29,7 +29,8 @@ pub fn select(f: &Function, frame: &Frame, kernel: &dyn Kernel) -> Result<MFunc,
 
 struct Selector<'a> {
     f: &'a Function,
-    frame: &'a Frame,
+    /// Offset of each slot from r10.
+    slots: HashMap<Slot, i32>,
     kernel: &'a dyn Kernel,
     out: MFunc,
     /// Register of each value that has one.
@@ -62,7 +63,7 @@ fn only_predecessors(f: &Function) -> Vec<Option<Block>> {
 }
 
 impl<'a> Selector<'a> {
-    fn new(f: &'a Function, frame: &'a Frame, kernel: &'a dyn Kernel) -> Self {
+    fn new(f: &'a Function, frame: &Frame, slots: HashMap<Slot, i32>, kernel: &'a dyn Kernel) -> Self {
         let mut defs = vec![None; f.types.len()];
         for b in &f.blocks {
             for i in &b.insts {
@@ -85,7 +86,7 @@ impl<'a> Selector<'a> {
         let only_pred = only_predecessors(f);
         Selector {
             f,
-            frame,
+            slots,
             kernel,
             out,
             regs,
@@ -185,7 +186,7 @@ impl<'a> Selector<'a> {
         match self.defs[v.0 as usize] {
             Some(Op::SlotAddr(s)) => {
                 self.mov(dst, Reg::R10);
-                let src = Src::Imm(self.frame.offset(*s));
+                let src = Src::Imm(self.slots[s]);
                 self.push(MOp::Alu { op: Alu::Add, wide: true, dst, src });
             }
             Some(&Op::MapRef(map)) => self.push(MOp::LdMap { dst, map }),
@@ -272,7 +273,7 @@ impl<'a> Selector<'a> {
     /// r10 and the offset of an address that is a slot's and a constant.
     fn static_address(&self, v: Value) -> Option<(Reg, i32)> {
         match self.defs[v.0 as usize]? {
-            Op::SlotAddr(s) => Some((Reg::R10, self.frame.offset(*s))),
+            Op::SlotAddr(s) => Some((Reg::R10, self.slots[s])),
             Op::Alu(Alu::Add, p, c) if matches!(self.f.ty(*p), Ty::Ptr(_)) => {
                 let c = i32::try_from(self.const_of(*c)?).ok()?;
                 let (base, offset) = self.static_address(*p)?;
@@ -288,7 +289,7 @@ impl<'a> Selector<'a> {
         loop {
             match self.defs[v.0 as usize] {
                 Some(Op::SlotAddr(s)) => {
-                    let offset = sum + i64::from(self.frame.offset(*s));
+                    let offset = sum + i64::from(self.slots[s]);
                     return i16::try_from(offset).map(|o| (Reg::R10, o)).map_err(|_| self.too_far());
                 }
                 Some(Op::Alu(Alu::Add, p, c)) if matches!(self.f.ty(*p), Ty::Ptr(_)) => {

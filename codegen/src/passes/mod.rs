@@ -19,7 +19,7 @@ pub mod pointers;
 pub mod scratch;
 pub mod util;
 
-use crate::backend::BackendError;
+use crate::error::BackendError;
 use crate::ir::{Function, Module};
 use crate::kernel::Kernel;
 

@@ -4,7 +4,7 @@
 //! its own: a callback runs while its caller's slots are in use.
 
 use super::util::{Dominators, split};
-use crate::backend::BackendError;
+use crate::error::BackendError;
 use crate::helpers::{MAP_LOOKUP_ELEM, RINGBUF_RESERVE};
 use crate::ir::*;
 use crate::object::ObjMapId;

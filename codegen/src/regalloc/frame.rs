@@ -4,11 +4,12 @@
 //! (`check_max_stack_depth` in `kernel/bpf/verifier.c`).
 
 use super::slot_liveness::SlotConflicts;
-use crate::backend::BackendError;
+use crate::error::BackendError;
 use crate::emit::mach::MFunc;
 use crate::ir::*;
 use crate::passes::expand_memory::slot_align;
 use crate::passes::scratch;
+use std::collections::HashMap;
 
 /// `MAX_BPF_STACK`
 const MAX_STACK: u32 = 512;
@@ -25,9 +26,18 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Offset of a slot on the stack from r10.
-    pub fn offset(&self, s: Slot) -> i32 {
-        self.offsets.get(s.0 as usize).copied().flatten().unwrap_or(0)
+    /// Offsets from r10 by slot, of all whose address the function takes; each has a place on the stack.
+    pub fn offsets(&self, f: &Function) -> Result<HashMap<Slot, i32>, BackendError> {
+        let mut offsets = HashMap::new();
+        for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+            let Op::SlotAddr(slot) = inst.op else { continue };
+            let Some(offset) = self.offsets.get(slot.0 as usize).copied().flatten() else {
+                let message = format!("internal: slot {} has no place on the stack", slot.0);
+                return Err(BackendError::new(inst.span, message));
+            };
+            offsets.insert(slot, offset);
+        }
+        Ok(offsets)
     }
 }
 

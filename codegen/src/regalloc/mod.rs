@@ -9,7 +9,7 @@ pub mod slot_liveness;
 pub mod spill;
 pub mod spill_slots;
 
-use crate::backend::BackendError;
+use crate::error::BackendError;
 use crate::emit::frequency::Frequency;
 use crate::emit::mach::{MFunc, MOp, Reg};
 use color::Outcome;

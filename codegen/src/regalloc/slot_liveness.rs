@@ -1,6 +1,6 @@
 //! Which slots are in use at once: from the first access on any path to the last.
 
-use super::liveness::BitSet;
+use crate::bitset::BitSet;
 use crate::ir::*;
 use crate::passes::util::{operands, predecessors, term_operands};
 

@@ -1,6 +1,6 @@
 //! Lets spill slots whose values are never live at once share their place on the stack.
 
-use super::liveness::BitSet;
+use crate::bitset::BitSet;
 use crate::emit::mach::{MFunc, MOp, SpillSlot};
 
 /// Renumbers the spill slots of an allocated function; `f.spills` becomes the number of places.
