@@ -34,7 +34,7 @@ pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
     for spec in script.probes.iter().flat_map(|p| &p.attach) {
         match rbtrace_lang::attach::resolve(spec, &system, &options, &mut next) {
             Ok(found) => points.extend(found),
-            Err(diagnostic) => wrong.push(diagnostic),
+            Err(refusal) => wrong.push(refusal.into_diagnostic()),
         }
     }
     let mut out = terminal::output();

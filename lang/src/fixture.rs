@@ -149,7 +149,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 fn some<T>(found: Vec<T>, what: &str) -> Answer<Vec<T>> {
-    if found.is_empty() { Err(SystemError::new(what)) } else { Ok(found) }
+    if found.is_empty() { Err(SystemError::missing(what, None)) } else { Ok(found) }
 }
 
 fn names(pairs: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<(Rc<str>, Rc<str>)> {

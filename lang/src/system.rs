@@ -7,9 +7,20 @@ use crate::hir::Attach;
 use crate::types::{EnumType, Field, StructKind, StructType, Type};
 use std::rc::Rc;
 
+/// What keeps a question from having an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// What the question is about does not exist.
+    Missing,
+    /// The system cannot tell, or refuses.
+    Other,
+}
+
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SystemError {
+    /// In one word, for who must distinguish.
+    pub cause: Cause,
     /// One sentence: what was looked for and what the system said.
     pub message: String,
     /// What to do about it, or near matches.
@@ -22,12 +33,17 @@ pub type Answer<T> = Result<T, SystemError>;
 impl SystemError {
     /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        SystemError { message: message.into(), hint: None }
+        SystemError { cause: Cause::Other, message: message.into(), hint: None }
+    }
+
+    /// What was asked for does not exist; `hint` has near matches.
+    pub fn missing(message: impl Into<String>, hint: Option<String>) -> Self {
+        SystemError { cause: Cause::Missing, message: message.into(), hint }
     }
 
     /// An error that says what to do.
     pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        SystemError { message: message.into(), hint: Some(hint.into()) }
+        SystemError { hint: Some(hint.into()), ..SystemError::new(message) }
     }
 }
 

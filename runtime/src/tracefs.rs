@@ -62,7 +62,7 @@ impl TraceFs {
     /// Text of an event's format file.
     pub fn format(&self, category: &str, event: &str) -> Answer<String> {
         if !plain(category) || !plain(event) {
-            return Err(SystemError::new(format!("nothing matches tracepoint:{category}:{event}")));
+            return Err(SystemError::missing(format!("nothing matches tracepoint:{category}:{event}"), None));
         }
         let path = format!("events/{category}/{event}/format");
         self.root.text(&path).map_err(|e| self.cannot_read(&path, &e))

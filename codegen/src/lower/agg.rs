@@ -2,7 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
+use super::memory::Place;
 use crate::ir::{Alu, Cond, Value};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Expr, MapId};

@@ -2,8 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
-use super::store::Fill;
+use super::memory::{Fill, Place};
 use crate::helpers;
 use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
 use crate::kernel::PidNamespace;

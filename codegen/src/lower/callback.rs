@@ -10,7 +10,7 @@
 
 use super::Lowered;
 use super::frame::{Frame, Home, Leave, LoopTarget, Lower};
-use super::place::Place;
+use super::memory::Place;
 use super::visit::{self, Captures};
 use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
@@ -284,7 +284,7 @@ impl Lower<'_, '_> {
         }
         let ty = self.probe.locals[var.0 as usize].ty.clone();
         match self.local_place(var) {
-            Some(place) => self.copy_pair(&pair, &place, &ty, super::store::Fill::Loose),
+            Some(place) => self.copy_pair(&pair, &place, &ty, super::memory::Fill::Loose),
             None => self.unsupported(span, "The variable of this loop is no pair"),
         }
     }

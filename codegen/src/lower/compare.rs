@@ -2,9 +2,8 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::{Base, Place};
+use super::memory::{Base, Fill, Place};
 use super::read::constant;
-use super::store::Fill;
 use crate::ir::{Block, Cond, Value, Width};
 use rbtrace_lang::hir::{Expr, ExprKind};
 use rbtrace_lang::types::Type;

@@ -2,7 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
+use super::memory::Place;
 use crate::arch;
 use crate::ir::{Alu, Op, Ty, Value, Width};
 use rbtrace_lang::Span;

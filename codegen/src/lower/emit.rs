@@ -2,8 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::{Base, Place};
-use super::store::Fill;
+use super::memory::{Base, Fill, Place};
 use super::visit;
 use crate::helpers;
 use crate::ir::{Alu, Cond, Space, Value, Width};

@@ -2,9 +2,8 @@
 
 use super::Lowered;
 use super::frame::{Home, Lower};
-use super::place::Place;
+use super::memory::{Fill, Place};
 use super::read::extend_const;
-use super::store::Fill;
 use crate::ir::{Alu, Cond, Op, Space, Ty, Value, Width};
 use rbtrace_lang::ast::BinOp;
 use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Place as HirPlace, Unary};

@@ -1,6 +1,6 @@
 //! The function that is being built, and where its variables live.
 
-use super::place::Place;
+use super::memory::Place;
 use super::programs::Plan;
 use super::shared::{CONTROL, Shared};
 use super::syscalls::Syscall;

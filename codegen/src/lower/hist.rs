@@ -2,7 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
+use super::memory::Place;
 use crate::builder::Var;
 use crate::ir::{Alu, Cond, Ty, Value};
 use rbtrace_lang::types::{hist_buckets, lhist_buckets};

@@ -2,8 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
-use super::store::Fill;
+use super::memory::{Fill, Place};
 use super::visit;
 use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Cond, Op, Space, Ty, Value, Width};

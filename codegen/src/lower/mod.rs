@@ -1,11 +1,11 @@
 //! From the typed program to the IR.
 //!
 //! Scalars become SSA variables, always extended to 64 bits by the sign of their type. Aggregates lie in
-//! slots, map values or records and are handled as [`place::Place`]s: addresses that are read only where
+//! slots, map values or records and are handled as [`memory::Place`]s: addresses that are read only where
 //! their bytes are needed.
 //!
 //! **Invariant**: a text in memory has a spare byte behind it wherever a helper writes it, and its
-//! bytes after the NUL are zero only where [`store::Fill::Padded`] says so (keys and comparisons).
+//! bytes after the NUL are zero only where [`memory::Fill::Padded`] says so (keys and comparisons).
 
 mod agg;
 mod arith;
@@ -20,6 +20,7 @@ mod frame;
 mod hist;
 mod loops;
 mod map;
+mod memory;
 mod net;
 mod percpu;
 mod place;

@@ -2,7 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
+use super::memory::Place;
 use rbtrace_lang::hir::Expr;
 use rbtrace_lang::types::{AF_INET, AF_INET6};
 

@@ -2,7 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::Place;
+use super::memory::Place;
 use crate::helpers;
 use crate::ir::{Alu, Cond, Space, Ty, Value};
 use rbtrace_lang::Span;

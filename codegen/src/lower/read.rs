@@ -1,7 +1,7 @@
 //! Reads of kernel and user memory through helpers.
 
 use super::frame::Lower;
-use super::place::{Base, Place, Remote};
+use super::memory::{Base, Place, Remote};
 use crate::helpers;
 use crate::ir::{Cond, Helper, Value};
 use crate::object::Fault;

@@ -3,7 +3,7 @@
 use super::Lowered;
 use super::compare::constant_text;
 use super::frame::Lower;
-use super::place::{Base, Place};
+use super::memory::{Base, Place};
 use crate::ir::{Alu, Block, Cond, Value, Width};
 use rbtrace_lang::hir::Expr;
 

@@ -13,7 +13,7 @@
 use super::Lowered;
 use super::frame::Lower;
 use super::map::BPF_ANY;
-use super::place::Place;
+use super::memory::Place;
 use super::visit::{self, Node};
 use crate::builder::Var;
 use crate::helpers;

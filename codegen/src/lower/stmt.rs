@@ -2,8 +2,7 @@
 
 use super::Lowered;
 use super::frame::{Home, Leave, Lower};
-use super::place::Place;
-use super::store::Fill;
+use super::memory::{Fill, Place};
 use super::visit;
 use crate::ir::{Ty, Value, Width};
 use crate::object::{Control, ProgramType};

@@ -2,21 +2,12 @@
 
 use super::Lowered;
 use super::frame::{Lower, Pair};
-use super::place::{Base, Place};
+use super::memory::{Base, Fill, Place};
 use super::read::constant;
 use crate::ir::{Op, Width};
 use crate::layout::{TEXT_SPARE, has_text};
 use rbtrace_lang::hir::{Expr, ExprKind};
 use rbtrace_lang::types::{TupleType, Type};
-
-/// What follows a text up to its full size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fill {
-    /// Anything: it will be read as a text only.
-    Loose,
-    /// Zeros: it will be compared byte by byte.
-    Padded,
-}
 
 impl Lower<'_, '_> {
     /// Writes the value of an expression to a place as a value of type `ty`, to which it may widen.

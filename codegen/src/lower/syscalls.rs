@@ -5,7 +5,7 @@
 //! Bodies that need more of the record than its fields stay on the tracepoint itself.
 
 use super::frame::{Frame, Lower};
-use super::place::{Place, Remote};
+use super::memory::{Place, Remote};
 use super::programs::{self, Plan};
 use super::shared::Shared;
 use super::{Lowered, Unit, visit};

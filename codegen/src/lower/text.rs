@@ -2,8 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
-use super::place::{Base, Place};
-use super::store::Fill;
+use super::memory::{Base, Fill, Place};
 use crate::ir::{Alu, Cond, Value};
 use crate::layout::TEXT_SPARE;
 use rbtrace_lang::hir::{Expr, ExprKind};

@@ -1,7 +1,7 @@
 //! Which slots pointers lead into, and what instructions do to them.
 
-use crate::ir::*;
 use crate::bitset::BitSet;
+use crate::ir::*;
 
 /// Where a pointer leads: a slot at a known offset, or only a set of slots.
 #[derive(Debug)]

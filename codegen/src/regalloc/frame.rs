@@ -4,8 +4,8 @@
 //! (`check_max_stack_depth` in `kernel/bpf/verifier.c`).
 
 use super::slot_liveness::SlotConflicts;
-use crate::error::BackendError;
 use crate::emit::mach::MFunc;
+use crate::error::BackendError;
 use crate::ir::*;
 use crate::passes::expand_memory::slot_align;
 use crate::passes::scratch;

@@ -9,9 +9,9 @@ pub mod slot_liveness;
 pub mod spill;
 pub mod spill_slots;
 
-use crate::error::BackendError;
 use crate::emit::frequency::Frequency;
 use crate::emit::mach::{MFunc, MOp, Reg};
+use crate::error::BackendError;
 use color::Outcome;
 use graph::Graph;
 use rbtrace_lang::Span;

@@ -1,7 +1,6 @@
 //! `begin` and `end`.
 
-use super::{Place, Provider, Request};
-use crate::Diagnostic;
+use super::{Place, Provider, Refusal, Request};
 use crate::hir::Attach;
 
 /// `begin`, `end`: no arguments.
@@ -12,7 +11,7 @@ impl Provider for BeginEnd {
         &["begin", "end"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         request.no_source_line()?;
         if !request.args().is_empty() {
             return Err(request.count_error("0"));

@@ -1,6 +1,6 @@
 //! `kprobe` and `kretprobe`: functions, instructions and source lines of the kernel.
 
-use super::{Place, Provider, Request, has_wildcard, split_offset};
+use super::{Place, Provider, Refusal, Request, has_wildcard, split_offset};
 use crate::Diagnostic;
 use crate::hir::Attach;
 use crate::parse::number;
@@ -15,7 +15,7 @@ impl Provider for Kprobe {
         &["kprobe", "kretprobe"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         if let Some(line) = &request.parts.line {
             return source_line(request, line);
         }
@@ -43,19 +43,20 @@ fn is_return(request: &Request) -> bool {
 }
 
 /// An address is handed to the kernel as it is, so only with `--unsafe`.
-fn at_address(request: &Request, address: u64) -> Result<Vec<Place>, Diagnostic> {
+fn at_address(request: &Request, address: u64) -> Result<Vec<Place>, Refusal> {
     if !request.options.allow_unsafe {
         return Err(Diagnostic::error(
             request.span,
             "nothing checks a bare address: only --unsafe allows it",
         )
-        .hint("name the function instead, with an offset where needed: FUNC+OFFSET"));
+        .hint("name the function instead, with an offset where needed: FUNC+OFFSET")
+        .into());
     }
     let attach = Attach::Kprobe { func: "".into(), module: None, offset: address, ret: is_return(request) };
     Ok(vec![Place { name: format!("{}:{address}", request.kind.name), attach }])
 }
 
-fn functions(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Diagnostic> {
+fn functions(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Refusal> {
     let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
     let found = request.system.kernel_functions(module, func).map_err(|e| request.missing(&what, e))?;
     // Without a module the kernel attaches by name: functions of one name count once.
@@ -78,7 +79,7 @@ fn place(request: &Request, module: Option<Rc<str>>, func: Rc<str>, offset: u64)
     Place { name, attach: Attach::Kprobe { func, module, offset, ret: is_return(request) } }
 }
 
-fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -> Result<Place, Diagnostic> {
+fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -> Result<Place, Refusal> {
     if is_return(request) {
         return Err(request
             .error(format!("{} takes no offset", request.kind.name))
@@ -94,7 +95,7 @@ fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -
 }
 
 /// `FILE:LINE[:COL]`, or after `kprobe@` also `MODULE:FILE:LINE[:COL]`.
-fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnostic> {
+fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Refusal> {
     if is_return(request) {
         return Err(request.error(format!("{} takes no source line", request.kind.name)));
     }
@@ -122,7 +123,7 @@ fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Diagnos
     Ok(places.collect())
 }
 
-fn line_and_column(request: &Request, parts: &[String]) -> Result<(u32, Option<u32>), Diagnostic> {
+fn line_and_column(request: &Request, parts: &[String]) -> Result<(u32, Option<u32>), Refusal> {
     let parse = |what: &str, text: &str| {
         let n = number(text).map_err(|e| request.error(format!("the {what} cannot be read: {e}")))?;
         u32::try_from(n).map_err(|_| request.error(format!("the {what} is too large: {text}")))

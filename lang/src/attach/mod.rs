@@ -17,32 +17,59 @@ mod uprobe;
 
 use crate::ast::AttachSpec;
 use crate::hir::{Attach, AttachPoint, Ctx, ProbeId};
-use crate::system::SystemError;
+use crate::system::{Cause, SystemError};
 use crate::{Diagnostic, Options, Span, System};
 use lex::Parts;
 pub use perf_event::event_names;
 use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
 
-/// How messages begin that say that something does not exist.
-const MISSING: &str = "nothing matches ";
+/// Why an attach point means no place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// There is no such probe: the config variable `missing_probes` says what becomes of it.
+    Missing(Diagnostic),
+    /// It is written wrongly, or cannot be probed.
+    Wrong(Diagnostic),
+}
+
+impl Refusal {
+    /// The message.
+    pub fn into_diagnostic(self) -> Diagnostic {
+        match self {
+            Refusal::Missing(diagnostic) | Refusal::Wrong(diagnostic) => diagnostic,
+        }
+    }
+
+    /// Adds what to do.
+    fn hint(self, hint: impl Into<String>) -> Refusal {
+        match self {
+            Refusal::Missing(d) => Refusal::Missing(d.hint(hint)),
+            Refusal::Wrong(d) => Refusal::Wrong(d.hint(hint)),
+        }
+    }
+}
+
+impl From<Diagnostic> for Refusal {
+    fn from(wrong: Diagnostic) -> Refusal {
+        Refusal::Wrong(wrong)
+    }
+}
 
 /// The places that one attach point means, each with a number taken from `next_id`.
 ///
-/// Positional parameters in it are replaced by those of `options`; `$*` makes one attach point of each. That nothing matches is an error
-/// here; [`is_missing`] tells it from others, so that the config variable `missing_probes` can be
-/// obeyed.
+/// Positional parameters in it are replaced by those of `options`; `$*` makes one attach point of each.
 pub fn resolve(
     spec: &AttachSpec,
     system: &dyn System,
     options: &Options,
     next_id: &mut u32,
-) -> Result<Vec<AttachPoint>, Diagnostic> {
+) -> Result<Vec<AttachPoint>, Refusal> {
     if !spec.text.contains(lex::EACH) {
         return resolve_one(spec, system, options, "", next_id);
     }
     if options.params.is_empty() {
         let message = format!("{} stands for the script's parameters: none was given", lex::EACH);
-        return Err(Diagnostic::error(spec.span, message));
+        return Err(Diagnostic::error(spec.span, message).into());
     }
     let mut points = vec![];
     for param in &options.params {
@@ -58,12 +85,13 @@ fn resolve_one(
     options: &Options,
     each: &str,
     next_id: &mut u32,
-) -> Result<Vec<AttachPoint>, Diagnostic> {
+) -> Result<Vec<AttachPoint>, Refusal> {
     let parts = lex::split(&spec.text, options, each).map_err(|m| Diagnostic::error(spec.span, m))?;
     let kind = probe_kind(&parts.provider).ok_or_else(|| unknown(&parts.provider, spec.span))?;
     let provider = PROVIDERS.iter().find(|p| p.names().contains(&kind.name));
     let Some(provider) = provider else {
-        return Err(Diagnostic::error(spec.span, format!("{} probes are not supported yet", kind.name)));
+        let message = format!("{} probes are not supported yet", kind.name);
+        return Err(Diagnostic::error(spec.span, message).into());
     };
     let request = Request { kind, parts: &parts, span: spec.span, system, options };
     let places = provider.resolve(&request)?;
@@ -75,11 +103,6 @@ fn resolve_one(
         AttachPoint { id, name, kind: place.attach, span: spec.span }
     });
     Ok(points.collect())
-}
-
-/// Whether an error of [`resolve`] says that there is no such probe, rather than that it is wrong.
-pub fn is_missing(error: &Diagnostic) -> bool {
-    error.message.starts_with(MISSING)
 }
 
 /// What the context argument of a program is.
@@ -99,7 +122,7 @@ trait Provider: Sync {
     fn names(&self) -> &'static [&'static str];
 
     /// The places; never empty.
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic>;
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal>;
 }
 
 const PROVIDERS: &[&dyn Provider] = &[
@@ -135,45 +158,44 @@ impl<'a> Request<'a> {
         &self.parts.args
     }
 
-    fn error(&self, message: impl Into<String>) -> Diagnostic {
+    fn error(&self, message: impl Into<String>) -> Refusal {
         let mut diag = Diagnostic::error(self.span, message);
         if !self.kind.forms.is_empty() {
             diag = diag.hint(format!("forms: {}", self.kind.forms.join(", ")));
         }
-        diag
+        diag.into()
     }
 
     /// Wrong number of parts; `wanted` as `1 or 2`.
-    fn count_error(&self, wanted: &str) -> Diagnostic {
+    fn count_error(&self, wanted: &str) -> Refusal {
         let found = self.args().len();
         self.error(format!("{} takes {wanted} parts after its colon, not {found}", self.kind.name))
     }
 
     /// Nothing of this name exists.
-    fn missing(&self, what: &str, why: SystemError) -> Diagnostic {
-        let message = format!("{MISSING}{}:{what}", self.kind.name);
-        // The system may say the same in its own words.
-        let diag = match why.message == message {
-            true => Diagnostic::error(self.span, message),
-            false => Diagnostic::error(self.span, message).hint(why.message),
+    fn missing(&self, what: &str, why: SystemError) -> Refusal {
+        let diag = Diagnostic::error(self.span, format!("nothing matches {}:{what}", self.kind.name));
+        let diag = match why.cause {
+            Cause::Missing => diag,
+            Cause::Other => diag.hint(why.message),
         };
-        match why.hint {
+        Refusal::Missing(match why.hint {
             Some(hint) => diag.hint(hint),
             None => diag,
-        }
+        })
     }
 
     /// What the system refuses, in its own words.
-    fn refused(&self, why: SystemError) -> Diagnostic {
+    fn refused(&self, why: SystemError) -> Refusal {
         let diag = Diagnostic::error(self.span, why.message);
-        match why.hint {
+        Refusal::Wrong(match why.hint {
             Some(hint) => diag.hint(hint),
             None => diag,
-        }
+        })
     }
 
     /// Source lines are for kernel functions only.
-    fn no_source_line(&self) -> Result<(), Diagnostic> {
+    fn no_source_line(&self) -> Result<(), Refusal> {
         if self.parts.line.is_some() {
             Err(self.error(format!("{} takes no source line", self.kind.name)))
         } else {

@@ -1,6 +1,6 @@
 //! `software` and `hardware`: every so many events that the kernel or the processor counts.
 
-use super::{Place, Provider, Request, has_wildcard};
+use super::{Place, Provider, Refusal, Request, has_wildcard};
 use crate::Diagnostic;
 use crate::hir::Attach;
 use crate::parse::number;
@@ -63,7 +63,7 @@ impl Provider for PerfEvent {
         &["hardware", "software"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         request.no_source_line()?;
         let kind = request.kind.name;
         let (event, count) = match request.args() {
@@ -85,7 +85,7 @@ impl Provider for PerfEvent {
     }
 }
 
-fn find<'e>(request: &Request, list: &'e [Event], event: &str) -> Result<&'e Event, Diagnostic> {
+fn find<'e>(request: &Request, list: &'e [Event], event: &str) -> Result<&'e Event, Refusal> {
     let kind = request.kind.name;
     if event.is_empty() {
         return Err(request.error(format!("{kind}: no event is named")));
@@ -97,6 +97,6 @@ fn find<'e>(request: &Request, list: &'e [Event], event: &str) -> Result<&'e Eve
     found.ok_or_else(|| {
         let names: Vec<_> = list.iter().map(|e| e.0).collect();
         let message = format!("no {kind} event is called '{event}'");
-        Diagnostic::error(request.span, message).hint(format!("events: {}", names.join(", ")))
+        Diagnostic::error(request.span, message).hint(format!("events: {}", names.join(", "))).into()
     })
 }

@@ -1,7 +1,6 @@
 //! `rawtracepoint`
 
-use super::{Place, Provider, Request};
-use crate::Diagnostic;
+use super::{Place, Provider, Refusal, Request};
 use crate::hir::Attach;
 
 /// `rawtracepoint[:MODULE]:EVENT`
@@ -12,7 +11,7 @@ impl Provider for RawTracepoint {
         &["rawtracepoint"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         request.no_source_line()?;
         let (module, event) = match request.args() {
             [event] => (None, event),

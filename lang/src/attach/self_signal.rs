@@ -1,7 +1,6 @@
 //! `self:signal:SIGUSR1`: signals that rbtrace itself receives.
 
-use super::{Place, Provider, Request};
-use crate::Diagnostic;
+use super::{Place, Provider, Refusal, Request};
 use crate::hir::Attach;
 
 /// Signals that may be waited for, by name and number (signal(7), x86 and arm).
@@ -15,7 +14,7 @@ impl Provider for SelfSignal {
         &["self"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         request.no_source_line()?;
         let [trigger, signal] = request.args() else { return Err(request.count_error("2")) };
         if trigger != "signal" {

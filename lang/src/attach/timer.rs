@@ -1,7 +1,6 @@
 //! `interval` and `profile`: again and again after some time.
 
-use super::{Place, Provider, Request, has_wildcard};
-use crate::Diagnostic;
+use super::{Place, Provider, Refusal, Request, has_wildcard};
 use crate::hir::{Attach, Period};
 use crate::parse::number;
 
@@ -16,7 +15,7 @@ impl Provider for Timer {
         &["interval", "profile"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         request.no_source_line()?;
         let kind = request.kind.name;
         let (unit, count, period) = match request.args() {
@@ -31,12 +30,12 @@ impl Provider for Timer {
 
 type Timing<'a> = (&'a str, u64, Period);
 
-fn count(request: &Request, text: &str) -> Result<u64, Diagnostic> {
+fn count(request: &Request, text: &str) -> Result<u64, Refusal> {
     number(text).map_err(|e| request.error(format!("the time of {} cannot be read: {e}", request.kind.name)))
 }
 
 /// `interval:1s`, `interval:1000000`: nanoseconds; their names count microseconds, as the peer's do.
-fn plain<'a>(request: &Request, time: &str) -> Result<Timing<'a>, Diagnostic> {
+fn plain<'a>(request: &Request, time: &str) -> Result<Timing<'a>, Refusal> {
     if has_wildcard(time) {
         return Err(request.error(format!("{} takes no wildcards", request.kind.name)));
     }
@@ -50,7 +49,7 @@ fn plain<'a>(request: &Request, time: &str) -> Result<Timing<'a>, Diagnostic> {
     Ok(("us", nanos / 1000, Period::Nanos(nanos)))
 }
 
-fn with_unit<'a>(request: &Request, unit: &'a str, text: &str) -> Result<Timing<'a>, Diagnostic> {
+fn with_unit<'a>(request: &Request, unit: &'a str, text: &str) -> Result<Timing<'a>, Refusal> {
     let kind = request.kind.name;
     let factor = match unit {
         "s" => 1_000_000_000,

@@ -1,7 +1,6 @@
 //! `tracepoint`
 
-use super::{Place, Provider, Request, has_wildcard};
-use crate::Diagnostic;
+use super::{Place, Provider, Refusal, Request, has_wildcard};
 use crate::hir::Attach;
 use std::rc::Rc;
 
@@ -13,7 +12,7 @@ impl Provider for Tracepoint {
         &["tracepoint"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         request.no_source_line()?;
         let (category, event) = match request.args() {
             [event] if has_wildcard(event) => ("*", event.as_str()),

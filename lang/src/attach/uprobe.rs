@@ -1,7 +1,6 @@
 //! `uprobe` and `uretprobe`: functions of programs and libraries.
 
-use super::{Place, Provider, Request, has_wildcard, split_offset};
-use crate::Diagnostic;
+use super::{Place, Provider, Refusal, Request, has_wildcard, split_offset};
 use crate::hir::Attach;
 use crate::parse::number;
 use std::rc::Rc;
@@ -17,7 +16,7 @@ impl Provider for Uprobe {
         &["uprobe", "uretprobe"]
     }
 
-    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Diagnostic> {
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
         if request.parts.line.is_some() {
             let what = "source lines of programs cannot be probed yet";
             return Err(request.error(what));
@@ -45,7 +44,7 @@ fn is_return(request: &Request) -> bool {
 }
 
 /// The binary and what is asked of it; with `-p` the process's own program where none is named.
-fn target(request: &Request) -> Result<(String, String), Diagnostic> {
+fn target(request: &Request) -> Result<(String, String), Refusal> {
     let (binary, symbol) = match (request.args(), request.options.pid) {
         ([symbol], Some(pid)) => (format!("/proc/{pid}/exe"), symbol.clone()),
         ([binary, symbol], _) => (binary.clone(), symbol.clone()),
@@ -66,7 +65,7 @@ fn target(request: &Request) -> Result<(String, String), Diagnostic> {
     Ok((binary, symbol))
 }
 
-fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place>, Diagnostic> {
+fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place>, Refusal> {
     if has_wildcard(binary) {
         return Err(request.error("with an address the program is named in full, without wildcards"));
     }
@@ -78,7 +77,7 @@ fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place
     Ok(vec![Place { name, attach }])
 }
 
-fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result<Vec<Place>, Diagnostic> {
+fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result<Vec<Place>, Refusal> {
     let ret = is_return(request);
     let found = request.system.uprobes(binary, func, offset, ret, request.options.pid);
     let found = found.map_err(|e| request.missing(&format!("{binary}:{func}"), e))?;

@@ -5,7 +5,7 @@
 
 use super::Checker;
 use super::uses::Uses;
-use crate::attach;
+use crate::attach::{self, Refusal};
 use crate::hir::{Attach, AttachPoint, Config, Ctx, MissingProbes};
 use crate::system::{SystemError, TracepointFormat};
 use crate::types::{AddrSpace, Field, StructKind, StructType, Type};
@@ -161,11 +161,11 @@ pub(crate) fn resolve(
         for spec in &probe.attach {
             match attach::resolve(spec, system, options, &mut next) {
                 Ok(found) => points.extend(found),
-                Err(d) if attach::is_missing(&d) => {
+                Err(Refusal::Missing(d)) => {
                     missing = true;
                     diags.extend(as_configured(d, config.missing_probes));
                 }
-                Err(d) => diags.push(d),
+                Err(Refusal::Wrong(d)) => diags.push(d),
             }
         }
         if !points.is_empty() {

@@ -38,6 +38,14 @@ pub enum Error {
         /// What to do about it, or near matches.
         hint: Option<String>,
     },
+    /// No unit was compiled from such a file.
+    #[error("{message}")]
+    NoSourceFile {
+        /// One sentence that names the file.
+        message: String,
+        /// Near matches.
+        hint: Option<String>,
+    },
 }
 
 impl Error {
@@ -56,9 +64,9 @@ impl From<Error> for SystemError {
     fn from(error: Error) -> SystemError {
         let message = error.to_string();
         let hint = match error {
-            Error::Missing { hint, .. } => hint,
-            _ => None,
+            Error::Missing { hint, .. } | Error::NoSourceFile { hint, .. } => hint,
+            Error::Io { .. } | Error::Elf { .. } | Error::Dwarf { .. } => None,
         };
-        SystemError { message, hint }
+        SystemError { hint, ..SystemError::new(message) }
     }
 }

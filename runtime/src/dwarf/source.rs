@@ -171,10 +171,11 @@ impl DebugInfo {
         if !search.file_seen {
             let message = format!("there is no source file {}{within}", query.file);
             if search.others.is_empty() {
-                return Error::Missing { message, hint: self.near_files(query.file) };
+                return Error::NoSourceFile { message, hint: self.near_files(query.file) };
             }
             let others: Vec<&str> = search.others.iter().take(5).map(String::as_str).collect();
-            return Error::missing_with_hint(message, format!("files of this name: {}", others.join(", ")));
+            let hint = format!("files of this name: {}", others.join(", "));
+            return Error::NoSourceFile { message, hint: Some(hint) };
         }
         let near: Vec<String> = [search.before, search.after]
             .into_iter()

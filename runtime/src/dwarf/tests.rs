@@ -204,7 +204,9 @@ fn a_line_that_is_not_found_says_what_is_near() {
     let info = DebugInfo::open(&path).unwrap();
     let ask = |function, file, line| {
         let error = info.source_line(function, LineQuery { file, line, column: None }).unwrap_err();
-        let Error::Missing { message, hint } = error else { panic!("{error:?}") };
+        let (Error::Missing { message, hint } | Error::NoSourceFile { message, hint }) = error else {
+            panic!("{error:?}")
+        };
         (message, hint.unwrap_or_default())
     };
     let (message, hint) = ask(None, "fixture.c", 3);

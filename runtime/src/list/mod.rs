@@ -12,7 +12,7 @@ use crate::glob;
 use crate::system::{LiveSystem, format};
 use rbtrace_lang::System;
 use rbtrace_lang::hir::{Attach, AttachPoint};
-use rbtrace_lang::system::{Answer, SystemError};
+use rbtrace_lang::system::{Answer, Cause, SystemError};
 use rbtrace_stdlib::{ProbeKind, probe_kind};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -116,7 +116,7 @@ impl<'a> Lister<'a> {
     fn take<T>(&mut self, answer: Answer<T>) -> Option<T> {
         match answer {
             Ok(found) => Some(found),
-            Err(e) if self.many && e.message.starts_with("No matches") => None,
+            Err(e) if self.many && e.cause == Cause::Missing => None,
             Err(e) => {
                 self.warn(one_line(&e));
                 None

@@ -46,7 +46,7 @@ fn owner(function: &str) -> Option<String> {
 /// A file that the kernel itself does not have may be a module's.
 fn name_module(error: Error, module: Option<&str>) -> Error {
     match error {
-        Error::Missing { message, hint: None } if module.is_none() && message.contains("source file") => {
+        Error::NoSourceFile { message, hint: None } if module.is_none() => {
             Error::missing_with_hint(message, "for a file of a module write MODULE:FILE:LINE")
         }
         other => other,

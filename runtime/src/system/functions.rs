@@ -79,10 +79,8 @@ impl LiveSystem {
             });
         }
         let place = module.map_or(String::new(), |m| format!("{m}:"));
-        SystemError {
-            message: format!("nothing matches kprobe:{place}{func}"),
-            hint: near::hint(func, names.iter().map(String::as_str)),
-        }
+        let hint = near::hint(func, names.iter().map(String::as_str));
+        SystemError::missing(format!("nothing matches kprobe:{place}{func}"), hint)
     }
 
     /// What ftrace lists as traceable; where the system keeps that list back, all code symbols. Without

@@ -40,7 +40,7 @@ impl LiveSystem {
         } else {
             near::hint(event, events.iter().map(String::as_str))
         };
-        Ok(SystemError { message: format!("nothing matches tracepoint:{category}:{event}"), hint })
+        Ok(SystemError::missing(format!("nothing matches tracepoint:{category}:{event}"), hint))
     }
 
     pub(super) fn read_format(&self, category: &str, event: &str) -> Answer<TracepointFormat> {
@@ -70,7 +70,7 @@ impl LiveSystem {
         if found.is_empty() && !glob::is_pattern(event) {
             let all = self.find_raw_tracepoints(module, "*")?;
             let hint = near::hint(event, all.iter().map(|(_, e)| &**e));
-            return Err(SystemError { message: format!("nothing matches rawtracepoint:{event}"), hint });
+            return Err(SystemError::missing(format!("nothing matches rawtracepoint:{event}"), hint));
         }
         Ok(found)
     }

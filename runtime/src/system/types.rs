@@ -127,7 +127,7 @@ impl LiveSystem {
             let names = btf.of_kind(kind).filter_map(|id| Some(btf.ty(id)?.name()));
             near::hint(name, names)
         });
-        SystemError { message: format!("there is no type '{shown}'"), hint }
+        SystemError::missing(format!("there is no type '{shown}'"), hint)
     }
 }
 

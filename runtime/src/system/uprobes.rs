@@ -52,7 +52,7 @@ impl LiveSystem {
         }
         if found.is_empty() && !glob::is_pattern(symbol) {
             let hint = near::hint(symbol, names.iter().map(String::as_str));
-            return Err(SystemError { message: format!("nothing matches uprobe:{binary}:{symbol}"), hint });
+            return Err(SystemError::missing(format!("nothing matches uprobe:{binary}:{symbol}"), hint));
         }
         Ok(found)
     }
