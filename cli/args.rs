@@ -172,10 +172,10 @@ impl Args {
 
     fn consistent(self) -> Result<Args, String> {
         if self.command.is_some() && self.pid.is_some() {
-            return Err("Cannot use both -c and -p.".into());
+            return Err("-c and -p exclude each other".into());
         }
         if self.warn_reads && self.no_warnings {
-            return Err("-k, --warnings conflicts with --no-warnings".into());
+            return Err("-k and --no-warnings exclude each other".into());
         }
         Ok(self)
     }
@@ -277,16 +277,12 @@ fn named_param(word: &str) -> (String, Option<String>) {
 }
 
 fn pid(text: &str) -> Result<i32, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    if digits == 0 {
-        return Err(format!("Failed to parse pid: invalid integer: {text}"));
-    }
-    if digits < text.len() {
-        return Err(format!("Failed to parse pid: invalid trailing bytes: {text}"));
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("a process id is a number, not '{text}'"));
     }
     match text.parse::<u64>() {
         Ok(n) if (1..=PID_MAX).contains(&n) => Ok(n as i32),
-        _ => Err(format!("Pid out of range: {text}")),
+        _ => Err(format!("process ids go from 1 to {PID_MAX}: {text} is not one")),
     }
 }
 
@@ -294,15 +290,13 @@ fn format(text: &str) -> Result<Format, String> {
     match text {
         "text" => Ok(Format::Text),
         "json" => Ok(Format::Json),
-        other => Err(format!("Invalid output format \"{other}\"\nHINT: Valid formats: 'text', 'json'")),
+        other => Err(format!("there is no output format '{other}'\nHINT: the formats are text and json")),
     }
 }
 
 fn lines_format(text: &str) -> Result<lines::Format, String> {
     let named = lines::Format::named(text);
-    named.ok_or_else(|| {
-        format!("Invalid output format \"{text}\"\nHINT: Valid formats of lines: 'text', 'tsv'")
-    })
+    named.ok_or_else(|| format!("lines has no output format '{text}'\nHINT: the formats are text and tsv"))
 }
 
 fn buffering(text: &str) -> Result<Buffering, String> {
@@ -310,7 +304,7 @@ fn buffering(text: &str) -> Result<Buffering, String> {
         "none" => Ok(Buffering::None),
         "line" => Ok(Buffering::Line),
         "full" => Ok(Buffering::Full),
-        _ => Err("-B must be either 'line', 'full', or 'none'.".into()),
+        _ => Err("-B takes line, full or none".into()),
     }
 }
 
@@ -321,7 +315,9 @@ fn stages(text: &str) -> Result<Vec<Stage>, String> {
         "ir" | "codegen" | "codegen-opt" => vec![Stage::Ir],
         "bpf" | "dis" => vec![Stage::Bpf],
         "all" => vec![Stage::Ast, Stage::Hir, Stage::Ir, Stage::Bpf],
-        other => return Err(format!("invalid option for -d: {other}\nHINT: Stages: ast, hir, ir, bpf, all")),
+        other => {
+            return Err(format!("-d has no stage '{other}'\nHINT: the stages are ast, hir, ir, bpf, all"));
+        }
     })
 }
 
@@ -373,9 +369,9 @@ mod tests {
     #[test]
     fn process_ids_are_checked() {
         let error = |line| parse(line).unwrap_err();
-        assert_eq!(error("-p|a1111|-e|x"), "Failed to parse pid: invalid integer: a1111");
-        assert_eq!(error("-p|111a1|-e|x"), "Failed to parse pid: invalid trailing bytes: 111a1");
-        assert_eq!(error("-p|5000000|-e|x"), "Pid out of range: 5000000");
+        assert_eq!(error("-p|a1111|-e|x"), "a process id is a number, not 'a1111'");
+        assert_eq!(error("-p|111a1|-e|x"), "a process id is a number, not '111a1'");
+        assert_eq!(error("-p|5000000|-e|x"), "process ids go from 1 to 4194304: 5000000 is not one");
         assert_eq!(parse("-p|12|-e|x").unwrap().pid, Some(12));
     }
 
@@ -387,9 +383,6 @@ mod tests {
         );
         assert_eq!(parse("-").unwrap().action, Action::Run(Source::Stdin));
         assert_eq!(parse("nosuch.bt").unwrap().action, Action::Run(Source::File("nosuch.bt".into())));
-        assert_eq!(
-            parse("-d|nosuch|-e|x").unwrap_err().lines().next(),
-            Some("invalid option for -d: nosuch")
-        );
+        assert_eq!(parse("-d|nosuch|-e|x").unwrap_err().lines().next(), Some("-d has no stage 'nosuch'"));
     }
 }

@@ -52,7 +52,7 @@ fn whole(file: impl Read) -> io::Result<String> {
 fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or("");
-    anyhow::anyhow!("failed to open file '{}': {text}", path.display())
+    anyhow::anyhow!("cannot read '{}': {text}", path.display())
 }
 
 /// What is said of a script that cannot be compiled, ready to be shown.

@@ -10,12 +10,7 @@ use rbtrace_runtime::{lines, list};
 /// `-l PATTERN`: probes that match.
 pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
     if let Some(file) = pattern.filter(|p| p.ends_with(".bt")) {
-        warn(
-            args,
-            &[format!(
-                "It appears that '{file}' is a filename but the file does not exist. Treating '{file}' as a search pattern."
-            )],
-        );
+        warn(args, &[format!("there is no file '{file}': probes of that name are listed")]);
     }
     let mut out = terminal::output();
     let warnings = list::list(&LiveSystem::new(), pattern, list_options(args), &mut out)?;

@@ -277,14 +277,14 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// In the reference's words.
+    /// What `cat()` prints: the file, or why it cannot be read.
     fn cat(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
         let path = self.rendered(pieces, record, data, false);
         if let Err(e) = async_actions::cat(&path, self.max_cat_bytes, self.format, &mut self.out) {
             let text = e.to_string();
             let text = text.split(" (os error").next().unwrap_or("");
             self.out.flush();
-            terminal::message(&format!("ERROR: failed to open file '{path}' ({text})\n"));
+            terminal::message(&format!("ERROR: cat() cannot read '{path}': {text}\n"));
         }
     }
 }

@@ -41,7 +41,7 @@ pub const BUILTINS: &[Builtin] = &[
         example: "tracepoint:sched:sched_switch { print(args.next_comm); }",
     },
     everywhere("cgroup", "uint64", "Id of the current process's control group (v2).", "print(cgroup)"),
-    everywhere("comm", "string[16]", "Name of the current thread.", "@[comm] = count()"),
+    everywhere("comm", "string[16]", "The current thread's name.", "@[comm] = count()"),
     everywhere("config", "record", "The config variables' values.", "print(config().max_strlen)"),
     everywhere(
         "cpid",
@@ -65,7 +65,7 @@ pub const BUILTINS: &[Builtin] = &[
         brief: "Name of the traced function.",
         example: "kprobe:vfs_* { @[func] = count(); }",
     },
-    everywhere("gid", "uint32", "Group id of the current thread.", "print(gid)"),
+    everywhere("gid", "uint32", "The current thread's group id.", "print(gid)"),
     everywhere("has_cpid", "bool", "Was a command given with -c?", "print(has_cpid)"),
     everywhere("jiffies", "uint64", "The kernel's tick count.", "print(jiffies)"),
     everywhere("kstack", "kstack_t", "The kernel stack.", "@[kstack] = count()"),
@@ -94,7 +94,7 @@ pub const BUILTINS: &[Builtin] = &[
         "Thread id in our PID namespace; tid(init): in the first one.",
         "@start[tid] = nsecs",
     ),
-    everywhere("uid", "uint32", "User id of the current thread.", "@[uid] = count()"),
+    everywhere("uid", "uint32", "The current thread's user id.", "@[uid] = count()"),
     Builtin {
         name: "usermode",
         ty: "uint8",

@@ -38,7 +38,7 @@ pub const PROBES: &[ProbeKind] = &[
     ProbeKind {
         name: "begin",
         forms: &["begin"],
-        brief: "Once, before all other probes are attached.",
+        brief: "Once, when tracing starts: no other probe fires before it.",
         doc: "May be used any number of times: the blocks run in the order in which they are written.",
         example: "begin { printf(\"tracing\\n\"); }",
         ..BASE
@@ -53,7 +53,7 @@ pub const PROBES: &[ProbeKind] = &[
     ProbeKind {
         name: "end",
         forms: &["end"],
-        brief: "Once, after all other probes are detached.",
+        brief: "Once, when tracing ends: no other probe fires after it.",
         doc: "Maps that still hold something are printed afterwards; clear() those that should not be.",
         example: "end { clear(@start); }",
         ..BASE

@@ -80,7 +80,7 @@ impl Lower<'_, '_> {
             }
             Agg::Hist { .. } | Agg::LHist { .. } => {
                 let name = agg.name();
-                lower.unsupported(span, format!("A {name}() cannot be read in a probe; print the whole map"))
+                lower.unsupported(span, format!("a probe cannot read a {name}(): print(@x) shows it"))
             }
         })?;
         Ok((self.f.b.use_var(words[0]), self.f.b.use_var(words[1])))

@@ -246,7 +246,10 @@ impl<'a> Checker<'a> {
     /// Warns of what was declared and never used.
     fn unused(&self, diags: &mut Vec<Diagnostic>) {
         for (name, span) in self.maps.unused() {
-            diags.push(Diagnostic::warning(span, format!("{name} is declared, but never used")));
+            diags.push(Diagnostic::warning(
+                span,
+                format!("Unused map: {name} is declared, but no probe uses it"),
+            ));
         }
     }
 

@@ -18,7 +18,7 @@ impl Checker<'_> {
         let mut out = self.stmts(&block.stmts);
         if let Some(value) = &block.value {
             if block.stmts.last().is_some_and(leaves) {
-                self.warn(value.span, "this is never reached");
+                self.warn(value.span, "Unreachable statement: the block ends before it");
             }
             self.expr_stmt(value, true, &mut out);
         }
@@ -32,7 +32,7 @@ impl Checker<'_> {
         let mut ended = false;
         for s in stmts {
             if ended {
-                self.warn(s.span, "this is never reached");
+                self.warn(s.span, "Unreachable statement: the block ends before it");
             }
             self.stmt(s, &mut out);
             ended = leaves(s);

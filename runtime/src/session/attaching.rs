@@ -104,16 +104,14 @@ impl<'a> Session<'a> {
         let mut told = failure.diagnostic(point);
         told.severity = severity;
         if severity == Severity::Error {
-            // In the reference's words, which tools look for.
             let name = &point.name;
             let also = placeless(format!(
-                "Unable to attach probe: {name}. If this is expected, set the 'missing_probes' config variable to \
-                 'warn'."
+                "nothing runs without {name}: config missing_probes=warn runs the script without it"
             ));
             return Err(RunError { diagnostics: vec![told, also], status: 1 });
         }
         if !self.options.no_warnings {
-            told.message = format!("Unable to attach probe: {}. Skipping. {}", point.name, told.message);
+            told.message = format!("{} is left out: {}", point.name, told.message);
             terminal::message(&told.render(&self.program.sources));
         }
         Ok(())

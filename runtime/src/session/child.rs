@@ -20,11 +20,13 @@ impl Running {
         let args = split(command);
         let Some(name) = args.first() else { return Err(RunError::plain("The command of -c is empty")) };
         let path = find(name).ok_or_else(|| {
-            RunError::plain(format!("Failed to fork child: '{name}' is not an executable file"))
+            RunError::plain(format!("the command of -c cannot run: '{name}' is not an executable file"))
         })?;
         let path = path.to_string_lossy().into_owned();
-        let child = Child::fork(&path, &args).map_err(|e| system_error("Failed to fork child", &e))?;
-        let ended = process::watch(child.pid).map_err(|e| system_error("Failed to watch the child", &e))?;
+        let child =
+            Child::fork(&path, &args).map_err(|e| system_error("the command of -c cannot run", &e))?;
+        let ended =
+            process::watch(child.pid).map_err(|e| system_error("the command of -c cannot be watched", &e))?;
         Ok(Running { child, ended, command: command.to_owned() })
     }
 

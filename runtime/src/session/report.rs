@@ -53,10 +53,7 @@ impl<'a> Session<'a> {
             let helper = if kernel { "probe_read_kernel" } else { "probe_read_user" };
             match self.printer.format {
                 Format::Text => {
-                    let text = format!(
-                        "Bad address\nAdditional Info - helper: {helper}, retcode: -{}",
-                        libc::EFAULT
-                    );
+                    let text = format!("this address cannot be read: {helper} returned -{}", libc::EFAULT);
                     terminal::message(&Diagnostic::warning(counter.span, text).render(&self.program.sources));
                 }
                 Format::Json => self.printer.helper_error(helper, counter.span),
@@ -112,29 +109,18 @@ fn describe(program: &Program, counter: &Counter, count: u64) -> Diagnostic {
         Fault::MapFull(id) => {
             let map = program.map(*id);
             (
-                format!(
-                    "Map full; can't update element. {} holds {} keys: {times}",
-                    map.name, map.max_entries
-                ),
+                format!("{} is full with {} keys: a new one was dropped {times}", map.name, map.max_entries),
                 Some(format!(
-                    "Try increasing max_map_keys, or declare the map: let {} = hash({})",
+                    "raise max_map_keys, or declare the map larger: let {} = hash({})",
                     map.name,
                     u64::from(map.max_entries) * 2
                 )),
             )
         }
-        Fault::ReadFailed => (format!("Failed to read kernel memory: {times}. The value is 0."), None),
-        Fault::ReadUserFailed => (format!("Failed to read user memory: {times}. The value is 0."), None),
-        Fault::DivisionByZero => (
-            format!(
-                "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the \
-                 result. ({times})"
-            ),
-            None,
-        ),
-        Fault::OutOfBounds => {
-            (format!("Array access out of bounds. This can lead to unexpected results. ({times})"), None)
-        }
+        Fault::ReadFailed => (format!("kernel memory could not be read {times}: the value is 0"), None),
+        Fault::ReadUserFailed => (format!("user memory could not be read {times}: the value is 0"), None),
+        Fault::DivisionByZero => (format!("divided by 0 {times}: the result is 1"), None),
+        Fault::OutOfBounds => (format!("the index was outside the array {times}"), None),
         Fault::StackLost => (format!("A stack could not be stored: {times}"), None),
         Fault::LoopLimit => (format!("A loop was cut off at its limit of rounds: {times}"), None),
         Fault::HelperFailed(helper) => (format!("{helper} failed: {times}"), None),

@@ -106,7 +106,7 @@ fn open_output(options: &RunOptions) -> Result<Output, RunError> {
     let file = File::create(path).map_err(|e| {
         let text = e.to_string();
         let text = text.split(" (os error").next().unwrap_or("");
-        RunError::plain(format!("failed to open file '{}' ({text})", path.display()))
+        RunError::plain(format!("cannot write to '{}': {text}", path.display()))
     })?;
     Ok(Output::file(file, options.buffering))
 }

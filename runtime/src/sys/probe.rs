@@ -19,7 +19,7 @@ pub fn helper(prog_type: u32, helper: u32) -> io::Result<bool> {
         Err(e) if e.raw_os_error() == Some(libc::EPERM) => Err(e),
         Err(_) => {
             let log = String::from_utf8_lossy(&log);
-            // 5.x: "unknown func", 6.12: "program of this type cannot use helper"
+            // 5.x: "unknown func", 6.12: "… cannot use helper"
             Ok(!["invalid func", "unknown func", "cannot use helper"].iter().any(|t| log.contains(t)))
         }
     }

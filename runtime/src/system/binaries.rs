@@ -28,7 +28,7 @@ pub(super) fn resolve(target: &str, pid: Option<i32>) -> Answer<Vec<PathBuf>> {
 }
 
 fn missing(target: &str) -> SystemError {
-    let message = format!("uprobe target file '{target}' does not exist or is not executable");
+    let message = format!("no program or library is found at '{target}'");
     if target.contains('/') {
         return SystemError::new(message);
     }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named() {
         let e = resolve("/bin/nosuchfile", None).unwrap_err();
-        assert_eq!(e.message, "uprobe target file '/bin/nosuchfile' does not exist or is not executable");
+        assert_eq!(e.message, "no program or library is found at '/bin/nosuchfile'");
         assert!(resolve("nosuchprogram", None).is_err());
         assert!(resolve("*", Some(-1)).is_err());
     }

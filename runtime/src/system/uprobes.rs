@@ -71,7 +71,7 @@ impl LiveSystem {
             )));
         };
         let shown: Rc<str> = path.to_string_lossy().into();
-        let unknown = || SystemError::new(format!("Could not resolve address: {shown}:{address:#x}"));
+        let unknown = || SystemError::new(format!("there is no code at {address:#x} of {shown}"));
         if !is_elf(path) {
             // A file of bare code has no addresses: the number is an offset.
             let size = std::fs::metadata(path).map_or(0, |m| m.len());
@@ -84,7 +84,7 @@ impl LiveSystem {
     }
 
     pub(super) fn user_symbol(&self, binary: &str, name: &str) -> Answer<(u64, u64)> {
-        let unknown = || SystemError::new(format!("Could not resolve symbol: {binary}:{name}"));
+        let unknown = || SystemError::new(format!("{binary} has no symbol '{name}'"));
         let files = binaries::resolve(binary, None)?;
         let elf = self.elf(files.first().ok_or_else(unknown)?)?;
         let named = |elf: &Elf| elf.symbols_named(name).first().map(|s| (s.address, s.size));
@@ -185,7 +185,7 @@ fn check_place(elf: &Elf, f: &Function, offset: u64) -> Answer<()> {
     }
     if offset >= f.size {
         return Err(SystemError::new(format!(
-            "Offset outside the function bounds ('{}' size is {})",
+            "the offset lies outside of '{}', which has {} bytes",
             f.name, f.size
         )));
     }
@@ -194,7 +194,7 @@ fn check_place(elf: &Elf, f: &Function, offset: u64) -> Answer<()> {
     insn::check_offset(code, f.address, offset, &no_names).map_err(|bad| {
         let place = format!("{}:{}+{offset}", elf.path().display(), f.name);
         SystemError::with_hint(
-            format!("Could not add uprobe into middle of instruction: {place}"),
+            format!("{place} is in the middle of an instruction"),
             bad.hint(&f.name, offset),
         )
     })
@@ -256,8 +256,9 @@ mod tests {
     fn offsets_are_checked() {
         let (system, me) = (LiveSystem::new(), me());
         let at = |offset| system.uprobes(&me, "rbtrace_uprobe_target", offset, false, None);
-        assert!(at(100_000).unwrap_err().message.starts_with("Offset outside the function bounds"));
-        let middles = (1..16).filter(|&o| at(o).is_err_and(|e| e.message.contains("middle of instruction")));
+        assert!(at(100_000).unwrap_err().message.starts_with("the offset lies outside"));
+        let middles =
+            (1..16).filter(|&o| at(o).is_err_and(|e| e.message.contains("middle of an instruction")));
         assert!(middles.count() > 0);
         assert!((1..16).any(|o| at(o).is_ok()));
     }
@@ -270,14 +271,14 @@ mod tests {
         assert!(e.hint.is_some_and(|h| h.contains("rbtrace_uprobe_target")));
         assert_eq!(system.uprobes(&me, "rbtrace_nosuch*", 0, false, None), Ok(vec![]));
         let e = system.uaddr(&me, "rbtrace_nosuch").unwrap_err();
-        assert_eq!(e.message, format!("Could not resolve symbol: {me}:rbtrace_nosuch"));
+        assert_eq!(e.message, format!("{me} has no symbol 'rbtrace_nosuch'"));
     }
 
     #[test]
     fn addresses_outside_of_code() {
         let (system, me) = (LiveSystem::new(), me());
         let e = system.uprobe_address(&me, 10, None).unwrap_err();
-        assert_eq!(e.message, format!("Could not resolve address: {me}:0xa"));
+        assert_eq!(e.message, format!("there is no code at 0xa of {me}"));
         let flat = std::env::temp_dir().join(format!("rbtrace-flat-{}", std::process::id()));
         std::fs::write(&flat, [0xc3; 16]).unwrap();
         let name = flat.to_string_lossy();

@@ -48,7 +48,7 @@ pub(super) const SYMBOLS: &[Function] = &[
         params: &[param("name", Kind::Literal)],
         result: "uint64",
         mode: Mode::CompileTime,
-        brief: "The address of a kernel symbol.",
+        brief: "Where a symbol of the kernel lies in memory.",
         example: "interval:s:1 { print(*kaddr(\"avenrun\")); }",
         ..Function::PLAIN
     },

@@ -65,7 +65,10 @@ fn jumps_need_a_loop() {
          ERROR: 'continue' needs a loop around it\n\
          ERROR: a probe returns an integer, not string[2]\n"
     );
-    assert_eq!(messages("begin { return; print(1); }"), "WARNING: this is never reached\n");
+    assert_eq!(
+        messages("begin { return; print(1); }"),
+        "WARNING: Unreachable statement: the block ends before it\n"
+    );
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn declarations_choose_the_kernel_object() {
     check(
         "let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }",
         expect![[r#"
-            stdin:1:23-40: WARNING: @b is declared, but never used
+            stdin:1:23-40: WARNING: Unused map: @b is declared, but no probe uses it
             let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }
                                   ~~~~~~~~~~~~~~~~~
             map @a[int8]: int8 (10 entries)
