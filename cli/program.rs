@@ -1,11 +1,10 @@
-//! From a source to a compiled program.
+//! What to compile, and with which options.
 
 use crate::args::{Args, Source};
-use anyhow::{Context, bail};
-use rbtrace_lang::ast::{Macro, Script};
-use rbtrace_lang::hir::Program;
-use rbtrace_lang::{self as lang, Diagnostic, Options, Severity, System};
+use anyhow::Context;
+use rbtrace_lang::{self as lang, Options, Severity, Typed};
 use rbtrace_runtime::sys::untrusted;
+use rbtrace_runtime::terminal::message as complain;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -55,66 +54,10 @@ fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     anyhow::anyhow!("cannot read '{}': {text}", path.display())
 }
 
-/// What is said of a script that cannot be compiled, ready to be shown.
-#[derive(Debug)]
-pub(crate) struct Refused(pub(crate) String);
-
-/// The texts of a compilation: the script, then the library's files.
-#[derive(Debug)]
-pub(crate) struct Sources {
-    pub(crate) texts: Vec<lang::Source>,
-    library: Vec<Macro>,
-}
-
-impl Sources {
-    /// A script and the library.
-    pub(crate) fn new(script: lang::Source) -> anyhow::Result<Sources> {
-        let mut texts = vec![script];
-        let mut library = Vec::new();
-        for (name, text) in rbtrace_stdlib::LIBRARY {
-            texts.push(lang::Source::new(name, text));
-            let file = u16::try_from(texts.len() - 1)?;
-            let (parsed, diags) = lang::parse(&texts[texts.len() - 1], file);
-            if let Some(error) = diags.iter().find(|d| d.severity == Severity::Error) {
-                bail!("the library is broken: {}", error.render(&texts));
-            }
-            library.extend(parsed.macros);
-        }
-        Ok(Sources { texts, library })
-    }
-
-    /// Renders diagnostics.
-    pub(crate) fn render(&self, diags: &[Diagnostic]) -> String {
-        diags.iter().map(|d| d.render(&self.texts)).collect()
-    }
-
-    /// Parses the script and expands its macros; warnings are appended to `warnings`.
-    pub(crate) fn parse(&self, warnings: &mut Vec<Diagnostic>) -> Result<Script, Refused> {
-        let (script, diags) = lang::parse(&self.texts[0], 0);
-        self.whole(diags, warnings)?;
-        let (script, diags) = lang::expand(script, &self.library);
-        self.whole(diags, warnings)?;
-        Ok(script)
-    }
-
-    fn whole(&self, diags: Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) -> Result<(), Refused> {
-        if diags.iter().any(|d| d.severity == Severity::Error) {
-            return Err(Refused(self.render(&diags)));
-        }
-        warnings.extend(diags);
-        Ok(())
-    }
-
-    /// Parses, expands and types the script.
-    pub(crate) fn compile(&self, system: &dyn System, options: &Options) -> Result<Program, Refused> {
-        let mut warnings = Vec::new();
-        let script = self.parse(&mut warnings)?;
-        let mut program = lang::check(&script, self.texts.clone(), system, options)
-            .map_err(|diags| Refused(self.render(&diags)))?;
-        warnings.append(&mut program.warnings);
-        program.warnings = warnings;
-        Ok(program)
-    }
+/// Shows what compiling had to say; warnings only where they are wanted.
+pub(crate) fn show(args: &Args, typed: &Typed) {
+    let wanted = typed.diagnostics.iter().filter(|d| d.severity == Severity::Error || !args.no_warnings);
+    complain(&wanted.map(|d| d.render(&typed.sources)).collect::<String>());
 }
 
 /// What the command line and the environment say of how to compile.
@@ -127,6 +70,7 @@ pub(crate) fn options(args: &Args) -> Options {
         has_child: args.command.is_some(),
         env_config: env_config(),
         warn_reads: args.warn_reads,
+        keep_going: false,
     }
 }
 

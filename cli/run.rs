@@ -1,10 +1,11 @@
 //! Running a script.
 
 use crate::args::{Args, Source};
-use crate::program::{self, Refused, Sources};
+use crate::program;
 use crate::stages;
+use rbtrace_codegen::driver::{self, Compilation};
 use rbtrace_codegen::kernel::{Kernel, Release};
-use rbtrace_lang::{self as lang, Diagnostic, System};
+use rbtrace_lang::{self as lang, System};
 use rbtrace_runtime::kernel::LiveKernel;
 use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
@@ -49,34 +50,26 @@ fn warn_of_namesake(args: &Args, source: &Source) {
 
 /// Compiles and runs a text.
 pub(crate) fn text(args: &Args, script: lang::Source) -> anyhow::Result<u8> {
-    let sources = Sources::new(script)?;
-    match compile_and_run(args, &sources) {
-        Ok(status) => Ok(status),
-        Err(Refused(messages)) => {
-            complain(&messages);
-            Ok(1)
-        }
-    }
-}
-
-fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
-    if !args.stages.is_empty() {
-        stages::ast(&args.stages, &sources.parse(&mut Vec::new())?);
-    }
-    let system = LiveSystem::new();
-    let program = sources.compile(&system, &program::options(args))?;
+    let (system, kernel) = (LiveSystem::new(), LiveKernel::default());
+    let Compilation { typed, object } = driver::compile(script, &program::options(args), &system, &kernel);
+    stages::show(&args.stages, &typed, object.as_ref(), &kernel);
+    program::show(args, &typed);
+    let (Some(program), Some(object)) = (&typed.program, &object) else { return Ok(1) };
     if !args.no_warnings {
-        complain(&sources.render(&program.warnings));
         system.take_notes().iter().for_each(|note| complain(&format!("WARNING: {note}\n")));
     }
-    let kernel = LiveKernel::default();
-    stages::typed(&args.stages, &program, &kernel);
-    let object = rbtrace_codegen::compile(&program, &kernel).map_err(|d| Refused(sources.render(&d)))?;
-    stages::bpf(&args.stages, &object);
     if !args.stages.is_empty() {
         return Ok(0);
     }
-    let options = RunOptions {
+    let result = session::run(program, object, run_options(args, &system, &kernel));
+    Ok(result.unwrap_or_else(|error| {
+        complain(&error.diagnostics.iter().map(|d| d.render(&typed.sources)).collect::<String>());
+        error.status
+    }) as u8)
+}
+
+fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) -> RunOptions<'a> {
+    RunOptions {
         format: args.format,
         buffering: args.buffering,
         output: args.output.clone(),
@@ -88,46 +81,21 @@ fn compile_and_run(args: &Args, sources: &Sources) -> Result<u8, Refused> {
         command: args.command.clone(),
         pid: args.pid,
         notify: std::env::var_os(NOTIFY).map(|_| NOTIFY.to_owned()),
-        kernel: Some(&kernel),
-        system: Some(&system),
+        kernel: Some(kernel),
+        system: Some(system),
         names: None,
+    }
+}
+
+/// Compiles without running, for `check`; false where that fails.
+pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> bool {
+    // Without rights, or for another kernel, nothing can be tried.
+    let (live, other) = (LiveKernel::default(), Release::newest(system.ncpus()));
+    let kernel: &dyn Kernel = match privileges::check() {
+        Ok(()) if args.btf.is_none() => &live,
+        _ => &other,
     };
-    match session::run(&program, &object, options) {
-        Ok(status) => Ok(status as u8),
-        Err(error) => {
-            complain(&sources.render(&error.diagnostics));
-            Ok(error.status as u8)
-        }
-    }
-}
-
-/// Compiles without running: for `check`.
-pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> anyhow::Result<bool> {
-    let sources = Sources::new(script)?;
-    let compiled = sources.compile(system, &program::options(args)).and_then(|program| {
-        // Without rights, or for another kernel, nothing can be tried.
-        let (live, other) = (LiveKernel::default(), Release::newest(system.ncpus()));
-        let kernel: &dyn Kernel = match privileges::check() {
-            Ok(()) if args.btf.is_none() => &live,
-            _ => &other,
-        };
-        let object = rbtrace_codegen::compile(&program, kernel);
-        object.map(|_| program.warnings).map_err(|d| Refused(sources.render(&d)))
-    });
-    match compiled {
-        Ok(warnings) => {
-            show(args, &sources, &warnings);
-            Ok(true)
-        }
-        Err(Refused(messages)) => {
-            complain(&messages);
-            Ok(false)
-        }
-    }
-}
-
-fn show(args: &Args, sources: &Sources, warnings: &[Diagnostic]) {
-    if !args.no_warnings {
-        complain(&sources.render(warnings));
-    }
+    let compiled = driver::compile(script, &program::options(args), system, kernel);
+    program::show(args, &compiled.typed);
+    compiled.object.is_some()
 }

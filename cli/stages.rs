@@ -5,7 +5,7 @@ use crate::say;
 use rbtrace_codegen::disasm;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::object::{ObjMapId, Object};
-use rbtrace_lang::ast::Script;
+use rbtrace_lang::Typed;
 use rbtrace_lang::hir::Program;
 
 /// The heading of a stage.
@@ -13,37 +13,37 @@ fn heading(name: &str) {
     say(&format!("--- {name}\n"));
 }
 
-/// The syntax tree, macros expanded.
-pub(crate) fn ast(stages: &[Stage], script: &Script) {
+/// The stages that were asked for, as far as the script got.
+pub(crate) fn show(stages: &[Stage], typed: &Typed, object: Option<&Object>, kernel: &dyn Kernel) {
+    let Some(program) = typed.program.as_ref().filter(|_| !stages.is_empty()) else { return };
     if stages.contains(&Stage::Ast) {
         heading("ast");
-        say(&format!("{script}\n"));
+        say(&format!("{}\n", typed.script));
     }
-}
-
-/// The typed program, and its IR.
-pub(crate) fn typed(stages: &[Stage], program: &Program, kernel: &dyn Kernel) {
+    let Some(object) = object else { return };
     if stages.contains(&Stage::Hir) {
         heading("hir");
         say(&format!("{program}\n"));
     }
-    if stages.contains(&Stage::Ir)
-        && let Ok(units) = rbtrace_codegen::lower::lower(program, kernel)
-    {
-        for unit in &units.units {
-            heading(&format!("ir of {}", unit.name));
-            say(&format!("{}\n", unit.module));
-        }
+    if stages.contains(&Stage::Ir) {
+        ir(program, kernel);
+    }
+    if stages.contains(&Stage::Bpf) {
+        bpf(object);
     }
 }
 
-/// The instructions.
-pub(crate) fn bpf(stages: &[Stage], object: &Object) {
-    if stages.contains(&Stage::Bpf) {
-        for program in &object.programs {
-            heading(&format!("bpf of {} ({:?})", program.name, program.ty));
-            let name = |map: ObjMapId| object.maps[map.0 as usize].name.clone();
-            say(&disasm::disassemble_named(&program.insns, &program.relocs, name));
-        }
+fn ir(program: &Program, kernel: &dyn Kernel) {
+    for unit in rbtrace_codegen::lower::lower(program, kernel).iter().flat_map(|units| &units.units) {
+        heading(&format!("ir of {}", unit.name));
+        say(&format!("{}\n", unit.module));
+    }
+}
+
+fn bpf(object: &Object) {
+    for program in &object.programs {
+        heading(&format!("bpf of {} ({:?})", program.name, program.ty));
+        let name = |map: ObjMapId| object.maps[map.0 as usize].name.clone();
+        say(&disasm::disassemble_named(&program.insns, &program.relocs, name));
     }
 }

@@ -1,7 +1,7 @@
 //! `-l`, `lines`, `check`.
 
 use crate::args::{Args, Source};
-use crate::program::{self, Refused, Sources};
+use crate::program;
 use crate::run;
 use rbtrace_runtime::system::LiveSystem;
 use rbtrace_runtime::terminal::{self, message as complain};
@@ -20,23 +20,25 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
 
 /// `-l -e PROGRAM`, `-l FILE`: the probes of a program. Its bodies need not make sense.
 pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
-    let sources = Sources::new(program::read(source)?)?;
-    let Ok(script) = sources.parse(&mut Vec::new()).map_err(|Refused(text)| complain(&text)) else {
+    let mut read = rbtrace_lang::read(program::read(source)?);
+    if read.failed() {
+        program::show(args, &read);
         return Ok(1);
-    };
+    }
+    read.diagnostics.clear();
     let (system, options) = (LiveSystem::new(), program::options(args));
-    let (mut points, mut wrong, mut next) = (vec![], vec![], 0);
-    for spec in script.probes.iter().flat_map(|p| &p.attach) {
+    let (mut points, mut next) = (vec![], 0);
+    for spec in read.script.probes.iter().flat_map(|p| &p.attach) {
         match rbtrace_lang::attach::resolve(spec, &system, &options, &mut next) {
             Ok(found) => points.extend(found),
-            Err(refusal) => wrong.push(refusal.into_diagnostic()),
+            Err(refusal) => read.diagnostics.push(refusal.into_diagnostic()),
         }
     }
     let mut out = terminal::output();
     let warnings = list::list_program(&system, &points, list_options(args), &mut out)?;
     warn(args, &warnings);
-    complain(&sources.render(&wrong));
-    Ok(u8::from(!wrong.is_empty()))
+    program::show(args, &read);
+    Ok(u8::from(read.failed()))
 }
 
 fn list_options(args: &Args) -> list::Options {
@@ -74,7 +76,7 @@ pub(crate) fn check(args: &Args, files: &[Source]) -> anyhow::Result<u8> {
     let system = args.btf.as_deref().map_or_else(LiveSystem::compile_only, LiveSystem::with_btf);
     let mut failed = false;
     for file in files {
-        failed |= !run::check(args, program::read_to_check(file)?, &system)?;
+        failed |= !run::check(args, program::read_to_check(file)?, &system);
     }
     Ok(u8::from(failed))
 }

@@ -10,6 +10,7 @@ pub mod builder;
 pub mod compile;
 pub mod disasm;
 pub mod dominators;
+pub mod driver;
 pub mod emit;
 pub mod error;
 pub mod helpers;

@@ -27,6 +27,11 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
 }
 
+/// Is one of them an error?
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|d| d.severity == Severity::Error)
+}
+
 impl Diagnostic {
     /// An error at `span`.
     pub fn error(span: Span, message: impl Into<String>) -> Self {

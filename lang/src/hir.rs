@@ -6,7 +6,7 @@
 use crate::ast::BinOp;
 use crate::format::Piece;
 use crate::types::{Agg, Bits, StackType, Type};
-use crate::{Diagnostic, Source, Span};
+use crate::{Source, Span};
 use std::rc::Rc;
 
 /// A program ready for code generation.
@@ -21,8 +21,6 @@ pub struct Program {
     pub maps: Vec<Map>,
     /// Settings after the script's config block and the environment.
     pub config: Config,
-    /// Warnings to show.
-    pub warnings: Vec<Diagnostic>,
 }
 
 /// Index into [`Program::maps`].

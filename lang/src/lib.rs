@@ -8,6 +8,7 @@
 pub mod ast;
 pub mod attach;
 pub mod check;
+pub mod compile;
 pub mod diag;
 pub mod expand;
 pub mod fixture;
@@ -20,6 +21,7 @@ pub mod system;
 pub mod types;
 
 pub use check::check;
+pub use compile::{Typed, compile, read};
 pub use diag::{Diagnostic, Severity};
 pub use expand::expand;
 pub use parse::parse;
@@ -42,6 +44,8 @@ pub struct Options {
     /// Defaults and overrides of the config variables, in the order they apply: `(name, value)`.
     /// Those from the environment win over the script's own `config` block.
     pub env_config: Vec<(String, String)>,
+    /// Types what is left of a text that could not be read whole: for completion.
+    pub keep_going: bool,
     /// `-k`: report failed reads with their place as they happen, not only their number at the end.
     pub warn_reads: bool,
 }

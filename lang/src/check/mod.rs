@@ -93,15 +93,14 @@ pub(crate) struct Checker<'a> {
     scopes: Scopes,
 }
 
-/// Types a script and makes it ready for code generation.
-///
-/// On success warnings are in [`Program::warnings`].
+/// Types a script. What could be typed comes with the messages; it is ready for code generation where none of them is
+/// an error.
 pub fn check(
     script: &ast::Script,
     sources: Vec<Source>,
     system: &dyn System,
     options: &Options,
-) -> Result<Program, Vec<Diagnostic>> {
+) -> (Program, Vec<Diagnostic>) {
     let mut diags = vec![];
     let settings = config::read(script, options, &mut diags);
     imports(script, &mut diags);
@@ -112,17 +111,8 @@ pub fn check(
     diags.append(&mut checker.diags);
     checker.unused(&mut diags);
     diags.extend(checker.unexpected_params());
-    let diags = sort_and_dedup(diags);
-    if diags.iter().any(|d| d.severity == Severity::Error) {
-        return Err(diags);
-    }
-    Ok(Program {
-        sources,
-        probes,
-        maps: checker.maps.finish(),
-        config: checker.settings.config,
-        warnings: diags,
-    })
+    let program = Program { sources, probes, maps: checker.maps.finish(), config: checker.settings.config };
+    (program, sort_and_dedup(diags))
 }
 
 /// The library is there without being asked for; files are not read.

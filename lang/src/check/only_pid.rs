@@ -48,7 +48,7 @@ mod tests {
         let (script, errors) = parse(&source, 0);
         assert_eq!(errors, []);
         let options = Options { pid: Some(7), ..Options::default() };
-        let program = check(&script, vec![source], &Fixture::new(), &options).expect("a good script");
+        let program = check(&script, vec![source], &Fixture::new(), &options).0;
         assert!(program.to_string().contains("(pid == 7:uint32)") || !text.contains("vfs_read"));
         program.probes.iter().map(|p| p.predicate.is_some()).collect()
     }

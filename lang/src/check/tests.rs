@@ -3,7 +3,6 @@
 use crate::fixture::Fixture;
 use crate::{Options, Source};
 use expect_test::{Expect, expect};
-use rbtrace_stdlib::LIBRARY;
 
 mod aggregations;
 mod basics;
@@ -18,25 +17,11 @@ mod probes;
 
 /// What the checker makes of a script: messages, then the program where there is one.
 fn outcome(text: &str, options: &Options) -> String {
-    let mut sources = vec![Source::new("stdin", text)];
-    let (script, mut diags) = crate::parse(&sources[0], 0);
-    let mut library = vec![];
-    for (name, text) in LIBRARY {
-        let source = Source::new(name, text);
-        library.extend(crate::parse(&source, sources.len() as u16).0.macros);
-        sources.push(source);
-    }
-    let (script, more) = crate::expand(script, &library);
-    diags.extend(more);
-    if diags.iter().any(|d| d.severity == crate::Severity::Error) {
-        return diags.iter().map(|d| d.render(&sources)).collect();
-    }
-    match crate::check(&script, sources.clone(), &Fixture::new(), options) {
-        Ok(program) => {
-            let warnings: String = program.warnings.iter().map(|d| d.render(&sources)).collect();
-            format!("{warnings}{program}")
-        }
-        Err(diags) => diags.iter().map(|d| d.render(&sources)).collect(),
+    let typed = crate::compile(Source::new("stdin", text), options, &Fixture::new());
+    let messages: String = typed.diagnostics.iter().map(|d| d.render(&typed.sources)).collect();
+    match &typed.program {
+        Some(program) if !typed.failed() => format!("{messages}{program}"),
+        _ => messages,
     }
 }
 

@@ -145,7 +145,6 @@ fn script(kinds: Vec<Attach>) -> hir::Program {
         }],
         maps: vec![value],
         config: Config::default(),
-        warnings: vec![],
     }
 }
 

@@ -135,7 +135,7 @@ fn address_spaces_follow_the_probe_and_the_functions() {
     let space = |script: &str| {
         let source = Source::new("stdin", script);
         let (ast, _) = crate::parse(&source, 0);
-        let program = crate::check(&ast, vec![source], &Fixture::new(), &Options::default()).unwrap();
+        let program = crate::check(&ast, vec![source], &Fixture::new(), &Options::default()).0;
         match &program.map(crate::hir::MapId(0)).value {
             crate::types::Type::Ptr { space, .. } => *space,
             other => panic!("{other} is no pointer"),
