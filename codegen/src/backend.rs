@@ -11,27 +11,52 @@ use crate::{passes, regalloc};
 
 /// Attempts to divide the 512 bytes of stack between slots and spilled registers.
 const MAX_ATTEMPTS: usize = 8;
+/// Numbers that registers and the stack are to hold at once: all of them, or, where that fails, fewer and fewer.
+const NUMBERS: [Option<usize>; 4] = [None, Some(24), Some(12), Some(6)];
 
 /// Optimises a module, allocates registers and memory, and encodes it.
 ///
 /// `module` is left in the form from which instructions were selected.
 pub fn finish(module: &mut Module, kernel: &dyn Kernel) -> Result<Code, BackendError> {
     passes::optimize(module, kernel)?;
+    for most in NUMBERS.into_iter().filter(|most| most.is_none() || module.scratch.is_some()) {
+        let mut candidate = module.clone();
+        if let Some(most) = most {
+            candidate.funcs.iter_mut().for_each(|f| passes::demote::run(f, most));
+        }
+        if let Some(code) = place(&mut candidate, kernel)? {
+            *module = candidate;
+            return Ok(code);
+        }
+    }
+    Err(BackendError::new(module.funcs[0].span, "the program needs more than the 512 bytes of BPF stack"))
+}
+
+/// Finds memory and registers for a module; `None` where the stack does not suffice.
+fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, BackendError> {
     let mut reserve = vec![frame::SPILL_RESERVE; module.funcs.len()];
+    let mut before = u32::MAX;
     for _ in 0..MAX_ATTEMPTS {
         let mut attempt = module.clone();
         let frames = frame::place(&mut attempt, &reserve)?;
         passes::legalize(&mut attempt, kernel)?;
         let funcs = allocate(&attempt, &frames, kernel)?;
-        if !frame::overflows(&attempt, &funcs, &mut reserve) {
+        let overflow = frame::overflow(&attempt, &funcs);
+        if overflow == 0 {
             let mut code = layout::assemble(&attempt, &funcs, kernel)?;
             code.scratch_bytes = frames.scratch_bytes;
             code.params = attempt.funcs.iter().map(|f| f.blocks[0].params.len() as u32).collect();
             *module = attempt;
-            return Ok(code);
+            return Ok(Some(code));
         }
+        // Slots lie in scratch memory already: what is left are registers.
+        if overflow >= before {
+            return Ok(None);
+        }
+        before = overflow;
+        frame::raise(&mut reserve, &funcs);
     }
-    Err(BackendError::new(module.funcs[0].span, "the program needs more than the 512 bytes of BPF stack"))
+    Ok(None)
 }
 
 fn allocate(

@@ -224,7 +224,7 @@ impl FunctionBuilder {
 
     /// Keeps a slot on the stack.
     pub fn keep_on_stack(&mut self, slot: Slot) {
-        self.func.slots[slot.0 as usize].on_stack = true;
+        self.func.slots[slot.0 as usize].memory = crate::ir::Memory::Stack;
     }
 
     /// Type of a value.

@@ -347,8 +347,20 @@ pub struct SlotData {
     pub size: u32,
     /// Alignment, a power of two up to 8.
     pub align: u32,
-    /// Must lie on the stack (helpers that take no map value, callback contexts).
-    pub on_stack: bool,
+    /// Where it may lie.
+    pub memory: Memory,
+}
+
+/// The memory that a slot may lie in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// On the stack if there is room, else in scratch memory.
+    #[default]
+    Any,
+    /// On the stack only (helpers that take no map value, callback contexts).
+    Stack,
+    /// In scratch memory only: it holds what the stack has no room for.
+    Scratch,
 }
 
 /// A function: a program, a subprogram or a callback.
@@ -413,7 +425,7 @@ impl Function {
 
     /// A new slot.
     pub fn add_slot(&mut self, size: u32, align: u32) -> Slot {
-        self.slots.push(SlotData { size, align, on_stack: false });
+        self.slots.push(SlotData { size, align, memory: Memory::Any });
         Slot(self.slots.len() as u32 - 1)
     }
 

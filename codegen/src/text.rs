@@ -132,7 +132,11 @@ impl Display for Function {
         self.write_params(f, &self.blocks[0].params)?;
         writeln!(f, ") {{")?;
         for (i, s) in self.slots.iter().enumerate() {
-            let stack = if s.on_stack { " stack" } else { "" };
+            let stack = match s.memory {
+                Memory::Any => "",
+                Memory::Stack => " stack",
+                Memory::Scratch => " scratch",
+            };
             writeln!(f, "slot s{i}: {} align {}{stack}", s.size, s.align)?;
         }
         for b in self.block_ids() {

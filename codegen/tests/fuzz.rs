@@ -5,7 +5,22 @@
 mod common;
 
 use common::{kernel_of, random, run_bpf, run_ir};
-use rbtrace_codegen::{backend, disasm};
+use rbtrace_codegen::passes::demote;
+use rbtrace_codegen::{backend, disasm, verify};
+
+#[test]
+fn numbers_in_memory_are_the_same_numbers() {
+    for seed in 0..400 {
+        let module = random::module(seed, (seed % 5) as usize);
+        let mut demoted = module.clone();
+        demoted.funcs.iter_mut().for_each(|f| demote::run(f, (seed % 4) as usize));
+        verify::verify(&demoted).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{demoted}"));
+        for input in INPUTS {
+            let (wanted, got) = (run_ir::run(&module, &input), run_ir::run(&demoted, &input));
+            assert_eq!(got, wanted, "SEED={seed}, input {input:x?}\n{module}\n{demoted}");
+        }
+    }
+}
 
 const INPUTS: [[u64; 4]; 3] = [
     [0; 4],

@@ -9,6 +9,7 @@
 //! | 16 … | 8 bytes each: the context, values of the caller, scalars by value, other locals by address |
 
 use super::Lowered;
+use super::area::Area;
 use super::frame::{Frame, Home, Leave, LoopTarget, Lower};
 use super::memory::Place;
 use super::visit::{self, Captures};
@@ -45,16 +46,23 @@ struct Plan {
     captures: Captures,
     locals: Vec<(LocalId, u32)>,
     values: u32,
+    /// Where the area's address stands, if it is needed.
+    area: Option<u32>,
     size: u32,
 }
 
-fn plan(captures: Captures, values: usize) -> Plan {
+fn plan(captures: Captures, values: usize, area: &Area) -> Plan {
     let values_at = CAPTURED + 8;
-    let locals_at = values_at + 8 * values as u32;
-    let locals: Vec<_> =
-        captures.locals.iter().enumerate().map(|(n, &local)| (local, locals_at + 8 * n as u32)).collect();
-    let size = locals_at + 8 * locals.len() as u32;
-    Plan { captures, locals, values: values_at, size }
+    let mut at = values_at + 8 * values as u32;
+    let mut word = || {
+        at += 8;
+        at - 8
+    };
+    let (in_area, own): (Vec<_>, Vec<_>) =
+        captures.locals.iter().copied().partition(|l| area.offset(*l).is_some());
+    let locals: Vec<_> = own.into_iter().map(|local| (local, word())).collect();
+    let area = (!in_area.is_empty()).then(word);
+    Plan { captures, locals, values: values_at, area, size: at }
 }
 
 impl Lower<'_, '_> {
@@ -69,7 +77,7 @@ impl Lower<'_, '_> {
         own: Option<LocalId>,
         build: impl FnOnce(&mut Self, &[Value]) -> Lowered<()>,
     ) -> Lowered<Callback> {
-        let plan = plan(visit::captures(cond, body, own), values.len());
+        let plan = plan(visit::captures(cond, body, own), values.len(), &self.area);
         let record = self.slot(plan.size);
         self.f.b.keep_on_stack(record);
         let by_value = self.fill_record(&plan, record, values)?;
@@ -95,16 +103,22 @@ impl Lower<'_, '_> {
         for (n, &value) in values.iter().enumerate() {
             self.store_scalar(&place.at(plan.values + 8 * n as u32), 8, value);
         }
+        if let Some(offset) = plan.area {
+            let area = self.area_place();
+            let area = self.address(&area);
+            self.store_scalar(&place.at(offset), 8, area);
+        }
         let mut by_value = vec![];
         for &(local, offset) in &plan.locals {
-            let value = match self.home(local) {
-                Home::Var(var) => {
+            let home = self.home(local);
+            let value = match (home, self.place_of_home(home)) {
+                (Home::Var(var), _) => {
                     by_value.push((local, offset));
                     let value = self.f.b.use_var(var);
                     self.hide(value)
                 }
-                Home::Slot(slot) => self.slot_addr(slot),
-                Home::Ptr(ptr) => ptr,
+                (_, Some(place)) => self.address(&place),
+                (_, None) => continue,
             };
             self.store_scalar(&place.at(offset), 8, value);
         }
@@ -150,7 +164,11 @@ impl Lower<'_, '_> {
             };
             self.f.homes[local.0 as usize] = Some(home);
         }
-        let given = plan.locals.first().map_or(plan.size, |&(_, at)| at);
+        if let Some(offset) = plan.area {
+            let area = load_ptr(&mut self.f.b, context, offset, Ty::Ptr(Space::Stack));
+            self.f.area = Some(Place::ptr(area));
+        }
+        let given = plan.locals.first().map(|&(_, at)| at).or(plan.area).unwrap_or(plan.size);
         (plan.values..given).step_by(8).map(|at| load_ptr(&mut self.f.b, context, at, Ty::I64)).collect()
     }
 

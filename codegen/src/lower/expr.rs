@@ -98,20 +98,22 @@ impl Lower<'_, '_> {
     }
 
     fn local_value(&mut self, local: LocalId, ty: &Type) -> Lowered<Value> {
-        match self.home(local) {
-            Home::Var(var) => Ok(self.f.b.use_var(var)),
-            Home::Slot(slot) => self.load_scalar(&Place::slot(slot), ty),
-            Home::Ptr(ptr) => self.load_scalar(&Place::ptr(ptr), ty),
+        let home = self.home(local);
+        match (home, self.place_of_home(home)) {
+            (_, Some(place)) => self.load_scalar(&place, ty),
+            (Home::Var(var), None) => Ok(self.f.b.use_var(var)),
+            (_, None) => self.unsupported(self.f.b.span(), "This variable has no place"),
         }
     }
 
     /// Assigns a scalar local; the value is cut to the variable's width.
     pub(super) fn set_local(&mut self, local: LocalId, value: Value) {
         let ty = &self.probe.locals[local.0 as usize].ty;
-        match self.home(local) {
-            Home::Var(var) => self.f.b.def_var(var, value),
-            Home::Slot(slot) => self.store_scalar(&Place::slot(slot), ty.size(), value),
-            Home::Ptr(ptr) => self.store_scalar(&Place::ptr(ptr), ty.size(), value),
+        let home = self.home(local);
+        match (home, self.place_of_home(home)) {
+            (Home::Var(var), _) => self.f.b.def_var(var, value),
+            (_, Some(place)) => self.store_scalar(&place, ty.size(), value),
+            (_, None) => {}
         }
     }
 

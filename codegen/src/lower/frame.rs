@@ -1,5 +1,6 @@
 //! The function that is being built, and where its variables live.
 
+use super::area::Area;
 use super::memory::Place;
 use super::programs::Plan;
 use super::shared::{CONTROL, Shared};
@@ -22,6 +23,8 @@ pub(super) struct Lower<'a, 'p> {
     pub(super) probe: &'p Probe,
     pub(super) plan: Plan<'p>,
     pub(super) uses: LocalUses,
+    /// Locals that live together in one piece of memory, where callbacks need many.
+    pub(super) area: Area,
     pub(super) wants_cookie: bool,
     /// What a body on `sys_enter` or `sys_exit` knows of its call.
     pub(super) syscall: Option<Syscall>,
@@ -38,6 +41,8 @@ pub(super) struct Frame {
     pub(super) b: FunctionBuilder,
     /// Where each local lives in this function, once it was used.
     pub(super) homes: Vec<Option<Home>>,
+    /// Where the locals of [`Lower::area`] lie, once one was used or where a callback was given it.
+    pub(super) area: Option<Place>,
     /// The program's context, where this function has it.
     pub(super) ctx: Option<Value>,
     /// Where `break` and `continue` go, innermost last.
@@ -64,6 +69,8 @@ pub(super) enum Home {
     Slot(Slot),
     /// At a pointer, which outlives this function.
     Ptr(Value),
+    /// At this offset in the area.
+    Area(u32),
 }
 
 /// Where `break` and `continue` go.
@@ -99,6 +106,7 @@ impl Frame {
         Frame {
             b,
             homes: vec![None; locals],
+            area: None,
             ctx,
             loops: vec![],
             leave,
@@ -112,7 +120,19 @@ impl Frame {
 impl<'a, 'p> Lower<'a, 'p> {
     pub(super) fn new(shared: &'a mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>, f: Frame) -> Self {
         let uses = visit::local_uses(probe);
-        Lower { shared, probe, plan, uses, wants_cookie: false, syscall: None, funcs: vec![None], own: 0, f }
+        let area = Area::new(probe, plan.ty, shared.kernel);
+        Lower {
+            shared,
+            probe,
+            plan,
+            uses,
+            area,
+            wants_cookie: false,
+            syscall: None,
+            funcs: vec![None],
+            own: 0,
+            f,
+        }
     }
 
     /// Puts the body at number `own` of functions that exist already.
@@ -163,7 +183,9 @@ impl<'a, 'p> Lower<'a, 'p> {
             return home;
         }
         let ty = self.probe.locals[local.0 as usize].ty.clone();
-        let home = if ty.is_scalar() && !self.uses.address_taken(local) {
+        let home = if let Some(offset) = self.area.offset(local) {
+            Home::Area(offset)
+        } else if ty.is_scalar() && !self.uses.address_taken(local) {
             Home::Var(self.f.b.declare_var(scalar_ty(&ty)))
         } else {
             Home::Slot(self.slot_for(&ty))

@@ -8,6 +8,7 @@
 //! bytes after the NUL are zero only where [`memory::Fill::Padded`] says so (keys and comparisons).
 
 mod agg;
+mod area;
 mod arith;
 mod builtin;
 mod callback;

@@ -15,12 +15,19 @@ impl Lower<'_, '_> {
         if self.pair(local).is_some() {
             return None;
         }
-        let place = match self.home(local) {
+        let home = self.home(local);
+        let place = self.place_of_home(home)?;
+        Some(Place { padded: self.uses.always_padded(local), ..place })
+    }
+
+    /// The memory that a home is; `None` for an SSA variable.
+    pub(super) fn place_of_home(&mut self, home: Home) -> Option<Place> {
+        Some(match home {
             Home::Var(_) => return None,
             Home::Slot(slot) => Place::slot(slot),
             Home::Ptr(ptr) => Place::ptr(ptr),
-        };
-        Some(Place { padded: self.uses.always_padded(local), ..place })
+            Home::Area(offset) => self.area_place().at(offset),
+        })
     }
 
     /// The memory that a pointer expression points to.

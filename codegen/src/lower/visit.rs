@@ -140,6 +140,15 @@ pub(super) fn has_loop(probe: &Probe) -> bool {
     found
 }
 
+/// Is there a loop that becomes a callback only where the kernel has `bpf_loop`?
+pub(super) fn has_rounds(probe: &Probe) -> bool {
+    let mut found = false;
+    walk_probe(probe, &mut |node| {
+        found |= matches!(node, Node::Stmt(StmtKind::While { .. } | StmtKind::ForRange { .. }));
+    });
+    found
+}
+
 /// Visits predicate and body of a probe, each node before its parts.
 pub(super) fn walk_probe<'a>(probe: &'a Probe, visit: &mut dyn FnMut(Node<'a>)) {
     probe.predicate.iter().for_each(|e| walk(e, visit));
@@ -320,6 +329,22 @@ pub(super) fn captures(cond: Option<&Expr>, body: &[Stmt], inner: Option<LocalId
     walk_stmts(body, &mut visit);
     found.locals.retain(|local| !own.contains(local));
     found.assigned.retain(|local| !own.contains(local));
+    found
+}
+
+/// All locals that a loop of the probe takes from the scopes around it.
+pub(super) fn captured_locals(probe: &Probe) -> BTreeSet<LocalId> {
+    let mut found = BTreeSet::new();
+    walk_probe(probe, &mut |node| {
+        let captures = match node {
+            Node::Stmt(StmtKind::While { cond, body }) => captures(Some(cond), body, None),
+            Node::Stmt(StmtKind::ForRange { var, body, .. } | StmtKind::ForMap { var, body, .. }) => {
+                captures(None, body, Some(*var))
+            }
+            _ => return,
+        };
+        found.extend(captures.locals);
+    });
     found
 }
 

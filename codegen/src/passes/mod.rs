@@ -5,6 +5,7 @@
 pub mod cfg;
 pub mod dce;
 pub mod dead_stores;
+pub mod demote;
 pub mod eval;
 pub mod expand_compare;
 pub mod expand_division;

@@ -82,7 +82,7 @@ fn look_up(f: &mut Function, offsets: &[Option<u32>], map: ObjMapId, element: u3
     let rest = split(f, block, at);
     let span = f.block(block).term_span;
     let key = f.add_slot(4, 4);
-    f.slots[key.0 as usize].on_stack = true;
+    f.slots[key.0 as usize].memory = Memory::Stack;
     let leave = f.add_block();
     let mut values = vec![];
     let mut emit = |f: &mut Function, b: Block, op: Op, ty: Option<Ty>| {

@@ -79,24 +79,24 @@ pub fn place(module: &mut Module, reserve: &[u32]) -> Result<Frames, BackendErro
 /// Slots that moving others to scratch memory has added go below the rest.
 fn place_new(f: &Function, frame: &mut Frame) {
     for (s, data) in f.slots.iter().enumerate() {
-        if data.on_stack && frame.offsets[s].is_none() {
+        if data.memory == Memory::Stack && frame.offsets[s].is_none() {
             frame.stack_bytes = (frame.stack_bytes + data.size).next_multiple_of(8);
             frame.offsets[s] = Some(-(frame.stack_bytes as i32));
         }
     }
 }
 
-/// Does a chain of frames exceed the stack? Raises the reserves of functions that spilled more.
-pub fn overflows(module: &Module, funcs: &[MFunc], reserve: &mut [u32]) -> bool {
-    let calls = CallGraph::new(module);
+/// The bytes by which the deepest chain of frames exceeds the stack; 0 where it fits.
+pub fn overflow(module: &Module, funcs: &[MFunc]) -> u32 {
     let used: Vec<u32> = funcs.iter().map(|f| rounded(f.slot_bytes + 8 * f.spills)).collect();
-    if calls.depth(0, &used) <= MAX_STACK {
-        return false;
-    }
+    CallGraph::new(module).depth(0, &used).saturating_sub(MAX_STACK)
+}
+
+/// Raises the reserves of functions that spilled more.
+pub fn raise(reserve: &mut [u32], funcs: &[MFunc]) {
     for (r, f) in reserve.iter_mut().zip(funcs) {
         *r = (*r).max(8 * f.spills) + 32;
     }
-    true
 }
 
 /// Packs slots by liveness. Those that do not fit in `budget` bytes are packed likewise into scratch memory, and
@@ -109,7 +109,7 @@ fn place_function(f: &Function, budget: u32) -> (Frame, Vec<(Slot, u32)>) {
     let mut moved = vec![];
     for s in order {
         let end = lowest_place(f, &frame.offsets, &conflicts, s);
-        if conflicts.on_stack(f, s) || end <= budget {
+        if conflicts.on_stack(f, s) || end <= budget && f.slots[s].memory == Memory::Any {
             frame.offsets[s] = Some(-(end as i32));
             frame.stack_bytes = frame.stack_bytes.max(end.next_multiple_of(8));
         } else {

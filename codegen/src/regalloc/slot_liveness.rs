@@ -114,7 +114,7 @@ impl SlotConflicts {
 
     /// Must the slot lie on the stack? Only there does the verifier remember what a stored pointer points to.
     pub fn on_stack(&self, f: &Function, s: usize) -> bool {
-        f.slots[s].on_stack || self.holds_pointer.contains(s)
+        f.slots[s].memory == Memory::Stack || self.holds_pointer.contains(s)
     }
 
     /// Slots in use together with `s`.

@@ -181,8 +181,12 @@ impl Parser {
         w.next()?;
         w.number('s')?;
         let (size, align) = (w.int()? as u32, w.align()?);
-        let on_stack = w.peek() == Some("stack");
-        self.f.slots.push(SlotData { size, align, on_stack });
+        let memory = match w.peek() {
+            Some("stack") => Memory::Stack,
+            Some("scratch") => Memory::Scratch,
+            _ => Memory::Any,
+        };
+        self.f.slots.push(SlotData { size, align, memory });
         Ok(())
     }
 
