@@ -64,7 +64,7 @@ pub(super) const OUTPUT: &[Function] = &[
         params: &[param("array", Kind::Any), optional("separator", Kind::Literal)],
         mode: Mode::Async,
         brief: "Prints the texts of an array of char pointers, such as argv, with blanks or a separator between them.",
-        example: "tracepoint:syscalls:sys_enter_execve { join(args.argv); }",
+        example: "tracepoint:syscalls:sys_enter_execve /uid == 0/ { join(args.argv); }",
         ..Function::PLAIN
     },
     Function {

@@ -20,8 +20,8 @@ const ITEMS: &[(&str, &str, bool)] = &[
     (
         "opensnoop-like",
         r#"BEGIN { printf("PID COMM ERR PATH\n"); }
-tracepoint:syscalls:sys_enter_open, tracepoint:syscalls:sys_enter_openat { @name[tid] = args.filename; }
-tracepoint:syscalls:sys_exit_open, tracepoint:syscalls:sys_exit_openat /@name[tid]/ {
+tracepoint:syscalls:sys_enter_openat, tracepoint:syscalls:sys_enter_open { @name[tid] = args.filename; }
+tracepoint:syscalls:sys_exit_openat, tracepoint:syscalls:sys_exit_open /@name[tid]/ {
   $ret = args.ret;
   printf("%-6d %-16s %3d %s\n", pid, comm, $ret >= 0 ? 0 : -$ret, str(@name[tid]));
   delete(@name, tid);
