@@ -7,6 +7,7 @@ pub mod case;
 pub mod leftovers;
 pub mod pattern;
 pub mod process;
+pub mod programs;
 pub mod report;
 pub mod requires;
 pub mod run;

@@ -117,7 +117,8 @@ fn says_attached(out: &str, err: &str) -> bool {
     out.lines().any(|l| l == ATTACHED || json(l)) || err.lines().any(|l| l.starts_with("Attached "))
 }
 
-fn code(status: ExitStatus) -> i32 {
+/// The exit status, or 128 + N for a death by signal N.
+pub(crate) fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 

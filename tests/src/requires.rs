@@ -84,7 +84,8 @@ fn release() -> String {
     std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
-fn kernel() -> (u32, u32) {
+/// The running kernel's version.
+pub fn kernel() -> (u32, u32) {
     version(&release())
 }
 

@@ -1,4 +1,4 @@
-//! rbtrace's chores: `cargo xtask run|test|dist|bench|vm`.
+//! rbtrace's chores: `cargo xtask run|test|dist|bench|programs|vm`.
 //!
 //! Builds without libelf and the like, so that it can install them.
 
@@ -7,6 +7,7 @@ mod command;
 mod console;
 mod dist;
 mod packages;
+mod programs;
 mod run;
 mod stages;
 mod test;
@@ -30,6 +31,9 @@ usage: cargo xtask run [-- ARGS...]      build rbtrace and run it
        cargo xtask dist [--debug]        build the fully static binary
        cargo xtask bench [startup] [event] [emit] [--peer PATH]
                                          compare with the bpftrace on the PATH
+       cargo xtask programs [--where PLACE] [--bin COMMAND] [--debug] [--count N] [--seed S] [--theme NAME]
+                            [--show] [--loads] [--save DIR]
+                                         hold generated programs against an evaluator (docs/testing.md)
        cargo xtask vm [-k 6.1|6.12] [--dwarf] [--with DIR] COMMAND
                                          run a command in a test machine";
 
@@ -43,6 +47,7 @@ fn main() -> Result<()> {
         "bench" => bench::run(&dist::rbtrace(dist::Profile::Release)?, rest),
         // The load that `bench` traces, as a process of its own.
         "bench-load" => bench::load::main(rest),
+        "programs" => programs::main(rest),
         "vm" => vm::main(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

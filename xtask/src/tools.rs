@@ -11,7 +11,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     let to = target().join("e2e-tools");
     std::fs::create_dir_all(&to)?;
     let from = dist::test_tools()?;
-    for name in ["rbtrace-e2e", "trigger"] {
+    for name in ["rbtrace-e2e", "rbtrace-programs", "trigger"] {
         copy(&from.join(name), &to.join(name))?;
     }
     for entry in std::fs::read_dir(root().join("tests/programs"))? {

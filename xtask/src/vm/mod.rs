@@ -44,7 +44,7 @@ pub(crate) struct Job<'a> {
 
 impl Job<'_> {
     /// Boots, runs the command, hands each line of the console to `line`; returns the command's status.
-    fn run(&self, line: &mut dyn FnMut(&str)) -> Result<Option<i32>> {
+    pub(crate) fn run(&self, line: &mut dyn FnMut(&str)) -> Result<Option<i32>> {
         let kernel = Kernel::find(self.series)?;
         let disks = image::Disks {
             root: image::root(&kernel)?,
