@@ -244,6 +244,9 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
     Ok(if check_only { Action::Check(vec![source]) } else { Action::Run(source) })
 }
 
+/// First words that are not scripts.
+pub(crate) const VERBS: [&str; 3] = ["check", "help", "lines"];
+
 /// A verb, or the script that the first word names. A verb wins over a file of its name (`./check` is the file):
 /// what a command means must not hang on the folder it is given in.
 fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {

@@ -1,6 +1,8 @@
 //! `rbtrace help NAME`: what the tables say of a function, builtin, probe kind, config variable or
-//! library macro; without a name, all of them by kind.
+//! library macro, and what a bundled script says of itself; without a name, all of them by kind.
 
+use crate::scripts::{self, Script};
+use rbtrace_runtime::near;
 use rbtrace_stdlib::library::LibraryMacro;
 use rbtrace_stdlib::probes::{PROBES, ProbeKind};
 use rbtrace_stdlib::{BUILTINS, Builtin, CONFIG, ConfigVar, Function, functions, library};
@@ -14,10 +16,24 @@ pub(crate) fn explain(name: &str) -> Option<String> {
     let mut parts = vec![];
     parts.extend(rbtrace_stdlib::function(name).map(function));
     parts.extend(builtin_named(name).map(builtin));
-    parts.extend(PROBES.iter().find(|p| p.name == name || p.short.contains(&name)).map(probe));
+    parts.extend(rbtrace_stdlib::probe_kind(name).map(probe));
     parts.extend(rbtrace_stdlib::config_var(name).map(config_var));
     parts.extend(library::macros().filter(|m| macro_name(m) == name).map(|m| library_macro(&m)));
+    parts.extend(scripts::find(name).map(Script::help));
     (!parts.is_empty()).then(|| parts.join("\n"))
+}
+
+/// Names that resemble one that is not explained, as a question.
+pub(crate) fn resembling(name: &str) -> Option<String> {
+    let macros: Vec<LibraryMacro> = library::macros().collect();
+    let names = functions()
+        .map(|f| f.name)
+        .chain(BUILTINS.iter().map(|b| b.name))
+        .chain(PROBES.iter().map(|p| p.name))
+        .chain(CONFIG.iter().map(|c| c.name))
+        .chain(macros.iter().map(macro_name))
+        .chain(scripts::SCRIPTS.iter().map(|s| s.name));
+    near::hint(name, names)
 }
 
 /// Every name that a script may use, for completion.
@@ -60,6 +76,7 @@ fn overview() -> String {
     section("Functions", functions().map(|f| (f.name, f.brief)).collect());
     section("Library", library::macros().map(|m| (m.signature, first_line(m.doc))).collect());
     section("Config variables", CONFIG.iter().map(|c| (c.name, c.brief)).collect());
+    section("Scripts", scripts::SCRIPTS.iter().map(|s| (s.name, s.brief())).collect());
     out
 }
 
@@ -137,7 +154,7 @@ mod tests {
 
     #[test]
     fn names_of_all_tables_are_explained() {
-        for name in ["printf", "pid", "arg3", "kprobe", "k", "max_strlen"] {
+        for name in ["printf", "pid", "arg3", "kprobe", "k", "max_strlen", "BEGIN", "skbdrop"] {
             assert!(explain(name).is_some_and(|t| t.contains("  ")), "{name}");
         }
         assert_eq!(explain("nosuch"), None);

@@ -1,9 +1,9 @@
 //! What the prompt can do.
 
 use crate::args::Args;
+use crate::program::Text;
 use crate::repl::Host;
 use crate::{run, verbs};
-use rbtrace_lang::Source;
 
 /// Runs programs for the prompt with the options of the command line.
 pub(crate) struct Prompt<'a> {
@@ -25,7 +25,7 @@ fn told(result: anyhow::Result<u8>) {
 
 impl Host for Prompt<'_> {
     fn run(&mut self, text: &str) {
-        told(run::text(self.args, Source::new("stdin", text)));
+        told(run::text(self.args, Text::typed(text)));
     }
 
     fn load(&mut self, path: &str) {

@@ -1,16 +1,40 @@
 //! What to compile, and with which options.
 
-use crate::args::{Args, Source};
+use crate::args::{self, Args, Source};
+use crate::scripts;
 use anyhow::Context;
-use rbtrace_lang::{self as lang, Options, Severity, Typed};
+use rbtrace_codegen::driver::{self, Compilation};
+use rbtrace_codegen::kernel::Kernel;
+use rbtrace_lang::{self as lang, Options, Severity, System, Typed};
+use rbtrace_runtime::near;
 use rbtrace_runtime::sys::untrusted;
 use rbtrace_runtime::terminal::message as complain;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads a script's text; its name as diagnostics show it comes first.
-pub(crate) fn read(source: &Source) -> anyhow::Result<lang::Source> {
+/// A script that was read.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// Its text, by the name that diagnostics show.
+    pub(crate) source: lang::Source,
+    /// It is part of the program, and so trusted as the program is: it may use unsafe functions.
+    pub(crate) bundled: bool,
+}
+
+impl Text {
+    /// A text that the user typed.
+    pub(crate) fn typed(text: &str) -> Text {
+        Text { source: lang::Source::new("stdin", text), bundled: false }
+    }
+}
+
+/// Reads a script.
+pub(crate) fn read(source: &Source) -> anyhow::Result<Text> {
+    Ok(Text { source: read_source(source)?, bundled: matches!(source, Source::Bundled(_)) })
+}
+
+fn read_source(source: &Source) -> anyhow::Result<lang::Source> {
     Ok(match source {
         Source::Text(text) => lang::Source::new("stdin", text),
         Source::Bundled(script) => lang::Source::new(&format!("{}.bt", script.name), script.text),
@@ -28,12 +52,12 @@ pub(crate) fn read(source: &Source) -> anyhow::Result<lang::Source> {
 
 /// Reads a script that is not to run. Its name may come from a folder of somebody else (`check *.bt`): of pipes
 /// and devices only our own descriptors are read (`check <(…)`).
-pub(crate) fn read_to_check(source: &Source) -> anyhow::Result<lang::Source> {
+pub(crate) fn read_to_check(source: &Source) -> anyhow::Result<Text> {
     if let Source::File(path) = source
         && !["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|own| path.starts_with(own))
     {
         let text = untrusted::open(path).and_then(whole).map_err(|e| unreadable(path, &e))?;
-        return Ok(lang::Source::new(&path.to_string_lossy(), &text));
+        return Ok(Text { source: lang::Source::new(&path.to_string_lossy(), &text), bundled: false });
     }
     read(source)
 }
@@ -48,10 +72,24 @@ fn whole(file: impl Read) -> io::Result<String> {
     }
 }
 
+/// Why a script could not be read; a name that resembles a bundled script's is probably meant for it.
 fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
+    let name = path.to_string_lossy();
     let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or("");
-    anyhow::anyhow!("cannot read '{}': {text}", path.display())
+    let mut message =
+        format!("cannot read '{name}': {}", text.split(" (os error").next().unwrap_or_default());
+    if error.kind() == io::ErrorKind::NotFound
+        && let Some(hint) = near::hint(&name, scripts::SCRIPTS.iter().map(|s| s.name).chain(args::VERBS))
+    {
+        message += &format!("\nHINT: {hint}");
+    }
+    anyhow::Error::msg(message)
+}
+
+/// Compiles a script.
+pub(crate) fn compile(args: &Args, script: Text, system: &dyn System, kernel: &dyn Kernel) -> Compilation {
+    let options = options(args, &script);
+    driver::compile(script.source, &options, system, kernel)
 }
 
 /// Shows what compiling had to say; warnings only where they are wanted.
@@ -60,12 +98,12 @@ pub(crate) fn show(args: &Args, typed: &Typed) {
     complain(&wanted.map(|d| d.render(&typed.sources)).collect::<String>());
 }
 
-/// What the command line and the environment say of how to compile.
-pub(crate) fn options(args: &Args) -> Options {
+/// What the command line and the environment say of how to compile a script.
+pub(crate) fn options(args: &Args, script: &Text) -> Options {
     Options {
         params: args.params.clone(),
         named_params: args.named_params.clone(),
-        allow_unsafe: args.allow_unsafe,
+        allow_unsafe: args.allow_unsafe || script.bundled,
         pid: args.pid,
         has_child: args.command.is_some(),
         env_config: env_config(),

@@ -3,9 +3,9 @@
 use crate::args::{Args, Source};
 use crate::program;
 use crate::stages;
-use rbtrace_codegen::driver::{self, Compilation};
+use rbtrace_codegen::driver::Compilation;
 use rbtrace_codegen::kernel::{Kernel, Release};
-use rbtrace_lang::{self as lang, System};
+use rbtrace_lang::System;
 use rbtrace_runtime::kernel::LiveKernel;
 use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
@@ -22,6 +22,11 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
     {
         crate::say(&script.help());
         return Ok(0);
+    }
+    if let Source::Bundled(script) = source
+        && args.params.len() < script.needs().len()
+    {
+        anyhow::bail!("{} needs {}\nHINT: {}", script.name, script.needs().join(" "), script.usage());
     }
     warn_of_namesake(args, source);
     let script = program::read(source)?;
@@ -49,9 +54,9 @@ fn warn_of_namesake(args: &Args, source: &Source) {
 }
 
 /// Compiles and runs a text.
-pub(crate) fn text(args: &Args, script: lang::Source) -> anyhow::Result<u8> {
+pub(crate) fn text(args: &Args, script: program::Text) -> anyhow::Result<u8> {
     let (system, kernel) = (LiveSystem::new(), LiveKernel::default());
-    let Compilation { typed, object } = driver::compile(script, &program::options(args), &system, &kernel);
+    let Compilation { typed, object } = program::compile(args, script, &system, &kernel);
     stages::show(&args.stages, &typed, object.as_ref(), &kernel);
     program::show(args, &typed);
     let (Some(program), Some(object)) = (&typed.program, &object) else { return Ok(1) };
@@ -88,14 +93,14 @@ fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) 
 }
 
 /// Compiles without running, for `check`; false where that fails.
-pub(crate) fn check(args: &Args, script: lang::Source, system: &LiveSystem) -> bool {
+pub(crate) fn check(args: &Args, script: program::Text, system: &LiveSystem) -> bool {
     // Without rights, or for another kernel, nothing can be tried.
     let (live, other) = (LiveKernel::default(), Release::newest(system.ncpus()));
     let kernel: &dyn Kernel = match privileges::check() {
         Ok(()) if args.btf.is_none() => &live,
         _ => &other,
     };
-    let compiled = driver::compile(script, &program::options(args), system, kernel);
+    let compiled = program::compile(args, script, system, kernel);
     program::show(args, &compiled.typed);
     compiled.object.is_some()
 }

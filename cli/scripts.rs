@@ -28,6 +28,24 @@ impl Script {
         }
         help
     }
+
+    /// How it is called, as its header says: `rbtrace retval FUNCTION...`.
+    pub(crate) fn usage(&self) -> &'static str {
+        let line = self.text.lines().find_map(|l| l.strip_prefix("// USAGE: "));
+        line.unwrap_or(self.name)
+    }
+
+    /// The parameters that it cannot do without: what its usage names without brackets.
+    pub(crate) fn needs(&self) -> Vec<&'static str> {
+        let words = self.usage().split_whitespace().skip_while(|word| *word != self.name).skip(1);
+        words.filter(|word| !word.starts_with(['[', '-'])).collect()
+    }
+
+    /// One line of what it does.
+    pub(crate) fn brief(&self) -> &'static str {
+        let line = self.text.lines().find_map(|l| l.strip_prefix("// "));
+        line.and_then(|l| l.split_once(" - ")).map_or("", |(_, brief)| brief)
+    }
 }
 
 #[cfg(test)]
@@ -38,6 +56,15 @@ mod tests {
     fn every_script_says_what_it_does() {
         for script in SCRIPTS {
             assert!(!script.help().is_empty(), "{} has no header comment", script.name);
+            assert!(script.usage().contains(script.name), "{} does not say how it is called", script.name);
+            assert!(!script.brief().is_empty(), "{} does not say what it is", script.name);
         }
+    }
+
+    #[test]
+    fn usage_names_the_parameters() {
+        let needs = |name| find(name).map(Script::needs);
+        assert_eq!(needs("retval"), Some(vec!["FUNCTION..."]));
+        assert_eq!(needs("skbdrop"), Some(vec![]));
     }
 }

@@ -20,13 +20,14 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
 
 /// `-l -e PROGRAM`, `-l FILE`: the probes of a program. Its bodies need not make sense.
 pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
-    let mut read = rbtrace_lang::read(program::read(source)?);
+    let script = program::read(source)?;
+    let (system, options) = (LiveSystem::new(), program::options(args, &script));
+    let mut read = rbtrace_lang::read(script.source);
     if read.failed() {
         program::show(args, &read);
         return Ok(1);
     }
     read.diagnostics.clear();
-    let (system, options) = (LiveSystem::new(), program::options(args));
     let (mut points, mut next) = (vec![], 0);
     for spec in read.script.probes.iter().flat_map(|p| &p.attach) {
         match rbtrace_lang::attach::resolve(spec, &system, &options, &mut next) {
@@ -65,7 +66,8 @@ pub(crate) fn lines(func: &str, format: lines::Format) -> anyhow::Result<u8> {
 /// `help NAME`
 pub(crate) fn explain(name: &str) -> anyhow::Result<u8> {
     let Some(text) = crate::explain::explain(name) else {
-        anyhow::bail!("nothing is called '{name}'; `rbtrace help` lists all names");
+        let near = crate::explain::resembling(name).map(|hint| format!("\nHINT: {hint}")).unwrap_or_default();
+        anyhow::bail!("nothing is called '{name}'{near}\nHINT: `rbtrace help` lists all names");
     };
     crate::say(&text);
     Ok(0)

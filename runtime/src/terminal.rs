@@ -7,13 +7,18 @@
 //! **Invariant**: nothing else in this crate and in the program writes to standard error. A message that
 //! cannot be written is dropped: there is nobody left to tell.
 
+mod colour;
+
 use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 
-/// Writes a message to standard error in one piece, safe for a terminal. Bring your own line end.
+/// Writes a message to standard error in one piece, safe for a terminal and in colour there. Bring your own line end.
 pub fn message(text: &str) {
     let mut bytes = text.as_bytes().to_vec();
     if error_is_terminal() {
         escape_from(&mut bytes, 0);
+        if colour::wanted() {
+            bytes = colour::paint(&bytes);
+        }
     }
     message_as_is(&bytes);
 }

@@ -59,8 +59,15 @@ impl Checker<'_> {
 
     /// A condition: a bool.
     pub(crate) fn condition(&mut self, e: &ast::Expr) -> Typed {
-        let e = self.value(e)?;
-        self.truth(e)
+        let value = self.value(e)?;
+        // `(x = 1)` is a record of one field.
+        if let ast::ExprKind::Tuple(items) = &e.kind
+            && let [(Some(_), _)] = items.as_slice()
+        {
+            let message = "a record (NAME = VALUE) is no condition";
+            return self.error_hint(e.span, message, Some("to compare, write ==".into()));
+        }
+        self.truth(value)
     }
 
     /// `x != 0`

@@ -116,12 +116,18 @@ impl Checker<'_> {
         Some(hir::StmtKind::If { cond: cond?, then, otherwise })
     }
 
-    /// In a branch that is never taken `fail()` says nothing.
+    /// In a branch that is never taken `fail()` says nothing, and what this kernel does not have is no error:
+    /// it only gives the maps and variables their types.
     fn branch(&mut self, block: &ast::Block, dead: bool) -> Vec<Stmt> {
-        self.scopes.dead += u32::from(dead);
-        let out = self.block(block);
-        self.scopes.dead -= u32::from(dead);
-        out
+        if !dead {
+            return self.block(block);
+        }
+        let before = self.diags.len();
+        self.scopes.dead += 1;
+        self.block(block);
+        self.scopes.dead -= 1;
+        self.diags.truncate(before);
+        vec![]
     }
 
     fn jump(&mut self, name: &str, kind: hir::StmtKind, span: Span) -> Option<hir::StmtKind> {

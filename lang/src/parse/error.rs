@@ -18,7 +18,21 @@ pub(super) fn describe(error: &Error<Rule>, text: &str, item: Item, builder: &Bu
             .hint("split it: give parts of it variables of their own");
     };
     let expected = expected(positives, &text[start..], item.kind);
-    Diagnostic::error(span, format!("syntax: {expected}"))
+    let mut diagnostic = Diagnostic::error(span, format!("syntax: {expected}"));
+    diagnostic.hints.extend(hint(positives, &text[start..]));
+    diagnostic
+}
+
+/// What is written otherwise in other languages.
+fn hint(rules: &[Rule], found: &str) -> Option<String> {
+    let compares = [Rule::slash, Rule::rparen].iter().any(|rule| rules.contains(rule));
+    if compares && found.starts_with('=') {
+        return Some("to compare, write ==".into());
+    }
+    let after = found.strip_prefix('\'')?;
+    let quoted = after.split_once('\'').map(|(quoted, _)| quoted).filter(|q| !q.contains(['"', '\n']));
+    let quoted = quoted.unwrap_or("TEXT");
+    Some(format!("a text stands between double quotes: \"{quoted}\""))
 }
 
 /// Length of the token that was found.

@@ -78,4 +78,13 @@ pub(super) const META: &[Function] = &[
         "begin { print(is_unsigned_integer(pid)); }",
     ),
     question("is_literal", "Is it a literal?", "begin { print(is_literal(1)); }"),
+    Function {
+        doc: "False where something in it does not exist here: a field, a struct, a constant, a symbol. What the script \
+              does in the branch that is then never taken need not exist either.",
+        ..question(
+            "is_known",
+            "Can it be compiled for this kernel?",
+            "tracepoint:skb:kfree_skb { if (is_known(args.reason)) { @[args.reason] = count(); } }",
+        )
+    },
 ];

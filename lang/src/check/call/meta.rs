@@ -1,12 +1,12 @@
 //! What is answered when the script is compiled.
 
-use crate::Span;
 use crate::ast;
 use crate::check::literal::{boolean, const_value, is_literal};
 use crate::check::{Checker, Typed};
 use crate::format::Piece;
 use crate::hir::{Expr, ExprKind};
 use crate::types::Type;
+use crate::{Severity, Span};
 
 impl Checker<'_> {
     /// `is_str(x)` and its kin: the argument is not evaluated.
@@ -25,6 +25,20 @@ impl Checker<'_> {
         }
         let ty = crate::check::convert::decay(e).ty;
         Some(boolean(is(name, &ty), span))
+    }
+
+    /// `is_known(x)`: could `x` be compiled for this kernel? What is wrong with it is not reported.
+    pub(crate) fn is_known(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let before = self.diags.len();
+        self.scopes.dead += 1;
+        let typed = self.expr(&args[0]);
+        self.scopes.dead -= 1;
+        let wrong = self.diags.split_off(before).iter().any(|d| d.severity == Severity::Error);
+        // Without an error its type is only not known yet.
+        if typed.is_none() && !wrong {
+            return None;
+        }
+        Some(boolean(!wrong, span))
     }
 
     /// `fail(format, …)`: an error where it can be reached.

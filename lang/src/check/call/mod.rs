@@ -111,6 +111,7 @@ impl Checker<'_> {
             "getopt" => self.getopt(args, span),
             "fail" => self.fail(args, span),
             "static_assert" => self.static_assert(args, span),
+            "is_known" => self.is_known(args, span),
             _ if text.starts_with("is_") => self.question(text, args, span),
             _ if self.aggregation(name, args, span).is_some() => {
                 self.error(span, format!("{text}() collects in a map: write @x = {text}(…)"))
