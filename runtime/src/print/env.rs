@@ -2,51 +2,47 @@
 
 use super::gfp::GfpNames;
 use super::lookup::{Cgroups, Users};
+use crate::symbols::{SourceFrame, Sym};
 use crate::sys::time;
 use rbtrace_lang::System;
 use rbtrace_lang::hir::Config;
-use rbtrace_lang::types::{Field, StackMode, StructType, TimeBase};
+use rbtrace_lang::types::{Field, StructType, TimeBase};
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
 /// Names of addresses.
 pub trait Names {
-    /// A kernel address as `symbol`, with `offset` as `symbol+offset`.
-    fn kernel(&mut self, address: u64, offset: bool) -> String;
-    /// An address of a process.
-    fn user(&mut self, pid: u32, address: u64, offset: bool) -> String;
-    /// Remembers a process's symbols now, for when it will be gone.
-    fn preload(&mut self, _pid: u32) {}
-    /// The lines of one kernel frame, innermost inlined function first, without indentation.
-    fn kernel_frame(&mut self, address: u64, mode: StackMode) -> Vec<String> {
-        vec![frame(address, mode, &self.kernel(address, true))]
-    }
-    /// The lines of one user frame.
-    fn user_frame(&mut self, pid: u32, address: u64, mode: StackMode) -> Vec<String> {
-        vec![frame(address, mode, &self.user(pid, address, true))]
-    }
+    /// The symbol of a kernel address.
+    fn kernel(&mut self, address: u64) -> Option<Sym>;
+    /// The symbol of an address of a process (its thread group's number).
+    fn user(&mut self, pid: u32, address: u64) -> Option<Sym>;
+    /// Source lines of a kernel address, innermost inlined call first. Empty without debug information.
+    fn kernel_source(&mut self, address: u64) -> Rc<[SourceFrame]>;
+    /// Source lines of an address of a process.
+    fn user_source(&mut self, pid: u32, address: u64) -> Rc<[SourceFrame]>;
+    /// Remembers a process's mappings and symbols now, for when it will be gone.
+    fn preload(&mut self, pid: u32);
 }
 
-fn frame(address: u64, mode: StackMode, name: &str) -> String {
-    match mode {
-        StackMode::Bpftrace => name.to_owned(),
-        StackMode::Perf => format!("{address:x} {name}"),
-        StackMode::Raw | StackMode::BuildId => format!("{address:x}"),
-    }
-}
-
-/// Addresses in hex: for when there are no symbols.
+/// No names: addresses are shown in hex.
 #[derive(Debug, Default)]
 pub struct HexNames;
 
 impl Names for HexNames {
-    fn kernel(&mut self, address: u64, _: bool) -> String {
-        format!("0x{address:x}")
+    fn kernel(&mut self, _: u64) -> Option<Sym> {
+        None
     }
-    fn user(&mut self, _: u32, address: u64, _: bool) -> String {
-        format!("0x{address:x}")
+    fn user(&mut self, _: u32, _: u64) -> Option<Sym> {
+        None
     }
+    fn kernel_source(&mut self, _: u64) -> Rc<[SourceFrame]> {
+        Rc::default()
+    }
+    fn user_source(&mut self, _: u32, _: u64) -> Rc<[SourceFrame]> {
+        Rc::default()
+    }
+    fn preload(&mut self, _: u32) {}
 }
 
 /// Reads the frames of a stack: from its id and whether it is a user stack.

@@ -59,8 +59,14 @@ pub fn text(env: &Env, ty: &Type, data: &[u8], style: Style, out: &mut Vec<u8>) 
 /// Values that print as the name of something.
 fn named(env: &Env, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
     let name = match ty {
-        Type::Ksym => env.names.borrow_mut().kernel(u64_at(data, 0), false),
-        Type::Usym => env.names.borrow_mut().user(u32_at(data, 8), u64_at(data, 0), false),
+        Type::Ksym => {
+            let address = u64_at(data, 0);
+            stack::symbol(env.names.borrow_mut().kernel(address).as_ref(), address, false)
+        }
+        Type::Usym => {
+            let address = u64_at(data, 0);
+            stack::symbol(env.names.borrow_mut().user(u32_at(data, 8), address).as_ref(), address, false)
+        }
         Type::Timestamp { format, base } => time::format(format, env.wall_time(u64_at(data, 0), *base)),
         Type::Inet => inet(data),
         Type::Mac => mac(data),
