@@ -39,7 +39,7 @@ pub const PROBES: &[ProbeKind] = &[
         name: "begin",
         forms: &["begin"],
         brief: "Once, when tracing starts: no other probe fires before it.",
-        doc: "May be used any number of times: the blocks run in the order in which they are written.",
+        doc: "There may be several: they run in the order in which they are written.",
         example: "begin { printf(\"tracing\\n\"); }",
         ..BASE
     },

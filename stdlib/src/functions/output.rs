@@ -55,7 +55,7 @@ pub(super) const OUTPUT: &[Function] = &[
         params: &[optional("format", Kind::Literal)],
         mode: Mode::Async,
         brief: "Prints the time of day, by default as %H:%M:%S and a line break.",
-        doc: "The format is that of strftime(3). It is the time at which user space reads the event.",
+        doc: "The format is that of strftime(3). What is shown is when the event was read, not when it happened.",
         example: "interval:s:1 { time(\"%H:%M:%S \"); print(@n); }",
         ..Function::PLAIN
     },

@@ -33,7 +33,7 @@ impl Checker<'_> {
             }
             (Ast::Map(_), Some(key)) => {
                 let map = self.named_map(&args[0])?;
-                self.needs_keys(map, "delete() with two arguments", span)?;
+                self.needs_keys(map, "delete(@x, key)", span)?;
                 (map, Some(self.map_key(map, key, span)))
             }
             (Ast::Map(_), None) => (self.scalar_map(&args[0], span)?, None),

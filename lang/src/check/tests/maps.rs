@@ -127,7 +127,7 @@ fn declarations_choose_the_kernel_object() {
 fn delete_has_key_and_len_know_scalar_maps() {
     assert_eq!(
         messages("begin { @a[1] = 1; @u = 1; delete(@u, 3); has_key(@u, 1); len(@u); delete(@a); }"),
-        "ERROR: delete() with two arguments needs a map with keys\n\
+        "ERROR: delete(@x, key) needs a map with keys\n\
          ERROR: has_key() needs a map with keys\n\
          ERROR: len() needs a map with keys\n\
          ERROR: delete() needs the key of an entry: this map has keys\n\
