@@ -227,6 +227,11 @@ impl FunctionBuilder {
         self.func.slots[slot.0 as usize].memory = crate::ir::Memory::Stack;
     }
 
+    /// Keeps a slot off the stack.
+    pub fn keep_off_stack(&mut self, slot: Slot) {
+        self.func.slots[slot.0 as usize].memory = crate::ir::Memory::Scratch;
+    }
+
     /// Type of a value.
     pub fn ty(&self, value: Value) -> Ty {
         self.func.ty(value)

@@ -63,7 +63,10 @@ impl Lower<'_, '_> {
         if let Some(place) = &self.f.area {
             return place.clone();
         }
-        let place = Place::slot(self.slot(self.area.size));
+        let slot = self.slot(self.area.size);
+        // On the stack the verifier would think that it knows what is there after a loop.
+        self.f.b.keep_off_stack(slot);
+        let place = Place::slot(slot);
         self.f.area = Some(place.clone());
         place
     }

@@ -1,183 +1,197 @@
-//! Loop bodies as functions that a helper calls.
-//!
-//! What a body needs of the function around it travels in one record on the stack of that function:
-//!
-//! | offset | what |
-//! |---|---|
-//! | 0 | status: 1 when the body left the program, where it may |
-//! | 8 | the program's result then |
-//! | 16 … | 8 bytes each: the context, values of the caller, scalars by value, other locals by address |
+//! Loop bodies as functions that a helper calls, with the nest's record as their context.
 
 use super::Lowered;
-use super::area::Area;
 use super::frame::{Frame, Home, Leave, LoopTarget, Lower};
 use super::memory::Place;
+use super::nest::{AREA, CONTEXT, MAX_FRAMES, Nest, RESULT, Round, STATUS};
 use super::visit::{self, Captures};
 use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
-use crate::ir::{Alu, Cond, FuncId, Op, Slot, Space, Ty, Value, Width};
+use crate::ir::{Alu, Cond, FuncId, Op, Space, Ty, Value, Width};
 use crate::layout;
 use crate::object::Control;
-use rbtrace_lang::Span;
-use rbtrace_lang::hir::{Expr, LocalId, MapId, Stmt};
+use rbtrace_lang::hir::{LocalId, MapId, Stmt};
 use rbtrace_lang::types::{Type, U64};
+use rbtrace_lang::{Diagnostic, Span};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
-/// Offset of the status word.
-pub(super) const STATUS: u32 = 0;
-/// Offset of the result that goes with it.
-pub(super) const RESULT: u32 = 8;
-/// Offset of what is captured.
-const CAPTURED: u32 = 16;
+/// Locals of the functions around it that a callback keeps in registers.
+const MOST_VARS: usize = 6;
 
 /// A loop body that is ready to be called.
 pub(super) struct Callback {
     /// The function, as a helper takes it.
     pub(super) func: Value,
-    /// Its record, as a helper takes it; 0 where it needs none.
+    /// The nest's record, as a helper takes it.
     pub(super) context: Value,
-    record: Slot,
-    /// Scalars that the body may have changed, with their offsets.
-    changed: Vec<(LocalId, u32)>,
-    leaves: bool,
-}
-
-/// What one callback's record holds.
-struct Plan {
     captures: Captures,
-    locals: Vec<(LocalId, u32)>,
-    values: u32,
-    /// Where the area's address stands, if it is needed.
-    area: Option<u32>,
-    size: u32,
+    nest: Rc<Nest>,
 }
 
-fn plan(captures: Captures, values: usize, area: &Area) -> Plan {
-    let values_at = CAPTURED + 8;
-    let mut at = values_at + 8 * values as u32;
-    let mut word = || {
-        at += 8;
-        at - 8
-    };
-    let (in_area, own): (Vec<_>, Vec<_>) =
-        captures.locals.iter().copied().partition(|l| area.offset(*l).is_some());
-    let locals: Vec<_> = own.into_iter().map(|local| (local, word())).collect();
-    let area = (!in_area.is_empty()).then(word);
-    Plan { captures, locals, values: values_at, area, size: at }
+/// A function that runs within a nest of loops.
+pub(super) struct Within {
+    nest: Rc<Nest>,
+    record: Value,
+    /// Locals that it, or a loop within, assigns.
+    assigned: BTreeSet<LocalId>,
 }
 
 impl Lower<'_, '_> {
-    /// Builds a callback. `params` end with its context; `values` are numbers that `build` wants to have;
-    /// `own` is the loop's variable.
+    /// Builds a callback. `params` end with its context; `start`: where a range starts, if it is not constant.
     pub(super) fn callback(
         &mut self,
         params: &[Ty],
-        values: &[Value],
-        cond: Option<&Expr>,
-        body: &[Stmt],
-        own: Option<LocalId>,
-        build: impl FnOnce(&mut Self, &[Value]) -> Lowered<()>,
+        round: Round,
+        start: Option<Value>,
+        build: impl FnOnce(&mut Self, Option<Value>) -> Lowered<()>,
     ) -> Lowered<Callback> {
-        let plan = plan(visit::captures(cond, body, own), values.len(), &self.area);
-        let record = self.slot(plan.size);
-        self.f.b.keep_on_stack(record);
-        let by_value = self.fill_record(&plan, record, values)?;
+        self.check_depth()?;
+        let captures = round.captures();
+        let (nest, context) = match &self.f.within {
+            Some(within) => (within.nest.clone(), within.record),
+            None => self.outermost(round, &captures),
+        };
+        self.fill_record(&nest, context, &captures);
+        let start_at = round.var.and_then(|var| nest.starts.get(&var).copied()).filter(|_| start.is_some());
+        if let (Some(start), Some(at)) = (start, start_at) {
+            self.store_scalar(&Place::ptr(context).at(at), 8, start);
+        }
         let id = self.reserve_func();
-        self.build_callback(id, params, &plan, &by_value, build)?;
+        self.build_callback(id, params, &nest, &captures, |lower, record| {
+            let start = start_at.map(|at| load(&mut lower.f.b, record, at, Ty::I64));
+            build(lower, start)
+        })?;
         let func = self.f.b.ins(Op::FuncAddr(id), Ty::Ptr(Space::Func));
-        let context = self.slot_addr(record);
-        let changed = by_value.into_iter().filter(|(l, _)| plan.captures.assigned.contains(l)).collect();
-        Ok(Callback { func, context, record, changed, leaves: plan.captures.leaves })
+        Ok(Callback { func, context, captures, nest })
     }
 
-    /// Writes what the body needs; the result lists the locals that travel by value.
-    fn fill_record(&mut self, plan: &Plan, record: Slot, values: &[Value]) -> Lowered<Vec<(LocalId, u32)>> {
+    /// May this function call back one more?
+    fn check_depth(&self) -> Lowered<()> {
+        if self.f.depth < MAX_FRAMES {
+            return Ok(());
+        }
+        let most = MAX_FRAMES - if self.own == 0 { 1 } else { 2 };
+        let message =
+            format!("This loop is nested too deeply: the kernel runs {most} loops within each other");
+        Err(Diagnostic::error(self.f.b.span(), message)
+            .hint("collect what it needs in a map, and loop over that"))
+    }
+
+    /// Makes the record of a nest, with all that stays the same in it.
+    fn outermost(&mut self, round: Round, captures: &Captures) -> (Rc<Nest>, Value) {
+        let nest = Rc::new(Nest::new(round, &self.area));
+        let record = self.slot(nest.size);
+        self.f.b.keep_on_stack(record);
         let place = Place::slot(record);
-        if plan.captures.leaves {
+        if captures.leaves {
             let status = self.opaque_zero();
             self.store_scalar(&place.at(STATUS), 8, status);
             self.zero(&place.at(RESULT), 8);
         }
-        if let (true, Some(ctx)) = (plan.captures.context, self.f.ctx) {
-            self.store_scalar(&place.at(CAPTURED), 8, ctx);
+        if let (true, Some(ctx)) = (captures.context, self.f.ctx) {
+            self.store_scalar(&place.at(CONTEXT), 8, ctx);
         }
-        for (n, &value) in values.iter().enumerate() {
-            self.store_scalar(&place.at(plan.values + 8 * n as u32), 8, value);
+        for (&local, &offset) in &nest.locals {
+            if let Home::Slot(slot) = self.home(local) {
+                if nest.assigned.contains(&local) {
+                    // On the stack it would be what it is before the loop, in all rounds (`opaque_zero`).
+                    self.f.b.keep_off_stack(slot);
+                }
+                let address = self.slot_addr(slot);
+                self.store_scalar(&place.at(offset), 8, address);
+            }
         }
-        if let Some(offset) = plan.area {
+        if nest.area {
             let area = self.area_place();
             let area = self.address(&area);
-            self.store_scalar(&place.at(offset), 8, area);
+            self.store_scalar(&place.at(AREA), 8, area);
         }
-        let mut by_value = vec![];
-        for &(local, offset) in &plan.locals {
-            let home = self.home(local);
-            let value = match (home, self.place_of_home(home)) {
-                (Home::Var(var), _) => {
-                    by_value.push((local, offset));
+        let address = self.slot_addr(record);
+        (nest, address)
+    }
+
+    /// Writes the scalars that the body needs, so that the verifier knows nothing of them.
+    fn fill_record(&mut self, nest: &Nest, record: Value, captures: &Captures) {
+        for (&local, &offset) in &nest.locals {
+            if !captures.locals.contains(&local) {
+                continue;
+            }
+            let value = match self.home(local) {
+                Home::Var(var) => {
                     let value = self.f.b.use_var(var);
                     self.hide(value)
                 }
-                (_, Some(place)) => self.address(&place),
-                (_, None) => continue,
+                Home::Cell(..) if self.assigned_here(local) => self.load_cell(local, record, offset),
+                // The record has it already.
+                Home::Cell(..) | Home::Slot(_) | Home::Ptr(_) | Home::Area(_) => continue,
             };
-            self.store_scalar(&place.at(offset), 8, value);
+            self.store_scalar(&Place::ptr(record).at(offset), 8, value);
         }
-        Ok(by_value)
+    }
+
+    /// May the local change in this callback?
+    fn assigned_here(&self, local: LocalId) -> bool {
+        self.f.within.as_ref().is_none_or(|w| w.assigned.contains(&local))
     }
 
     fn build_callback(
         &mut self,
         id: FuncId,
         params: &[Ty],
-        plan: &Plan,
-        by_value: &[(LocalId, u32)],
-        build: impl FnOnce(&mut Self, &[Value]) -> Lowered<()>,
+        nest: &Rc<Nest>,
+        captures: &Captures,
+        build: impl FnOnce(&mut Self, Value) -> Lowered<()>,
     ) -> Lowered<()> {
         let span = self.f.b.span();
         let mut b = FunctionBuilder::new(format!("loop{}", id.0), params, span);
-        let context = b.param(params.len() - 1);
+        let record = b.param(params.len() - 1);
         let (on_break, on_continue) = (b.create_block(), b.create_block());
-        let ctx = plan.captures.context.then(|| load_ptr(&mut b, context, CAPTURED, Ty::Ptr(Space::Ctx)));
-        let leave = Leave::Callback { context, on_break };
+        let ctx = captures.context.then(|| load(&mut b, record, CONTEXT, Ty::Ptr(Space::Ctx)));
+        let leave = Leave::Callback { context: record, on_break };
         let mut frame = Frame::new(b, ctx, self.probe.locals.len(), leave);
+        let assigned = captures.assigned.clone();
+        frame.within = Some(Within { nest: nest.clone(), record, assigned });
+        frame.depth = self.f.depth + 1;
         frame.loops.push(LoopTarget { on_break, on_continue });
         let outer = std::mem::replace(&mut self.f, frame);
-        let values = self.load_captures(context, plan, by_value);
-        let built = build(self, &values);
-        self.close_callback(context, plan, by_value, [on_break, on_continue]);
+        self.load_locals(nest, record, captures);
+        let built = build(self, record);
+        self.close_callback(nest, record, captures, [on_break, on_continue]);
         let inner = std::mem::replace(&mut self.f, outer);
         self.define_func(id, inner.b.finish());
         built
     }
 
-    /// Gives the locals of the callback their homes.
-    fn load_captures(&mut self, context: Value, plan: &Plan, by_value: &[(LocalId, u32)]) -> Vec<Value> {
-        for &(local, offset) in &plan.locals {
-            let home = if by_value.contains(&(local, offset)) {
-                let ty = super::frame::scalar_ty(&self.probe.locals[local.0 as usize].ty);
-                let var = self.f.b.declare_var(ty);
-                let value = load_ptr(&mut self.f.b, context, offset, ty);
-                self.f.b.def_var(var, value);
-                Home::Var(var)
-            } else {
-                Home::Ptr(load_ptr(&mut self.f.b, context, offset, Ty::Ptr(Space::Stack)))
+    /// Gives the locals of the callback their homes. What it might have to hand on to a loop within stays in the
+    /// record, the rest becomes SSA variables.
+    fn load_locals(&mut self, nest: &Nest, record: Value, captures: &Captures) {
+        if nest.area {
+            let area = load(&mut self.f.b, record, AREA, Ty::Ptr(Space::Stack));
+            self.f.area = Some(Place::ptr(area));
+        }
+        for (&local, &offset) in &nest.locals {
+            let home = match self.var_type(local) {
+                None => Home::Ptr(load(&mut self.f.b, record, offset, Ty::Ptr(Space::Stack))),
+                Some(_) if !captures.locals.contains(&local) => continue,
+                Some(_) if captures.loops || captures.locals.len() > MOST_VARS => Home::Cell(record, offset),
+                Some(ty) => {
+                    let var = self.f.b.declare_var(ty);
+                    let value = load(&mut self.f.b, record, offset, ty);
+                    self.f.b.def_var(var, value);
+                    Home::Var(var)
+                }
             };
             self.f.homes[local.0 as usize] = Some(home);
         }
-        if let Some(offset) = plan.area {
-            let area = load_ptr(&mut self.f.b, context, offset, Ty::Ptr(Space::Stack));
-            self.f.area = Some(Place::ptr(area));
-        }
-        let given = plan.locals.first().map(|&(_, at)| at).or(plan.area).unwrap_or(plan.size);
-        (plan.values..given).step_by(8).map(|at| load_ptr(&mut self.f.b, context, at, Ty::I64)).collect()
     }
 
     /// Ends the callback: 0 goes on, 1 stops; what it changed is written back before.
     fn close_callback(
         &mut self,
-        context: Value,
-        plan: &Plan,
-        by_value: &[(LocalId, u32)],
+        nest: &Nest,
+        record: Value,
+        captures: &Captures,
         [on_break, on_continue]: [crate::ir::Block; 2],
     ) {
         let end = self.f.b.create_block();
@@ -190,10 +204,10 @@ impl Lower<'_, '_> {
             self.f.b.jump(end, &[]);
         }
         self.f.b.start(end);
-        for &(local, offset) in by_value.iter().filter(|(l, _)| plan.captures.assigned.contains(l)) {
+        for (local, offset) in changed(nest, captures) {
             if let Home::Var(var) = self.home(local) {
                 let value = self.f.b.use_var(var);
-                self.store_scalar(&Place::ptr(context).at(offset), 8, value);
+                self.store_scalar(&Place::ptr(record).at(offset), 8, value);
             }
         }
         let code = self.f.b.use_var(code);
@@ -201,26 +215,32 @@ impl Lower<'_, '_> {
     }
 
     /// What the callback changed comes back, and the program is left where the body left it.
-    pub(super) fn after_callback(&mut self, call: Callback) -> Lowered<()> {
-        let record = Place::slot(call.record);
-        for (local, offset) in call.changed {
-            let ty = super::frame::scalar_ty(&self.probe.locals[local.0 as usize].ty);
-            let from = self.slot_addr(call.record);
-            let value = load_ptr(&mut self.f.b, from, offset, ty);
-            let value = self.hide(value);
-            self.set_local(local, value);
+    pub(super) fn after_callback(&mut self, call: &Callback) -> Lowered<()> {
+        let record = call.context;
+        for (local, offset) in changed(&call.nest, &call.captures) {
+            if let (Some(ty), Home::Var(_)) = (self.var_type(local), self.home(local)) {
+                let value = load(&mut self.f.b, record, offset, ty);
+                let value = self.hide(value);
+                self.set_local(local, value);
+            }
         }
-        if !call.leaves {
+        if !call.captures.leaves {
             return Ok(());
         }
         let (left, on) = (self.f.b.create_block(), self.f.b.create_block());
-        let status = self.load_scalar(&record.at(STATUS), &U64)?;
+        let status = load(&mut self.f.b, record, STATUS, Ty::I64);
         let status = self.hide(status);
         let zero = self.f.b.iconst(0);
         self.f.b.branch_unlikely(Cond::Ne, status, zero, left, on);
         self.f.b.start(left);
-        let result = self.load_scalar(&record.at(RESULT), &U64)?;
-        self.leave(result);
+        match self.f.leave {
+            // The record says it already, to all loops of the nest.
+            Leave::Callback { on_break, .. } => self.f.b.jump(on_break, &[]),
+            Leave::Program => {
+                let result = load(&mut self.f.b, record, RESULT, Ty::I64);
+                self.f.b.ret(result);
+            }
+        }
         self.f.b.start(on);
         Ok(())
     }
@@ -243,6 +263,14 @@ impl Lower<'_, '_> {
         self.f.b.alu(Alu::Or, value, zero)
     }
 
+    /// Loads a scalar of the nest's record. What it is after a loop within, or in another round, the verifier of older
+    /// kernels does not know, but thinks that it does.
+    pub(super) fn load_cell(&mut self, local: LocalId, record: Value, offset: u32) -> Value {
+        let ty = super::frame::scalar_ty(&self.probe.locals[local.0 as usize].ty);
+        let value = load(&mut self.f.b, record, offset, ty);
+        if self.assigned_here(local) { self.hide(value) } else { value }
+    }
+
     /// `for ($kv : @map)`
     pub(super) fn for_map(&mut self, var: LocalId, map: MapId, body: &[Stmt], span: Span) -> Lowered<()> {
         if !self.can_call(helpers::FOR_EACH_MAP_ELEM) {
@@ -257,12 +285,13 @@ impl Lower<'_, '_> {
             Ty::Ptr(Space::MapValue),
             Ty::Ptr(Space::Callback),
         ];
-        let call = self.callback(&params, &[], None, body, Some(var), |lower, _| {
+        let round = Round { cond: None, body, var: Some(var), starts: false };
+        let call = self.callback(&params, round, None, |lower, _| {
             lower.bind_pair(var, map, body, span)?;
             lower.stmts(body)
         })?;
         self.each_entry(map, call.func, call.context);
-        self.after_callback(call)
+        self.after_callback(&call)
     }
 
     fn each_entry(&mut self, map: MapId, func: Value, context: Value) -> Value {
@@ -319,6 +348,7 @@ impl Lower<'_, '_> {
             return self
                 .unsupported(span, "This kernel cannot count the entries of a map (5.13 or newer can)");
         }
+        self.check_depth()?;
         let id = self.reserve_func();
         let params = [
             Ty::Ptr(Space::Map),
@@ -336,7 +366,12 @@ impl Lower<'_, '_> {
     }
 }
 
+/// Scalars that a body may have changed, and their offsets in the record.
+fn changed(nest: &Nest, captures: &Captures) -> Vec<(LocalId, u32)> {
+    captures.assigned.iter().filter_map(|local| Some((*local, *nest.locals.get(local)?))).collect()
+}
+
 /// Loads a word of any type.
-fn load_ptr(b: &mut FunctionBuilder, ptr: Value, offset: u32, ty: Ty) -> Value {
+fn load(b: &mut FunctionBuilder, ptr: Value, offset: u32, ty: Ty) -> Value {
     b.ins(Op::Load { width: Width::B8, signed: false, ptr, offset: offset as i32 }, ty)
 }

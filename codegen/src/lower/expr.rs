@@ -102,6 +102,7 @@ impl Lower<'_, '_> {
         match (home, self.place_of_home(home)) {
             (_, Some(place)) => self.load_scalar(&place, ty),
             (Home::Var(var), None) => Ok(self.f.b.use_var(var)),
+            (Home::Cell(record, offset), None) => Ok(self.load_cell(local, record, offset)),
             (_, None) => self.unsupported(self.f.b.span(), "This variable has no place"),
         }
     }
@@ -112,6 +113,7 @@ impl Lower<'_, '_> {
         let home = self.home(local);
         match (home, self.place_of_home(home)) {
             (Home::Var(var), _) => self.f.b.def_var(var, value),
+            (Home::Cell(record, offset), _) => self.store_scalar(&Place::ptr(record).at(offset), 8, value),
             (_, Some(place)) => self.store_scalar(&place, ty.size(), value),
             (_, None) => {}
         }
@@ -337,7 +339,7 @@ impl Lower<'_, '_> {
                 let value = self.scalar(a)?;
                 self.store_scalar(dst, a.ty.size(), value);
             }
-            ExprKind::Local(local) if matches!(self.home(*local), Home::Var(_)) => {
+            ExprKind::Local(local) if matches!(self.home(*local), Home::Var(_) | Home::Cell(..)) => {
                 let value = self.local_value(*local, &e.ty)?;
                 self.store_scalar(dst, ty.size(), value);
             }

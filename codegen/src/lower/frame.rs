@@ -1,6 +1,7 @@
 //! The function that is being built, and where its variables live.
 
 use super::area::Area;
+use super::callback::Within;
 use super::memory::Place;
 use super::programs::Plan;
 use super::shared::{CONTROL, Shared};
@@ -31,7 +32,7 @@ pub(super) struct Lower<'a, 'p> {
     /// Finished functions and places for those under way.
     funcs: Vec<Option<Function>>,
     /// The place of the function that holds the body.
-    own: usize,
+    pub(super) own: usize,
     /// The function under construction.
     pub(super) f: Frame,
 }
@@ -55,6 +56,10 @@ pub(super) struct Frame {
     pub(super) attach_id: Option<Value>,
     /// Rounds that the enclosing plain loops multiply to.
     pub(super) rounds: u64,
+    /// The nest of loops that this function is a part of.
+    pub(super) within: Option<Within>,
+    /// Its number in the chain of calls, the program's own being 1.
+    pub(super) depth: u32,
 }
 
 /// Places and types of an entry's key and value.
@@ -71,6 +76,8 @@ pub(super) enum Home {
     Ptr(Value),
     /// At this offset in the area.
     Area(u32),
+    /// A scalar at this offset of the nest's record.
+    Cell(Value, u32),
 }
 
 /// Where `break` and `continue` go.
@@ -113,6 +120,8 @@ impl Frame {
             pairs: vec![],
             attach_id: None,
             rounds: 1,
+            within: None,
+            depth: 1,
         }
     }
 }
@@ -182,16 +191,23 @@ impl<'a, 'p> Lower<'a, 'p> {
         if let Some(home) = self.f.homes[local.0 as usize] {
             return home;
         }
-        let ty = self.probe.locals[local.0 as usize].ty.clone();
-        let home = if let Some(offset) = self.area.offset(local) {
-            Home::Area(offset)
-        } else if ty.is_scalar() && !self.uses.address_taken(local) {
-            Home::Var(self.f.b.declare_var(scalar_ty(&ty)))
-        } else {
-            Home::Slot(self.slot_for(&ty))
+        let home = match (self.area.offset(local), self.var_type(local)) {
+            (Some(offset), _) => Home::Area(offset),
+            (None, Some(ty)) => Home::Var(self.f.b.declare_var(ty)),
+            (None, None) => {
+                let ty = self.probe.locals[local.0 as usize].ty.clone();
+                Home::Slot(self.slot_for(&ty))
+            }
         };
         self.f.homes[local.0 as usize] = Some(home);
         home
+    }
+
+    /// The type of the SSA variable that a local is; `None` where it lies in memory.
+    pub(super) fn var_type(&self, local: LocalId) -> Option<Ty> {
+        let ty = &self.probe.locals[local.0 as usize].ty;
+        let in_memory = self.uses.address_taken(local) || self.area.offset(local).is_some();
+        (ty.is_scalar() && !in_memory).then(|| scalar_ty(ty))
     }
 
     /// A slot that holds a value of this type, with the spare byte that texts need.

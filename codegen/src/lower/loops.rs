@@ -1,7 +1,12 @@
-//! Loops: plain ones where their number of rounds is small and known, callbacks of `bpf_loop` else.
+//! Loops: short straight ones are left to the verifier, all others are callbacks of `bpf_loop`.
+//!
+//! The verifier follows a plain loop round by round, and in each round every path; a callback it forgets at its
+//! end. So a loop with branches or with a loop within is a callback, and with it every loop around it.
 
 use super::Lowered;
 use super::frame::{LoopTarget, Lower};
+use super::nest::{MAX_FRAMES, Round};
+use super::visit;
 use crate::builder::Var;
 use crate::helpers;
 use crate::ir::{Alu, Block, Cond, Space, Ty, Value};
@@ -9,10 +14,12 @@ use crate::object::Fault;
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Stmt};
 
-/// Rounds up to which a loop of known length is left to the verifier, nested loops multiplied.
-const PLAIN_ROUNDS: u64 = 256;
+/// Steps up to which a straight loop of known length is left to the verifier.
+const PLAIN_STEPS: u64 = 512;
 /// Rounds of a loop of unknown length where the kernel has no `bpf_loop`.
 const BOUNDED_ROUNDS: i64 = 1024;
+/// Rounds of nested loops that the verifier surely does not follow: it gives up after a million instructions.
+const TOO_MANY_ROUNDS: u64 = 100_000;
 /// `BPF_MAX_LOOPS` of `include/linux/bpf_verifier.h`.
 const MAX_LOOPS: i64 = 8 * 1024 * 1024;
 
@@ -26,18 +33,39 @@ impl Lower<'_, '_> {
             _ => None,
         };
         let signed = start.ty.is_signed();
-        let (first, last) = (self.scalar(start)?, self.scalar(end)?);
+        let first = self.scalar(start)?;
+        let known = self.f.b.known_const(first);
+        let last = self.scalar(end)?;
+        let short = |n: u64| visit::steps(body).is_some_and(|steps| n.saturating_mul(steps) <= PLAIN_STEPS);
         match rounds {
-            Some(n) if n.saturating_mul(self.f.rounds) <= PLAIN_ROUNDS => {
-                let outer = self.f.rounds;
-                self.f.rounds = outer.saturating_mul(n.max(1));
-                let done = self.plain_range(var, [first, last], signed, None, body);
-                self.f.rounds = outer;
-                done
+            Some(n) if short(n) => self.plain_range(var, [first, last], signed, None, body),
+            // Too deep for one more call: the verifier has to follow it.
+            Some(n) if n <= PLAIN_STEPS && self.f.depth == MAX_FRAMES => {
+                self.plain_range(var, [first, last], signed, None, body)
             }
-            _ if self.can_call(helpers::LOOP) => self.range_callback(var, first, last, signed, body),
-            _ => self.plain_range(var, [first, last], signed, Some(BOUNDED_ROUNDS), body),
+            _ if self.can_call(helpers::LOOP) => {
+                let round = Round::range(var, start, body);
+                self.range_callback(round, var, known, [first, last], signed)
+            }
+            Some(n) => self.rolled_out(n, |lower| lower.plain_range(var, [first, last], signed, None, body)),
+            None => self.rolled_out(1, |lower| {
+                lower.plain_range(var, [first, last], signed, Some(BOUNDED_ROUNDS), body)
+            }),
         }
+    }
+
+    /// A loop that the verifier has to follow for so many rounds, in each round of the loops around it.
+    fn rolled_out(&mut self, rounds: u64, build: impl FnOnce(&mut Self) -> Lowered<()>) -> Lowered<()> {
+        let outer = self.f.rounds;
+        self.f.rounds = outer.saturating_mul(rounds.max(1));
+        if self.f.rounds > TOO_MANY_ROUNDS {
+            let message = format!("This loop has too many rounds for this kernel ({})", self.f.rounds);
+            let hint = "before Linux 5.17 there is no bpf_loop, and loops are followed round by round when they are loaded";
+            return Err(Diagnostic::error(self.f.b.span(), message).hint(hint));
+        }
+        let done = build(self);
+        self.f.rounds = outer;
+        done
     }
 
     /// A loop in this function, cut off after `limit` rounds.
@@ -151,11 +179,11 @@ impl Lower<'_, '_> {
 
     fn range_callback(
         &mut self,
+        round: Round,
         var: LocalId,
-        first: Value,
-        last: Value,
+        start: Option<i64>,
+        [first, last]: [Value; 2],
         signed: bool,
-        body: &[Stmt],
     ) -> Lowered<()> {
         let below = if signed { Cond::SLt } else { Cond::ULt };
         let zero = self.f.b.iconst(0);
@@ -165,29 +193,35 @@ impl Lower<'_, '_> {
         let most = self.f.b.iconst(MAX_LOOPS);
         let rounds = self.select(Cond::ULe, rounds, most, rounds, most);
         let params = [Ty::I64, Ty::Ptr(Space::Callback)];
-        let call = self.callback(&params, &[first], None, body, Some(var), |lower, outer| {
+        let call = self.callback(&params, round, start.is_none().then_some(first), |lower, first| {
             let index = lower.f.b.param(0);
-            let now = lower.f.b.alu(Alu::Add, outer[0], index);
+            let now = match first {
+                Some(first) => lower.f.b.alu(Alu::Add, first, index),
+                None => lower.f.b.offset(index, start.unwrap_or(0)),
+            };
             lower.set_local(var, now);
-            lower.stmts(body)
+            lower.stmts(round.body)
         })?;
         let flags = self.f.b.iconst(0);
         self.call(helpers::LOOP, &[rounds, call.func, call.context, flags]);
-        self.after_callback(call)
+        self.after_callback(&call)
     }
 
     /// `while (cond)`
     pub(super) fn while_loop(&mut self, cond: &Expr, body: &[Stmt]) -> Lowered<()> {
         if !self.can_call(helpers::LOOP) {
-            return self.plain_loop(
-                Some(BOUNDED_ROUNDS),
-                |lower, round, end| lower.branch_on(cond, round, end),
-                |lower| lower.stmts(body),
-                |_| {},
-            );
+            return self.rolled_out(1, |lower| {
+                lower.plain_loop(
+                    Some(BOUNDED_ROUNDS),
+                    |lower, round, end| lower.branch_on(cond, round, end),
+                    |lower| lower.stmts(body),
+                    |_| {},
+                )
+            });
         }
         let params = [Ty::I64, Ty::Ptr(Space::Callback)];
-        let call = self.callback(&params, &[], Some(cond), body, None, |lower, _| {
+        let round = Round { cond: Some(cond), body, var: None, starts: false };
+        let call = self.callback(&params, round, None, |lower, _| {
             let round = lower.f.b.create_block();
             let end = lower.innermost_break();
             lower.branch_on(cond, round, end)?;
@@ -198,7 +232,7 @@ impl Lower<'_, '_> {
         let flags = self.f.b.iconst(0);
         let rounds = self.call(helpers::LOOP, &[most, call.func, call.context, flags]);
         self.fault_if(Cond::Eq, rounds, MAX_LOOPS, Fault::LoopLimit);
-        self.after_callback(call)
+        self.after_callback(&call)
     }
 
     fn innermost_break(&mut self) -> Block {

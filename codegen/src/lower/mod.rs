@@ -22,6 +22,7 @@ mod hist;
 mod loops;
 mod map;
 mod memory;
+mod nest;
 mod net;
 mod percpu;
 mod place;

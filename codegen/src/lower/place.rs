@@ -20,10 +20,10 @@ impl Lower<'_, '_> {
         Some(Place { padded: self.uses.always_padded(local), ..place })
     }
 
-    /// The memory that a home is; `None` for an SSA variable.
+    /// The memory that a home is; `None` for an SSA variable and a word of a nest's record.
     pub(super) fn place_of_home(&mut self, home: Home) -> Option<Place> {
         Some(match home {
-            Home::Var(_) => return None,
+            Home::Var(_) | Home::Cell(..) => return None,
             Home::Slot(slot) => Place::slot(slot),
             Home::Ptr(ptr) => Place::ptr(ptr),
             Home::Area(offset) => self.area_place().at(offset),

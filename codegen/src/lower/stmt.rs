@@ -1,7 +1,7 @@
 //! Statements.
 
 use super::Lowered;
-use super::frame::{Home, Leave, Lower};
+use super::frame::{Leave, Lower};
 use super::memory::{Fill, Place};
 use super::visit;
 use crate::ir::{Ty, Value, Width};
@@ -96,9 +96,9 @@ impl Lower<'_, '_> {
     /// Begins a variable's scope with zero, unless the first statement that names it assigns all of it.
     fn declare(&mut self, local: LocalId, following: &[Stmt]) -> Lowered<()> {
         let ty = self.probe.locals[local.0 as usize].ty.clone();
-        if let Home::Var(var) = self.home(local) {
+        if self.var_type(local).is_some() {
             let zero = self.f.b.ins(crate::ir::Op::Const(0), super::frame::scalar_ty(&ty));
-            self.f.b.def_var(var, zero);
+            self.set_local(local, zero);
             return Ok(());
         }
         let first = following.iter().find(|s| visit::stmt_mentions(s, local));
@@ -154,8 +154,8 @@ impl Lower<'_, '_> {
             Leave::Callback { context, on_break } => {
                 let place = Place::ptr(context);
                 let one = self.f.b.iconst(1);
-                self.store_scalar(&place.at(super::callback::STATUS), 8, one);
-                self.store_scalar(&place.at(super::callback::RESULT), 8, value);
+                self.store_scalar(&place.at(super::nest::STATUS), 8, one);
+                self.store_scalar(&place.at(super::nest::RESULT), 8, value);
                 self.f.b.jump(on_break, &[]);
             }
         }

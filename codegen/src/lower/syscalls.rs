@@ -156,6 +156,7 @@ fn dispatch<'p>(shared: &mut Shared<'p>, edge: Edge, members: Vec<Member<'p>>) -
         let name = programs::function_name(&member.calls[0].1.name);
         let mut frame = Frame::body(&format!("{name}_{n}"), &[CTX, Ty::I64], member.probe);
         frame.attach_id = (calls[n].len() > 1).then(|| frame.b.param(1));
+        frame.depth = 2;
         let mut lower = body_lower(shared, member, frame, std::mem::take(&mut funcs), n + 1);
         lower.syscall_body()?;
         funcs = lower.into_funcs();

@@ -149,6 +149,47 @@ pub(super) fn has_rounds(probe: &Probe) -> bool {
     found
 }
 
+/// How much code one round of a loop runs, roughly; `None` where it branches or loops.
+pub(super) fn steps(body: &[Stmt]) -> Option<u64> {
+    let mut steps = Some(1);
+    walk_stmts(body, &mut |node| steps = steps.zip(node_steps(node)).map(|(all, own)| all + own));
+    steps
+}
+
+fn node_steps(node: Node) -> Option<u64> {
+    /// About as much as a lookup or a helper takes.
+    const CALL: u64 = 8;
+    match node {
+        Node::Place(_) => Some(0),
+        Node::Stmt(stmt) => match stmt {
+            StmtKind::Declare(_) | StmtKind::AssignLocal(..) | StmtKind::Expr(_) | StmtKind::Block(_) => {
+                Some(1)
+            }
+            StmtKind::AssignMap { .. } | StmtKind::Aggregate { .. } | StmtKind::Emit(_) => Some(CALL),
+            StmtKind::If { .. }
+            | StmtKind::While { .. }
+            | StmtKind::ForRange { .. }
+            | StmtKind::ForMap { .. }
+            | StmtKind::Unroll { .. }
+            | StmtKind::Break
+            | StmtKind::Continue
+            | StmtKind::Return(_)
+            | StmtKind::Exit(_) => None,
+        },
+        Node::Expr(e) => match &e.kind {
+            ExprKind::CompareMemory { .. }
+            | ExprKind::Strncmp(..)
+            | ExprKind::Logical { .. }
+            | ExprKind::Ternary(..)
+            | ExprKind::StrContains(..)
+            | ExprKind::MapLen(_) => None,
+            ExprKind::Const(_) | ExprKind::Local(_) | ExprKind::Text(_) => Some(0),
+            ExprKind::Unary(..) | ExprKind::Binary(..) | ExprKind::Convert(_) | ExprKind::Widen(_) => Some(1),
+            _ => Some(CALL),
+        },
+    }
+}
+
 /// Visits predicate and body of a probe, each node before its parts.
 pub(super) fn walk_probe<'a>(probe: &'a Probe, visit: &mut dyn FnMut(Node<'a>)) {
     probe.predicate.iter().for_each(|e| walk(e, visit));

@@ -59,10 +59,11 @@ fn rounded(bytes: u32) -> u32 {
 /// `reserve`: bytes of each function's frame that spilled registers take.
 pub fn place(module: &mut Module, reserve: &[u32]) -> Result<Frames, BackendError> {
     let calls = CallGraph::new(module);
+    let needs: Vec<u32> = module.funcs.iter().zip(reserve).map(|(f, r)| rounded(fixed(f) + r)).collect();
     let mut frames = Frames { funcs: vec![], scratch_bytes: 0 };
     frames.funcs.resize_with(module.funcs.len(), Frame::default);
     for &i in &calls.callees_first {
-        let budget = calls.budget(i, &frames, reserve);
+        let budget = calls.budget(i, &frames, &needs, reserve);
         let function = &module.funcs[i];
         let (frame, moved) = place_function(function, budget.saturating_sub(reserve[i]));
         frames.funcs[i] = frame;
@@ -74,6 +75,11 @@ pub fn place(module: &mut Module, reserve: &[u32]) -> Result<Frames, BackendErro
         }
     }
     Ok(frames)
+}
+
+/// Bytes of slots that must lie on the stack.
+fn fixed(f: &Function) -> u32 {
+    f.slots.iter().filter(|s| s.memory == Memory::Stack).map(|s| s.size.next_multiple_of(8)).sum()
 }
 
 /// Slots that moving others to scratch memory has added go below the rest.
@@ -177,14 +183,21 @@ impl CallGraph {
         1 + self.callees[f].iter().map(|&g| self.levels(g)).max().unwrap_or(0)
     }
 
-    /// Stack for `f`, given the frames of its callees: the rest for the entry, an equal part for others.
-    fn budget(&self, f: usize, frames: &Frames, reserve: &[u32]) -> u32 {
+    /// Stack for `f`, given the frames of its callees: the rest for the entry, an equal part for others. What its
+    /// callers cannot do without is left to them.
+    fn budget(&self, f: usize, frames: &Frames, needs: &[u32], reserve: &[u32]) -> u32 {
         let used: Vec<u32> =
             frames.funcs.iter().zip(reserve).map(|(f, r)| rounded(f.stack_bytes + r)).collect();
         let below = self.callees[f].iter().map(|&g| self.depth(g, &used)).max().unwrap_or(0);
-        let rest = MAX_STACK.saturating_sub(below);
+        let rest = MAX_STACK.saturating_sub(below + self.above(f, needs));
         let share = MAX_STACK / self.levels(0) / 32 * 32;
         if f == 0 { rest } else { rest.min(share) }
+    }
+
+    /// Bytes that the callers of `f` need at least.
+    fn above(&self, f: usize, needs: &[u32]) -> u32 {
+        let callers = (0..self.callees.len()).filter(|&g| self.callees[g].contains(&f));
+        callers.map(|g| needs[g] + self.above(g, needs)).max().unwrap_or(0)
     }
 }
 
