@@ -54,6 +54,15 @@ const MAX_PIECES: usize = 64;
 
 /// Runs the pass; the blocks are in reverse postorder.
 pub fn run(f: &mut Function) {
+    forward(f, true);
+}
+
+/// Runs the pass where each slot has its place: no slot is used longer than before, for another may lie there by then.
+pub fn run_placed(f: &mut Function) {
+    forward(f, false);
+}
+
+fn forward(f: &mut Function, share_keys: bool) {
     if f.slots.is_empty() {
         return;
     }
@@ -62,7 +71,8 @@ pub fn run(f: &mut Function) {
     let mut after: HashMap<Block, State> = HashMap::new();
     let maps = maps(f);
     let constants = constants(f);
-    let mut pass = Pass { pointers, maps, constants, state: State::default(), replaced: HashMap::new() };
+    let (state, replaced) = (State::default(), HashMap::new());
+    let mut pass = Pass { pointers, maps, constants, share_keys, state, replaced };
     for b in f.block_ids() {
         pass.state = before(b, &preds[b.0 as usize], &after);
         pass.block(f, b);
@@ -99,6 +109,8 @@ struct Pass {
     pointers: Pointers,
     maps: HashMap<Value, ObjMapId>,
     constants: HashMap<Value, i64>,
+    /// Whether an earlier slot may serve as the key of a later call.
+    share_keys: bool,
     state: State,
     replaced: HashMap<Value, Value>,
 }
@@ -223,7 +235,7 @@ impl Pass {
 
     /// The address of an earlier slot with the same content.
     fn same_key(&mut self, f: &mut Function, key: Value, span: Span, out: &mut Vec<Inst>) -> Option<Value> {
-        let (slot, 0) = self.pointers.exact(key, 0)? else { return None };
+        let (slot, 0) = self.pointers.exact(key, 0).filter(|_| self.share_keys)? else { return None };
         let content = self.content(f, slot, 0)?;
         let size = f.slots[slot.0 as usize].size;
         let equal = |s: &Slot| {

@@ -34,6 +34,7 @@ const EXPAND_COMPARE: Pass = ("expand_compare", |f, _| expand_compare::run(f));
 const EXPAND_DIVISION: Pass = ("expand_division", expand_division::run);
 const EXPAND_MEMORY: Pass = ("expand_memory", |f, _| expand_memory::run(f));
 const FORWARD: Pass = ("forward", |f, _| forward::run(f));
+const FORWARD_PLACED: Pass = ("forward_placed", |f, _| forward::run_placed(f));
 const GVN: Pass = ("gvn", |f, _| _ = gvn::run(f));
 const MERGE_READS: Pass = ("merge_reads", |f, _| merge_reads::run(f));
 const MERGE_STORES: Pass = ("merge_stores", |f, _| merge_stores::run(f));
@@ -42,15 +43,18 @@ const REACHABLE: Pass = ("reachable", |f, _| cfg::remove_unreachable(f));
 /// Equal computations become one, branches whose way is known jumps, loads what was stored; the rest dies.
 const IMPROVE: &[Pass] = &[GVN, CFG, FORWARD, DEAD_STORES, DCE];
 
+/// The same where slots have their places.
+const IMPROVE_PLACED: &[Pass] = &[GVN, CFG, FORWARD_PLACED, DEAD_STORES, DCE];
+
 /// From what lowering made to good code; each round makes work for the next.
 const OPTIMIZE: &[&[Pass]] = &[&[REACHABLE], IMPROVE, IMPROVE, IMPROVE, &[MERGE_READS], IMPROVE];
 
 /// From good code, whose slots are placed, to what instruction selection takes.
 const LEGALIZE: &[&[Pass]] = &[
     &[EXPAND_MEMORY],
-    IMPROVE,
+    IMPROVE_PLACED,
     &[MERGE_STORES, EXPAND_DIVISION],
-    IMPROVE,
+    IMPROVE_PLACED,
     // No pass may follow that makes comparisons anew.
     &[EXPAND_COMPARE, CFG, DCE],
 ];
