@@ -2,11 +2,11 @@
 
 use crate::print::value::text_bytes;
 use crate::print::{Format, Output, json, u32_at};
-use crate::sys::time;
+use crate::sys::{time, untrusted};
 use rbtrace_codegen::object::RecordField;
 use rbtrace_lang::types::Type;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// `CLOCK_REALTIME` by a format.
@@ -25,10 +25,9 @@ pub fn system(command: &str, form: Format, out: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints at most `most` bytes of a file.
+/// Prints at most `most` bytes of a file. Its name may come from a traced program: a pipe or a device is refused.
 pub fn cat(path: &str, most: u32, form: Format, out: &mut Output) -> io::Result<()> {
-    let mut text = Vec::new();
-    File::open(path)?.take(u64::from(most)).read_to_end(&mut text)?;
+    let (text, _) = untrusted::read(untrusted::open(Path::new(path))?, u64::from(most))?;
     emit("cat", &text, form, out);
     Ok(())
 }

@@ -80,7 +80,10 @@ pub fn of_elf(elf: &Elf) -> Option<PathBuf> {
 /// The separate debug file of a program or library.
 pub fn separate_file(elf: &Elf) -> Option<PathBuf> {
     let mut paths: Vec<PathBuf> = elf.build_id().and_then(build_id_path).into_iter().collect();
-    if let Some((name, _)) = elf.debug_link() {
+    // A name, not a way: the file's owner chose it.
+    if let Some((name, _)) = elf.debug_link()
+        && !name.contains(&b'/')
+    {
         paths.extend(debug_link_paths(elf.path(), &String::from_utf8_lossy(name)));
     }
     let fits =
@@ -272,6 +275,10 @@ mod tests {
         assert!(!elf.has_debug_info());
         assert_eq!(of_elf(&elf), Some(debug.clone()));
         assert!(DebugInfo::open(&debug).is_ok());
+        // Whoever owns the program can put anything in that place.
+        fs::remove_file(&debug).unwrap();
+        crate::sys::untrusted::tests::fifo(&debug);
+        assert_eq!(of_elf(&elf), None);
     }
 
     #[test]

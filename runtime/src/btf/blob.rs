@@ -1,15 +1,18 @@
 //! One BTF blob: header, types, strings.
 
 use super::kind::{self, BtfType, Kind, KindTag};
-use memmap2::{Mmap, MmapOptions};
+use crate::sys::guarded::Map;
+use crate::sys::untrusted;
 use std::fs::File;
-use std::io::Read as _;
 use std::ops::{Deref, Range};
 use std::path::Path;
 use std::rc::Rc;
 
 /// `BTF_MAGIC` of include/uapi/linux/btf.h.
 const MAGIC: u16 = 0xeb9f;
+
+/// What cannot be mapped is read, up to so many bytes: the kernel's own BTF has about 5 MiB.
+const MOST: u64 = 256 << 20;
 
 /// Why a blob cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +37,7 @@ pub enum BtfError {
 
 /// Bytes of a blob.
 enum Bytes {
-    Mapped(Mmap),
+    Mapped(Map),
     Owned(Vec<u8>),
 }
 
@@ -65,7 +68,7 @@ pub struct Btf {
 impl Btf {
     /// Opens a raw blob or the `.BTF` section of an ELF file. `base` is the kernel's BTF where this is a module's.
     pub fn open(path: &Path, base: Option<Rc<Btf>>) -> Result<Btf, BtfError> {
-        Btf::read(File::open(path), path.display().to_string(), base)
+        Btf::read(untrusted::open(path), path.display().to_string(), base)
     }
 
     /// The same of a file of the kernel's (`/sys/kernel/btf/*`) that was opened, which messages name so.
@@ -200,15 +203,14 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Maps the file where the system lets us (`/sys/kernel/btf` since 6.16), else reads it.
-fn read(mut file: File) -> std::io::Result<Bytes> {
-    // SAFETY: the mapping is private and read-only. The kernel's blobs never change; a user's file that
-    // another program shortens meanwhile ends us by SIGBUS, as it does every reader of mapped files.
-    if let Ok(map) = unsafe { MmapOptions::new().map_copy_read_only(&file) } {
+fn read(file: File) -> std::io::Result<Bytes> {
+    if let Ok(map) = Map::new(&file) {
         return Ok(Bytes::Mapped(map));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Bytes::Owned(bytes))
+    match untrusted::read(file, MOST)? {
+        (_, true) => Err(std::io::Error::other("it is too large to be BTF")),
+        (bytes, false) => Ok(Bytes::Owned(bytes)),
+    }
 }
 
 /// The bytes of section `.BTF`.

@@ -7,10 +7,18 @@ use super::mapped::Mapped;
 use super::{Error, relocate};
 use memchr::memmem;
 use object::elf::{SHF_ALLOC, SHF_EXECINSTR};
-use object::{Object, ObjectSection, ObjectSegment, SectionFlags, SectionIndex};
+use object::{CompressionFormat, Object, ObjectSection, ObjectSegment, SectionFlags, SectionIndex};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+use std::rc::Rc;
+
+/// A packed section that says it unpacks to more bytes is not unpacked: a few bytes can claim any size.
+const MAX_UNPACKED: u64 = 1 << 30;
+/// More symbols of a file are not looked at.
+const MAX_SYMBOLS: usize = 1 << 24;
+/// A longer name is no name.
+const MAX_NAME: usize = 1 << 14;
 
 /// Where the sections of a relocatable file are laid out: away from 0, which DWARF uses for "none".
 const RELOCATABLE_BASE: u64 = 0x1000_0000;
@@ -24,8 +32,12 @@ pub struct Elf {
     dynsym: SymbolTable<'static>,
     sections: Vec<Section>,
     relocatable: bool,
-    map: Mapped,
+    map: Rc<Mapped>,
 }
+
+/// The bytes of a file, held for what reads them. See [`Elf::debug_section`].
+#[derive(Debug)]
+pub(super) struct Kept(#[expect(dead_code, reason = "it is only held")] Rc<Mapped>);
 
 /// A loaded section.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +111,7 @@ impl Elf {
         let symtab = SymbolTable::of(&file, ".symtab", ".strtab");
         let dynsym = SymbolTable::of(&file, ".dynsym", ".dynstr");
         let relocatable = file.kind() == object::ObjectKind::Relocatable;
-        Ok(Elf { file, symtab, dynsym, sections, relocatable, map })
+        Ok(Elf { file, symtab, dynsym, sections, relocatable, map: Rc::new(map) })
     }
 
     /// The file's path.
@@ -156,7 +168,7 @@ impl Elf {
         if places.is_empty() {
             return Vec::new();
         }
-        let named = table.name_places().enumerate().filter(|(_, place)| places.contains(place));
+        let named = table.name_places().enumerate().filter(|(_, place)| places.binary_search(place).is_ok());
         named.filter_map(|(i, _)| self.symbol(table, i)).collect()
     }
 
@@ -252,18 +264,31 @@ impl Elf {
     }
 
     /// A section by name: unpacked, and relocated in a relocatable file. Empty where there is none.
-    pub(super) fn debug_section(&mut self, name: &str) -> Result<&'static [u8], Error> {
+    ///
+    /// # Safety
+    /// The result and what is derived from it must only be kept beside this `Elf` or what [`Elf::kept`] returned,
+    /// and not be handed out for longer.
+    pub(super) unsafe fn debug_section(&self, name: &str) -> Result<&'static [u8], Error> {
         let Some(section) = self.file.section_by_name(name) else { return Ok(&[]) };
-        let what = |e: object::Error| Error::Elf {
+        let broken = |what: String| Error::Elf {
             path: self.map.path().to_path_buf(),
-            what: format!("section {name}: {e}"),
+            what: format!("section {name}: {what}"),
         };
-        let mut data: Cow<'static, [u8]> = section.uncompressed_data().map_err(what)?;
+        let packed = section.compressed_data().map_err(|e| broken(e.to_string()))?;
+        if packed.uncompressed_size > MAX_UNPACKED && packed.format != CompressionFormat::None {
+            return Err(broken(format!("it unpacks to {} bytes", packed.uncompressed_size)));
+        }
+        let mut data: Cow<'static, [u8]> = packed.decompress().map_err(|e| broken(e.to_string()))?;
         if self.is_relocatable() {
             relocate::apply(&self.file, &section, &self.sections, &mut data);
         }
-        // SAFETY: the caller (`DebugInfo`) keeps the result beside this `Elf` and drops it before.
+        // SAFETY: the caller keeps it no longer than `map`.
         Ok(unsafe { self.map.pinned(data) })
+    }
+
+    /// Keeps the file's bytes as long as it lives.
+    pub(super) fn kept(&self) -> Kept {
+        Kept(self.map.clone())
     }
 
     /// Gives the pages of a debug section back to the system, up to `end` bytes of it.
@@ -328,7 +353,11 @@ struct RawSymbol {
 impl<'a> SymbolTable<'a> {
     fn of(file: &object::File<'a>, entries: &str, strings: &str) -> SymbolTable<'a> {
         let data = |name| file.section_by_name(name).and_then(|s| s.data().ok()).unwrap_or_default();
-        SymbolTable { entries: data(entries), strings: data(strings), is_64: file.is_64() }
+        let (entries, strings, is_64) = (data(entries), data(strings), file.is_64());
+        let mut table = SymbolTable { entries, strings, is_64 };
+        let most = MAX_SYMBOLS * table.entry_size();
+        table.entries = &entries[..entries.len().min(most)];
+        table
     }
 
     fn entry_size(&self) -> usize {
@@ -376,11 +405,11 @@ impl<'a> SymbolTable<'a> {
 
     fn name(&self, place: u32) -> Option<&'a str> {
         let rest = self.strings.get(place as usize..)?;
-        let end = rest.iter().position(|&b| b == 0)?;
+        let end = memchr::memchr(0, &rest[..rest.len().min(MAX_NAME)])?;
         std::str::from_utf8(&rest[..end]).ok().filter(|n| !n.is_empty())
     }
 
-    /// Offsets in the string table at which this name stands. The linker may let a name be the tail of
+    /// Offsets in the string table, ascending, at which this name stands. The linker may let a name be the tail of
     /// a longer one.
     fn places_of(&self, name: &str) -> Vec<u32> {
         let wanted = [name.as_bytes(), b"\0"].concat();

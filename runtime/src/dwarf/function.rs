@@ -114,6 +114,9 @@ impl Function {
     }
 }
 
+/// What stands behind so many ranges of a unit or a function is left out: entries may share one list.
+const MAX_RANGES: usize = 1 << 20;
+
 /// Finds all functions with code in a unit. Entries of other kinds are stepped over, not read.
 pub(super) fn ranges(
     dwarf: &gimli::Dwarf<Reader>,
@@ -133,6 +136,9 @@ pub(super) fn ranges(
         let whole = unit.entry(entry)?;
         for range in die_ranges(dwarf, unit, &whole)? {
             found.push(FunctionRange { range, entry: entry.0 });
+        }
+        if found.len() > MAX_RANGES {
+            break;
         }
     }
     Ok(found)
@@ -179,7 +185,7 @@ fn read_children(
     entries: &mut EntriesRaw<'_, Reader>,
     function: &mut Function,
 ) -> Result<(), Error> {
-    let base = entries.next_depth();
+    let (base, mut ranges) = (entries.next_depth(), 0);
     // Depth of the tree and index of each inlined copy that is open.
     let mut open: Vec<(isize, usize)> = Vec::new();
     // Below an entry of another function (nested in this one) nothing counts.
@@ -198,7 +204,12 @@ fn read_children(
             continue;
         }
         let parent = open.last().map(|o| o.1);
-        function.inlined.push(read_inlined(info, unit, offset, parent, open.len() as u32 + 1)?);
+        let inlined = read_inlined(info, unit, offset, parent, open.len() as u32 + 1)?;
+        ranges += inlined.ranges.len() + 1;
+        if ranges > MAX_RANGES {
+            break;
+        }
+        function.inlined.push(inlined);
         open.push((depth, function.inlined.len() - 1));
     }
     Ok(())

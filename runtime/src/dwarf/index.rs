@@ -38,6 +38,9 @@ impl UnitIndex {
     }
 }
 
+/// Units behind so many ranges are not found: all units may share one list.
+const MAX_RANGES: usize = 1 << 23;
+
 type Ranges = Vec<(u64, u64, usize)>;
 
 fn from_aranges(info: &DebugInfo) -> gimli::Result<Ranges> {
@@ -67,6 +70,9 @@ fn from_units(info: &DebugInfo) -> gimli::Result<(Ranges, Vec<usize>)> {
             if range.begin < range.end && range.begin != 0 {
                 ranges.push((range.begin, range.end, offset.0));
             }
+        }
+        if ranges.len() > MAX_RANGES {
+            break;
         }
     }
     Ok((ranges, offsets))

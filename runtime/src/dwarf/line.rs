@@ -5,6 +5,9 @@ use gimli::{AttributeValue, ColumnType, LineProgramHeader};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+/// More rows of one unit are not read: a byte of the file can make one.
+const MAX_ROWS: usize = 1 << 22;
+
 /// A row: from this address to the next row's, code is of this line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -62,6 +65,9 @@ impl Lines {
         let mut rows = program.rows();
         let mut first = 0;
         while let Some((_, row)) = rows.next_row()? {
+            if lines.rows.len() >= MAX_ROWS {
+                break;
+            }
             lines.rows.push(convert(row));
             if row.end_sequence() {
                 lines.close(first);

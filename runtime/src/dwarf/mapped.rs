@@ -1,28 +1,33 @@
-//! Read-only mappings of files.
+//! The bytes of a file, and of what was unpacked from it.
 
 use super::Error;
-use memmap2::{Advice, Mmap, UncheckedAdvice};
+use crate::sys::guarded::Map;
+use crate::sys::untrusted;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A file mapped read-only, and the buffers that were made of parts of it (unpacked sections).
+/// What cannot be mapped is read, up to so many bytes.
+const MOST_READ: u64 = 1 << 30;
+
+/// A file's bytes, and the buffers that were made of parts of it (unpacked sections).
 ///
-/// Bytes handed out by [`Mapped::pinned`] live as long as this value: the mapping never moves, and
-/// buffers are kept on the heap and never changed.
+/// Nothing of them moves or goes as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Mapped {
     map: Bytes,
     path: PathBuf,
-    buffers: Vec<Box<[u8]>>,
+    buffers: RefCell<Vec<Box<[u8]>>>,
 }
 
 /// The file's bytes.
 #[derive(Debug)]
 enum Bytes {
     /// Mapped from a file.
-    Map(Mmap),
+    Map(Map),
     /// Copied from elsewhere.
     Copy(Box<[u8]>),
 }
@@ -31,7 +36,7 @@ impl Mapped {
     /// Bytes that are in no file, under a name.
     pub(super) fn of_bytes(bytes: Vec<u8>, name: &str) -> Mapped {
         let map = Bytes::Copy(bytes.into_boxed_slice());
-        Mapped { map, path: PathBuf::from(name), buffers: Vec::new() }
+        Mapped { map, path: PathBuf::from(name), buffers: RefCell::default() }
     }
 
     fn slice(&self) -> &[u8] {
@@ -41,17 +46,11 @@ impl Mapped {
         }
     }
 
-    /// Maps a whole file. Pages are read as they are touched.
+    /// Maps a whole regular file. Pages are read as they are touched.
     pub(super) fn open(path: &Path) -> Result<Mapped, Error> {
-        let failed = |source| Error::Io { path: path.to_path_buf(), source };
-        let file = File::open(path).map_err(failed)?;
-        // SAFETY: the mapping is private and read-only. A file that is cut short by someone else while
-        // it is mapped raises SIGBUS, as in every tool that maps its input; debug files are not edited
-        // in place.
-        let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
-        // Readahead would bring megabytes of a file of which a few pages are wanted.
-        let _ = map.advise(Advice::Random);
-        Ok(Mapped { map: Bytes::Map(map), path: path.to_path_buf(), buffers: Vec::new() })
+        let map = untrusted::open(path).and_then(bytes_of);
+        let map = map.map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+        Ok(Mapped { map, path: path.to_path_buf(), buffers: RefCell::default() })
     }
 
     /// The file's path.
@@ -74,7 +73,7 @@ impl Mapped {
     ///
     /// # Safety
     /// As for [`Mapped::bytes`].
-    pub(super) unsafe fn pinned(&mut self, data: Cow<'static, [u8]>) -> &'static [u8] {
+    pub(super) unsafe fn pinned(&self, data: Cow<'static, [u8]>) -> &'static [u8] {
         let owned = match data {
             Cow::Borrowed(bytes) => return bytes,
             Cow::Owned(bytes) => bytes.into_boxed_slice(),
@@ -82,20 +81,26 @@ impl Mapped {
         // SAFETY: a boxed slice does not move when the vector that holds the box grows, and no one
         // changes or removes it before `self` is dropped.
         let bytes = unsafe { std::slice::from_raw_parts(owned.as_ptr(), owned.len()) };
-        self.buffers.push(owned);
+        self.buffers.borrow_mut().push(owned);
         bytes
     }
 
     /// Gives the pages of a byte range back to the system; they are read again when touched.
     pub(super) fn release(&self, range: Range<usize>) {
-        let Bytes::Map(map) = &self.map else { return };
-        let page = 4096;
-        let start = range.start.next_multiple_of(page);
-        let end = range.end.min(map.len()) / page * page;
-        if start < end {
-            // SAFETY: the mapping is private, read-only and backed by a file: dropped pages come back
-            // with the same bytes.
-            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
+        if let Bytes::Map(map) = &self.map {
+            map.release(range);
         }
+    }
+}
+
+fn bytes_of(file: File) -> io::Result<Bytes> {
+    if let Ok(map) = Map::new(&file) {
+        // Readahead would bring megabytes of a file of which a few pages are wanted.
+        map.expect_scattered();
+        return Ok(Bytes::Map(map));
+    }
+    match untrusted::read(file, MOST_READ)? {
+        (_, true) => Err(io::Error::other("it is too large to be read")),
+        (bytes, false) => Ok(Bytes::Copy(bytes.into_boxed_slice())),
     }
 }

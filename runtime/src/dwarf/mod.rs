@@ -51,7 +51,7 @@ pub struct Frame {
 /// The DWARF of one ELF file.
 #[derive(Debug)]
 pub struct DebugInfo {
-    // Views of what `elf` maps: dropped before it, never handed out for longer than `self` lives.
+    // A view of what `elf` maps. Units keep that themselves: they may outlive us.
     dwarf: gimli::Dwarf<Reader>,
     index: OnceCell<UnitIndex>,
     units: RefCell<HashMap<usize, Rc<Unit>>>,
@@ -65,13 +65,14 @@ impl DebugInfo {
     }
 
     /// The debug information in an open file.
-    pub fn of(mut elf: Elf) -> Result<DebugInfo, Error> {
+    pub fn of(elf: Elf) -> Result<DebugInfo, Error> {
         if !elf.has_debug_info() {
             let path = elf.path().display();
             return Err(Error::missing(format!("{path} has no debug information (.debug_info)")));
         }
         let dwarf = gimli::Dwarf::load(|id| {
-            elf.debug_section(id.name()).map(|data| Reader::new(data, gimli::LittleEndian))
+            // SAFETY: kept in `dwarf`, beside `elf`, and by units, which hold `elf.kept()`; neither hands it out.
+            unsafe { elf.debug_section(id.name()) }.map(|data| Reader::new(data, gimli::LittleEndian))
         })?;
         Ok(DebugInfo { dwarf, index: OnceCell::new(), units: RefCell::default(), elf })
     }
@@ -147,7 +148,7 @@ impl DebugInfo {
             return Ok(unit.clone());
         }
         let header = self.read(self.dwarf.unit_header(gimli::DebugInfoOffset(offset)))?;
-        let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?));
+        let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?, self.elf.kept()));
         self.units.borrow_mut().insert(offset, unit.clone());
         Ok(unit)
     }

@@ -1,5 +1,6 @@
 //! One unit (source file) of debug information.
 
+use super::elf::Kept;
 use super::function::{self, FunctionRange};
 use super::{DebugInfo, Error, Function, Lines, Reader};
 use std::cell::{OnceCell, RefCell};
@@ -13,12 +14,14 @@ pub struct Unit {
     ranges: OnceCell<Vec<FunctionRange>>,
     functions: RefCell<HashMap<usize, Rc<Function>>>,
     lines: OnceCell<Lines>,
+    // What the readers above read: dropped last.
+    _bytes: Kept,
 }
 
 impl Unit {
-    pub(super) fn new(inner: gimli::Unit<Reader>) -> Unit {
+    pub(super) fn new(inner: gimli::Unit<Reader>, bytes: Kept) -> Unit {
         let (ranges, functions, lines) = (OnceCell::new(), RefCell::default(), OnceCell::new());
-        Unit { inner, ranges, functions, lines }
+        Unit { inner, ranges, functions, lines, _bytes: bytes }
     }
 
     /// The source file's name as the compiler was given it.

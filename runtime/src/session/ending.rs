@@ -32,6 +32,7 @@ impl Session<'_> {
         self.report_lost();
         self.report_counters();
         self.report_skipped();
+        self.report_names();
         let status = self.control.get(Control::EXIT_CODE) as i32;
         let result = match self.printer.out.failure() {
             // The reader has seen enough.

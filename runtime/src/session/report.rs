@@ -82,6 +82,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Tells why names of addresses are missing.
+    pub(super) fn report_names(&self) {
+        let notes = self.printer.env.names.borrow_mut().take_notes();
+        for note in notes.iter().filter(|_| !self.options.no_warnings) {
+            terminal::message(&format!("WARNING: {note}\n"));
+        }
+    }
+
     /// Tells of events that the kernel did not hand to a program, as it ran already on that CPU.
     fn report_misses(&self) {
         for (program, fd) in self.object.programs.iter().zip(&self.programs) {

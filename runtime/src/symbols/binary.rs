@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// Without `.debug_aranges`, all of a file's units are read to find one: not for more than this, in bytes.
 const MAX_UNINDEXED: u64 = 256 << 20;
 
+/// Bytes of the names of one file; symbols behind them are left out.
+const MAX_NAMES: usize = 512 << 20;
+
 /// So many source files are kept in memory.
 const MAX_UNITS: usize = 32;
 
@@ -97,7 +100,13 @@ fn open_debug(elf: &Elf) -> Option<DebugInfo> {
 
 /// One symbol for each address, the plainest.
 fn code_symbols(elf: &Elf) -> Vec<Symbol<'_>> {
-    let mut symbols: Vec<Symbol> = elf.symbols().filter(|s| s.is_code() && s.address != 0).collect();
+    let mut room = MAX_NAMES;
+    let fits = |s: &Symbol| {
+        room = room.saturating_sub(s.name.len() + 1);
+        room > 0
+    };
+    let mut symbols: Vec<Symbol> =
+        elf.symbols().filter(|s| s.is_code() && s.address != 0).take_while(fits).collect();
     // Data may have no type in assembler: only what lies in code counts.
     symbols.retain(|s| s.is_function() || elf.section_at(s.address).is_some_and(|x| x.executable));
     let rank = |s: &Symbol| {

@@ -96,4 +96,8 @@ impl Names for Symbolizer {
     fn preload(&mut self, pid: u32) {
         self.users.preload(pid);
     }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        self.users.take_notes()
+    }
 }

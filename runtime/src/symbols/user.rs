@@ -55,6 +55,11 @@ impl UserNames {
         }
     }
 
+    /// What is worth knowing of files whose names are missing, each once.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        self.processes.values_mut().filter_map(|p| p.jit.take_note()).collect()
+    }
+
     /// Names an address.
     pub(super) fn name(&mut self, pid: u32, address: u64, options: Options) -> Option<Sym> {
         let Some(place) = self.place(pid, address) else { return self.jit(pid, address) };
@@ -97,7 +102,7 @@ impl UserNames {
         let process = self.processes.get_mut(&pid)?;
         let inside = process.mappings.iter().any(|m| (m.start..m.end).contains(&address));
         let (name, offset) = inside.then(|| process.jit.name(pid, address)).flatten()?;
-        Some(Sym { name: name.as_ref().into(), offset, module: Some(format!("/tmp/perf-{pid}.map").into()) })
+        Some(Sym { name: name.into(), offset, module: Some(format!("/tmp/perf-{pid}.map").into()) })
     }
 
     fn place(&mut self, pid: u32, address: u64) -> Option<Place> {

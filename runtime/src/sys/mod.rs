@@ -4,6 +4,7 @@
 
 pub mod bpf;
 pub mod filesystem;
+pub mod guarded;
 pub mod link;
 pub mod map;
 pub mod mapped;

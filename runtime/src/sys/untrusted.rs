@@ -90,7 +90,7 @@ fn refused(why: &str) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::dwarf::tests::Scratch;
     use std::ffi::CString;

@@ -2,6 +2,7 @@
 
 use super::{LiveSystem, binaries};
 use crate::dwarf::{Elf, Symbol};
+use crate::sys::untrusted;
 use crate::{debuginfo, glob, insn, near};
 use rbtrace_lang::hir::Attach;
 use rbtrace_lang::system::{Answer, SystemError};
@@ -108,7 +109,7 @@ impl LiveSystem {
 
 fn is_elf(path: &Path) -> bool {
     let mut magic = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut f| f.read_exact(&mut magic));
+    let read = untrusted::open(path).and_then(|mut f| f.read_exact(&mut magic));
     read.is_ok() && magic == *b"\x7fELF"
 }
 
