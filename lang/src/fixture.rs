@@ -286,6 +286,14 @@ impl System for Fixture {
         }
     }
 
+    fn machine_constant(&self, name: &str) -> Option<i64> {
+        match name {
+            "PAGE_SIZE" => Some(4096),
+            "HZ" => Some(250),
+            _ => None,
+        }
+    }
+
     fn enum_constant(&self, name: &str) -> Option<(i64, Rc<EnumType>)> {
         let value = self.color.values.iter().find(|v| &*v.0 == name)?.1;
         Some((value, self.color.clone()))

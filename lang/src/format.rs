@@ -85,10 +85,18 @@ pub fn parse_format(text: &[u8]) -> Result<Vec<Piece>, FormatError> {
             plain.push(b'%');
             at += 2;
         } else {
-            flush(&mut plain, &mut pieces);
-            let mut conv = Cursor { text, start: at, at: at + 1 };
-            pieces.push(Piece::Conv(conv.conversion()?));
-            at = conv.at;
+            let mut cursor = Cursor { text, start: at, at: at + 1 };
+            match cursor.conversion()? {
+                Some(conv) => {
+                    flush(&mut plain, &mut pieces);
+                    pieces.push(Piece::Conv(conv));
+                    at = cursor.at;
+                }
+                None => {
+                    plain.push(b'%');
+                    at += 1;
+                }
+            }
         }
     }
     flush(&mut plain, &mut pieces);
@@ -125,7 +133,8 @@ impl Cursor<'_> {
         Err(FormatError { offset: self.start, message: message.into() })
     }
 
-    fn conversion(&mut self) -> Result<Conv, FormatError> {
+    /// A conversion; `None` where no letter ends it: the percent sign stands for itself.
+    fn conversion(&mut self) -> Result<Option<Conv>, FormatError> {
         let mut conv = Conv {
             left: false,
             zero: false,
@@ -143,8 +152,11 @@ impl Cursor<'_> {
             conv.precision = Some(self.number()?.unwrap_or(0));
         }
         conv.size = self.size();
+        if !self.peek().is_some_and(|c| c.is_ascii_alphabetic()) {
+            return Ok(None);
+        }
         conv.kind = self.kind()?;
-        Ok(conv)
+        Ok(Some(conv))
     }
 
     fn flags(&mut self, conv: &mut Conv) {
@@ -197,9 +209,7 @@ impl Cursor<'_> {
     }
 
     fn kind(&mut self) -> Result<ConvKind, FormatError> {
-        let Some(c) = self.peek() else {
-            return self.error("the format ends within a conversion; a percent sign itself is written %%");
-        };
+        let c = self.peek().unwrap_or_default();
         self.at += 1;
         Ok(match c {
             b'd' | b'i' => ConvKind::Signed,
@@ -258,10 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lone_percent_sign_stands_for_itself() {
+        for text in ["100%", "%\n", "5%, 10%)", "%-5 "] {
+            let pieces = parse_format(text.as_bytes()).expect("a good format");
+            assert_eq!(pieces, [Piece::Text(text.into())]);
+        }
+    }
+
+    #[test]
     fn errors_say_where() {
         let e = parse_format(b"ab %y").expect_err("no such conversion");
         assert_eq!((e.offset, e.message.as_str()), (3, "%y is not a conversion"));
-        assert_eq!(parse_format(b"100%").expect_err("cut off").offset, 3);
         assert!(parse_format(b"%*d").is_err());
     }
 }

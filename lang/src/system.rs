@@ -158,6 +158,11 @@ pub trait System {
     /// Names of registers, for the hint of an error.
     fn register_names(&self) -> Vec<&'static str>;
 
+    /// A constant that the machine or its kernel's configuration decides: `PAGE_SIZE`, `HZ`.
+    fn machine_constant(&self, _name: &str) -> Option<i64> {
+        None
+    }
+
     /// Number of possible CPUs.
     fn ncpus(&self) -> u32;
 

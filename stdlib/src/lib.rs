@@ -8,6 +8,7 @@ pub mod builtins;
 pub mod config;
 pub mod constants;
 pub mod functions;
+pub mod headers;
 pub mod library;
 pub mod probes;
 

@@ -12,7 +12,6 @@ mod area;
 mod arith;
 mod builtin;
 mod callback;
-mod collect;
 mod compare;
 mod cond;
 mod context;

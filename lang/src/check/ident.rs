@@ -27,7 +27,7 @@ impl Checker<'_> {
         self.system_constant(name, span).or_else(|| self.unknown_word(name, span))
     }
 
-    /// A constant of the script, of the library's table or of the kernel's enums.
+    /// A constant of the script, of the library's table, of the machine or of the kernel's enums.
     pub(crate) fn constant(&mut self, name: &str, span: Span) -> Typed {
         let own = self.user_constant(name).map(|(value, ty)| enum_constant(value, ty, span));
         own.or_else(|| self.system_constant(name, span))
@@ -35,6 +35,9 @@ impl Checker<'_> {
 
     fn system_constant(&mut self, name: &str, span: Span) -> Typed {
         if let Some(value) = stdlib::constants::constant(name) {
+            return Some(int_literal(i128::from(value), span));
+        }
+        if let Some(value) = self.system.machine_constant(name) {
             return Some(int_literal(i128::from(value), span));
         }
         self.system.enum_constant(name).map(|(value, ty)| enum_constant(value, ty, span))

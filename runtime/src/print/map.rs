@@ -15,7 +15,7 @@ pub struct Options {
     pub format: Format,
     /// Only the largest so many; 0: all.
     pub top: u32,
-    /// Values are divided by this; 0 means 1.
+    /// Values are divided by this (of count, average and total the average); 0 means 1.
     pub div: u64,
 }
 
@@ -60,7 +60,7 @@ pub fn text_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<
         },
         Value::Number(n) => number(n / div, out),
         Value::Total { count, total } if matches!(ty, Type::Agg(Agg::Stats { .. })) => {
-            let average = average(*count, *total);
+            let average = average(*count, *total) / div;
             let _ = write!(out, "{{ .count = {count}, .average = {average}, .total = {total} }}");
         }
         Value::Total { count, total } => number(average(*count, *total) / div, out),
@@ -118,7 +118,7 @@ pub fn json_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<
         Value::Number(n) => json::number(n / div, out),
         Value::Total { count, total } if matches!(ty, Type::Agg(Agg::Stats { .. })) => {
             let _ = write!(out, "{{\"count\": {count}, \"average\": ");
-            json::number(average(*count, *total), out);
+            json::number(average(*count, *total) / div, out);
             put(out, ", \"total\": ");
             json::number(*total, out);
             out.push(b'}');

@@ -30,7 +30,8 @@ pub fn text(env: &Env, ty: &Type, data: &[u8], style: Style, out: &mut Vec<u8>) 
         Type::Int { size, signed } => number(int_at(data, usize::from(*size), *signed), out),
         Type::Enum(e) => {
             let value = int_at(data, usize::from(e.size), e.signed);
-            match e.values.iter().find(|(_, v)| i128::from(*v) == value) {
+            // Of several names for one value the last one counts.
+            match e.values.iter().rfind(|(_, v)| i128::from(*v) == value) {
                 Some((name, _)) => put(out, name),
                 None => number(value, out),
             }

@@ -11,6 +11,16 @@ pub fn clock(id: libc::clockid_t) -> u64 {
     ts.tv_sec as u64 * 1_000_000_000 + ts.tv_nsec as u64
 }
 
+/// The kernel's `HZ`: its coarse clocks advance once in a tick, and their resolution is a tick's length
+/// (`posix_get_coarse_res` in kernel/time/posix-timers.c).
+pub fn ticks_per_second() -> i64 {
+    let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `tick` is a place for the result.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut tick) };
+    let nanos = tick.tv_nsec.max(1);
+    (1_000_000_000 + nanos / 2) / nanos
+}
+
 /// How far clock `b` is ahead of clock `a` (modulo 2^64): of three readings of `b` between two of `a`, the one that
 /// took least time.
 pub fn distance(a: libc::clockid_t, b: libc::clockid_t) -> u64 {

@@ -16,6 +16,8 @@ mod uprobes;
 
 use crate::btf::KernelTypes;
 use crate::dwarf::{Elf, LineQuery};
+use crate::sys::mapped::page_size;
+use crate::sys::time;
 use crate::tracefs::TraceFs;
 use crate::{kernelfs, symbols};
 use rbtrace_lang::System;
@@ -159,6 +161,17 @@ impl System for LiveSystem {
 
     fn named_type(&self, name: &str) -> Answer<Type> {
         self.find_named(name)
+    }
+
+    fn machine_constant(&self, name: &str) -> Option<i64> {
+        match name {
+            "PAGE_SIZE" => Some(page_size() as i64),
+            "PAGE_SHIFT" => Some(page_size().trailing_zeros().into()),
+            "PAGE_MASK" => Some(-(page_size() as i64)),
+            // Of another kernel nobody knows.
+            "HZ" if !self.foreign => Some(time::ticks_per_second()),
+            _ => None,
+        }
     }
 
     fn enum_constant(&self, name: &str) -> Option<(i64, Rc<EnumType>)> {

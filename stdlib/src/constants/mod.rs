@@ -1,34 +1,27 @@
-//! Constants of the kernel's user-space API that scripts use by name.
+//! Constants that scripts use by name: of the kernel's user-space API, of libc, and of the kernel itself.
 //!
 //! They make `#include <linux/socket.h>` work on a machine without headers: types come from BTF,
-//! macros, which BTF does not hold, from here.
+//! macros, which BTF does not hold, from here. All values are those of x86-64.
 
 mod errno;
-mod file;
-mod network;
-mod process;
+mod listed;
 mod signal;
-mod socket;
 mod syscall;
 
-const GROUPS: [&[(&str, i64)]; 7] = [
-    errno::ERRNO,
-    signal::SIGNAL,
-    socket::SOCKET,
-    network::NETWORK,
-    file::FILE,
-    process::PROCESS,
-    syscall::SYSCALL,
-];
+pub use listed::{Listed, listed};
+
+/// Numbers that are also looked up the other way round, from value to name.
+const GROUPS: [&[(&str, i64)]; 3] = [errno::ERRNO, signal::SIGNAL, syscall::SYSCALL];
 
 /// The value of a constant: `AF_INET`, `O_RDONLY`, `EPERM`.
 pub fn constant(name: &str) -> Option<i64> {
-    GROUPS.iter().find_map(|group| group.iter().find(|(n, _)| *n == name)).map(|(_, v)| *v)
+    let grouped = GROUPS.iter().find_map(|group| group.iter().find(|(n, _)| *n == name)).map(|(_, v)| *v);
+    grouped.or_else(|| listed::find(name).map(|c| c.value))
 }
 
-/// The names of all constants, for near matches and completion.
+/// The names of all constants, for near matches.
 pub fn constant_names() -> impl Iterator<Item = &'static str> {
-    GROUPS.into_iter().flatten().map(|(name, _)| *name)
+    GROUPS.into_iter().flatten().map(|(name, _)| *name).chain(listed().map(|c| c.name))
 }
 
 /// The name of an error number, of either sign: `-18` and `18` are `EXDEV`.
@@ -62,6 +55,9 @@ mod tests {
         assert_eq!(constant("AF_INET6"), Some(10));
         assert_eq!(constant("IPPROTO_TCP"), Some(6));
         assert_eq!(constant("O_CREAT"), Some(0o100));
+        assert_eq!(constant("ICMP_ECHO"), Some(8));
+        assert_eq!(constant("TASK_INTERRUPTIBLE"), Some(1));
+        assert_eq!(constant("NSEC_PER_SEC"), Some(1_000_000_000));
         assert_eq!(constant("NOSUCH"), None);
     }
 
