@@ -8,9 +8,13 @@ use crate::lower::{self, Unit, Units};
 use crate::object::{Object, Program};
 use crate::verify::verify;
 use rbtrace_lang::{Diagnostic, hir};
+use std::collections::BTreeSet;
 
 /// Largest value of a per-CPU map, in bytes (`include/linux/percpu.h`).
 const PCPU_MIN_UNIT_SIZE: u32 = 32 * 1024;
+
+/// `MAX_USED_MAPS` (`include/linux/bpf_verifier.h`)
+const MAX_USED_MAPS: usize = 64;
 
 /// Compiles a program for this kernel.
 pub fn compile(program: &hir::Program, kernel: &dyn Kernel) -> Result<Object, Vec<Diagnostic>> {
@@ -27,6 +31,7 @@ pub fn compile(program: &hir::Program, kernel: &dyn Kernel) -> Result<Object, Ve
     }
     if errors.is_empty() {
         errors = too_large(&units, &codes);
+        errors.extend(too_many_maps(&units, &codes));
     }
     if !errors.is_empty() {
         return Err(errors);
@@ -68,6 +73,20 @@ fn too_large(units: &Units, codes: &[Code]) -> Vec<Diagnostic> {
                 .hint("texts are shorter with a smaller max_strlen, or with str(pointer, length)")
         })
         .collect()
+}
+
+/// Programs that use more maps than the kernel lets one program use.
+fn too_many_maps(units: &Units, codes: &[Code]) -> Vec<Diagnostic> {
+    let used = |code: &Code| code.relocs.iter().map(|r| r.target.map()).collect::<BTreeSet<_>>().len();
+    let many = units.units.iter().zip(codes).map(|(u, code)| (u, used(code))).filter(|u| u.1 > MAX_USED_MAPS);
+    many.map(|(unit, used)| {
+        let message = format!("{used} BPF maps are used by {}, and the kernel allows {MAX_USED_MAPS}", unit.name);
+        Diagnostic::error(unit.module.funcs[0].span, message).hint(
+            "each map with keys is one, those without keys share a few: make one map of several by a further part of \
+             the key, as in @count[\"read\", pid]",
+        )
+    })
+    .collect()
 }
 
 fn assemble(unit: Unit, code: Code, (func_info, line_info): Infos) -> Program {

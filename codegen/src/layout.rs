@@ -1,7 +1,7 @@
 //! How records and the values of maps are laid out, and the definitions of the program's own maps.
 
 use crate::helpers;
-use crate::object::{Control, Header, MapDef, MapForm, MapKind, MapRole, RecordField};
+use crate::object::{Control, Header, MapDef, MapForm, MapKind, MapRole, ObjMapId, RecordField, ScriptMap};
 use rbtrace_lang::hir::{self, MapDeclKind, MapId};
 use rbtrace_lang::types::{StackMode, StackType, Type};
 use std::rc::Rc;
@@ -115,22 +115,88 @@ pub fn stack_map(ty: StackType, user: bool) -> MapDef {
     }
 }
 
-/// The kernel object for a script's map.
-pub fn script_map(id: MapId, map: &hir::Map) -> MapDef {
+/// Where a script's map lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapHome {
+    /// The kernel object.
+    pub object: ObjMapId,
+    /// How it lies there.
+    pub form: MapForm,
+}
+
+/// The kernel objects for the script's maps, numbered from `first` on, and where each map lies. `grows`: see
+/// [`ScriptMap::grows`].
+///
+/// A program may use 64 maps (`MAX_USED_MAPS`, include/linux/bpf_verifier.h), so those without keys share: numbers and texts
+/// one array, aggregations of about the same size a per-CPU array with an element for each.
+pub fn script_maps(maps: &[hir::Map], grows: &[bool], first: ObjMapId) -> (Vec<MapDef>, Vec<MapHome>) {
+    let (mut defs, mut homes): (Vec<MapDef>, Vec<MapHome>) = (vec![], vec![]);
+    for (n, map) in maps.iter().enumerate() {
+        let wanted = script_map(map);
+        let fits = |d: &MapDef| map.key.is_none() && d.key_size == 4 && shares(d, &wanted);
+        let at = defs.iter().position(|d| is_array(d) && fits(d)).unwrap_or_else(|| {
+            defs.push(MapDef { name: map_name(map), max_entries: 0, ..wanted.clone() });
+            defs.len() - 1
+        });
+        let form = add_to(&mut defs[at], &wanted);
+        if let MapRole::Script(members) = &mut defs[at].role {
+            members.push(ScriptMap { id: MapId(n as u32), form, grows: grows[n] });
+            if members.len() > 1 {
+                defs[at].name = "nokeys".into();
+            }
+        }
+        homes.push(MapHome { object: ObjMapId(first.0 + at as u32), form });
+    }
+    (defs, homes)
+}
+
+fn is_array(def: &MapDef) -> bool {
+    matches!(def.kind, MapKind::Array | MapKind::PerCpuArray)
+}
+
+/// May a map without keys join those of `def`?
+fn shares(def: &MapDef, wanted: &MapDef) -> bool {
+    def.kind == wanted.kind && (def.kind == MapKind::Array || def.value_size == wanted.value_size)
+}
+
+/// Makes room for one more map.
+fn add_to(def: &mut MapDef, wanted: &MapDef) -> MapForm {
+    match def.kind {
+        MapKind::Array => {
+            let at = if def.max_entries == 0 { 0 } else { def.value_size };
+            (def.max_entries, def.value_size) = (1, at + wanted.value_size);
+            MapForm::Bytes(at)
+        }
+        MapKind::PerCpuArray => {
+            def.max_entries += 1;
+            MapForm::Element(def.max_entries - 1)
+        }
+        _ => {
+            def.max_entries = wanted.max_entries;
+            MapForm::Hash
+        }
+    }
+}
+
+fn map_name(map: &hir::Map) -> String {
+    let name = kernel_name(map.name.trim_start_matches('@'));
+    if name.is_empty() { "anonymous".to_owned() } else { name }
+}
+
+/// What a script's map needs if it has a kernel object for itself.
+fn script_map(map: &hir::Map) -> MapDef {
     let aggregates = matches!(map.value, Type::Agg(_));
     let size = map.value.size();
-    let name = kernel_name(map.name.trim_start_matches('@'));
-    let name = if name.is_empty() { "anonymous".to_owned() } else { name };
+    let (name, role) = (String::new(), MapRole::Script(vec![]));
     match &map.key {
-        None => MapDef {
-            name,
-            kind: if aggregates { MapKind::PerCpuArray } else { MapKind::Array },
-            key_size: 4,
-            value_size: set_word(&map.value) + 8,
-            max_entries: 1,
-            flags: 0,
-            role: MapRole::Script(id, MapForm::Single),
-        },
+        None => {
+            let size = set_word(&map.value) + 8;
+            let (kind, value_size, flags) = match aggregates {
+                true => (MapKind::PerCpuArray, element_size(size), 0),
+                false => (MapKind::Array, size, helpers::F_MMAPABLE),
+            };
+            MapDef { name, kind, key_size: 4, value_size, max_entries: 1, flags, role }
+        }
         Some(key) => MapDef {
             name,
             kind: keyed_kind(map.decl, aggregates),
@@ -138,9 +204,15 @@ pub fn script_map(id: MapId, map: &hir::Map) -> MapDef {
             value_size: if aggregates { size.next_multiple_of(8) } else { size.max(1) },
             max_entries: map.max_entries.max(1),
             flags: 0,
-            role: MapRole::Script(id, MapForm::Hash),
+            role,
         },
     }
+}
+
+/// The size of elements that hold values of so many bytes: few sizes, so that few arrays are needed.
+fn element_size(bytes: u32) -> u32 {
+    let step = (bytes.next_power_of_two() / 4).max(8);
+    bytes.next_multiple_of(step)
 }
 
 /// What a declaration asks for, with per-CPU values exactly where values are collected per CPU.

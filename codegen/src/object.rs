@@ -87,6 +87,14 @@ pub enum RelocTarget {
     MapValue(ObjMapId),
 }
 
+impl RelocTarget {
+    /// The map.
+    pub fn map(self) -> ObjMapId {
+        let (RelocTarget::Map(id) | RelocTarget::MapValue(id)) = self;
+        id
+    }
+}
+
 /// `BPF_MAP_TYPE_*` of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the kernel's own names")]
@@ -124,8 +132,8 @@ pub struct MapDef {
 /// What a map is for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MapRole {
-    /// A script's map.
-    Script(MapId, MapForm),
+    /// Maps of the script: one with keys, or some without.
+    Script(Vec<ScriptMap>),
     /// Events to user space.
     Events,
     /// Words shared with user space: an mmapable array of one element laid out as [`Control`] says.
@@ -139,26 +147,39 @@ pub enum MapRole {
         /// User stacks?
         user: bool,
     },
-    /// Counts of a script's map that its programs keep in front of it; laid out as [`Slots`] says.
-    Slots(MapId),
+    /// Counts that programs keep in front of these maps of the script, in their order; laid out as [`Slots`] says.
+    Slots(Vec<MapId>),
     /// Constant data of the programs, written by the runtime before loading and then frozen.
     Data(Rc<[u8]>),
 }
 
+/// A map of the script in its kernel object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptMap {
+    /// Which.
+    pub id: MapId,
+    /// How it lies there.
+    pub form: MapForm,
+    /// Programs add to its values and do nothing else with it, so that user space can empty it without writing:
+    /// it remembers what it has read.
+    pub grows: bool,
+}
+
 /// How a script's map lies in its kernel object.
+///
+/// A map without keys is followed by a `u64` that is 0 as long as the map was never set; it stands behind the value, whose
+/// size is rounded up to 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapForm {
     /// One hash entry for each key.
     Hash,
-    /// A map without keys: element 0 of an array. For scalars and aggregations "never set" is told by
-    /// the `u64` that follows the value (offset = value size rounded up to 8): 0 means no entry.
-    Single,
-    /// Keyed by `tid` only: task storage. The value is preceded by nothing and followed by the `u64` as in
-    /// `Single`, then the `u32` tid.
-    TaskStorage,
+    /// A map without keys: this element of a per-CPU array, whose elements may be larger than the value.
+    Element(u32),
+    /// A map without keys: at this byte of element 0 of an mmapable array.
+    Bytes(u32),
 }
 
-/// Layout of the slots in front of a map of counts, in bytes: an mmapable array of one element, for each CPU
+/// Layout of the slots in front of maps of counts, in bytes: an mmapable array of one element, for each map and each CPU
 /// [`Slots::PER_CPU`] slots of [`Slots::SIZE`] bytes.
 ///
 /// **Invariant**: programs never change the key of a slot once its first word is not 0, and never lower its
@@ -268,6 +289,9 @@ pub struct Record {
     pub fields: Vec<RecordField>,
     /// Size in bytes, header included, a multiple of 8.
     pub size: u32,
+    /// Of `clear` and `zero`: the `print` of the same map that each run of the program sends before. Together they are
+    /// exact: what was counted after the values were read to be printed stays.
+    pub after: Option<u32>,
     /// Place of the call.
     pub span: Span,
 }

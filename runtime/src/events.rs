@@ -79,9 +79,9 @@ impl<'a> Printer<'a> {
             EmitKind::Errorf(pieces, warning) => self.errorf(pieces, *warning, record, data),
             EmitKind::Print => self.value(record.fields.first(), data),
             EmitKind::PrintEntry(map) => self.entry(*map, record, data),
-            EmitKind::PrintMap { map, top, div } => self.map(*map, *top, *div, record.span),
-            EmitKind::Clear(map) => self.change(*map, record.span, Table::clear),
-            EmitKind::Zero(map) => self.change(*map, record.span, Table::zero),
+            EmitKind::PrintMap { map, top, div } => self.map(*map, *top, *div, data, record.span),
+            EmitKind::Clear(map) => self.change(*map, record, Table::clear),
+            EmitKind::Zero(map) => self.change(*map, record, Table::zero),
             EmitKind::Time(format) => async_actions::time(format, self.format, &mut self.out),
             EmitKind::System(pieces) => self.system(pieces, record, data),
             EmitKind::Cat(pieces) => self.cat(pieces, record, data),
@@ -220,9 +220,11 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn map(&mut self, map: MapId, top: u32, div: u64, span: Span) {
+    fn map(&mut self, map: MapId, top: u32, div: u64, data: &[u8], span: Span) {
         let Some(table) = self.tables.get(map.0 as usize).and_then(Option::as_ref) else { return };
-        match table.entries() {
+        let kind = u32_at(data, 0);
+        let emptied = self.object.records.iter().any(|r| r.after == Some(kind));
+        match if emptied { table.entries_for(kind) } else { table.entries() } {
             Ok(mut entries) => {
                 if entries.is_empty() && table.key.is_none() {
                     entries.push(table.unset());
@@ -253,10 +255,10 @@ impl<'a> Printer<'a> {
         self.escape(from);
     }
 
-    fn change(&mut self, map: MapId, span: Span, f: fn(&Table) -> io::Result<()>) {
+    fn change(&mut self, map: MapId, record: &Record, f: fn(&Table, Option<u32>) -> io::Result<()>) {
         let Some(table) = self.tables.get(map.0 as usize).and_then(Option::as_ref) else { return };
-        if let Err(e) = f(table) {
-            self.map_failed(map, span, &e);
+        if let Err(e) = f(table, record.after) {
+            self.map_failed(map, record.span, &e);
         }
     }
 

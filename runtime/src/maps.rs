@@ -1,38 +1,34 @@
 //! A script's maps, read from outside: entries, summed over the CPUs; emptied and zeroed.
 
-use crate::print::{int_at, u64_at};
-use crate::slots::Slots;
-use crate::sys::map;
-use rbtrace_codegen::object::{MapDef, MapForm, MapKind};
+mod past;
+mod storage;
+
+pub use storage::Storage;
+
+use crate::print::int_at;
+use crate::print::u64_at;
+use past::Past;
 use rbtrace_lang::types::{Agg, Type};
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
-
-/// Batches larger than this many bytes are read one entry at a time.
-const BATCH_BYTES: usize = 64 << 20;
 
 /// A script's map in the kernel.
 #[derive(Debug)]
 pub struct Table {
-    /// The kernel object.
-    pub fd: Rc<OwnedFd>,
-    /// How it was made.
-    pub def: MapDef,
-    /// How it lies there.
-    pub form: MapForm,
+    storage: Storage,
     /// Name with `@`.
     pub name: Rc<str>,
     /// Key type; `None` without keys.
     pub key: Option<Type>,
     /// Value type.
     pub value: Type,
-    /// Possible CPUs.
-    pub cpus: u32,
-    /// What is counted in front of the hash.
-    pub slots: Option<Slots>,
+    /// What was emptied, where programs only add to the values; else the values are changed in the kernel.
+    past: Option<RefCell<Past>>,
+    /// Everything that was read to be printed last, and the kind of record that asked for it.
+    printed: RefCell<Option<(u32, Vec<Entry>)>>,
 }
 
 /// One entry.
@@ -80,18 +76,10 @@ pub fn average(count: i128, total: i128) -> i128 {
 }
 
 impl Table {
-    fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-
-    fn per_cpu(&self) -> bool {
-        matches!(self.def.kind, MapKind::PerCpuHash | MapKind::LruPerCpuHash | MapKind::PerCpuArray)
-    }
-
-    /// Bytes that a lookup returns.
-    fn read_size(&self) -> usize {
-        let size = self.def.value_size as usize;
-        if self.per_cpu() { size.next_multiple_of(8) * self.cpus as usize } else { size }
+    /// A script's map. `grows`: programs only add to its values ([`rbtrace_codegen::object::ScriptMap::grows`]).
+    pub fn new(storage: Storage, name: Rc<str>, key: Option<Type>, value: Type, grows: bool) -> Self {
+        let past = grows.then(RefCell::default);
+        Table { storage, name, key, value, past, printed: RefCell::default() }
     }
 
     /// Is the value an aggregation?
@@ -101,98 +89,71 @@ impl Table {
 
     /// The entry that stands for "never set": a zero.
     pub fn unset(&self) -> Entry {
-        Entry { key: Vec::new(), value: self.sum(&vec![0; self.read_size()]) }
+        Entry { key: Vec::new(), value: self.sum(&vec![0; self.storage.read_size()]) }
     }
 
     /// All entries: aggregations by value, others by key, both ascending.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut entries = match self.form {
-            MapForm::Hash => self.with_slots(self.hash_entries()?),
-            MapForm::Single => self.single()?.into_iter().collect(),
-            MapForm::TaskStorage => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+        Ok(self.shown(self.held()?))
+    }
+
+    /// The same, remembered for what a record of kind `print` is followed by ([`Table::clear`]).
+    pub fn entries_for(&self, print: u32) -> io::Result<Vec<Entry>> {
+        let held = self.held()?;
+        if self.past.is_some() {
+            *self.printed.borrow_mut() = Some((print, held.clone()));
+        }
+        Ok(self.shown(held))
+    }
+
+    fn shown(&self, held: Vec<Entry>) -> Vec<Entry> {
+        let mut entries = match &self.past {
+            Some(past) => past.borrow().since(held, |v| self.wrapped(v)),
+            None => held,
         };
         self.sort(&mut entries);
-        Ok(entries)
+        entries
+    }
+
+    /// What the kernel holds.
+    fn held(&self) -> io::Result<Vec<Entry>> {
+        let mut entries: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
+        self.storage
+            .each(&mut |key, value| _ = entries.insert(key.to_vec(), self.sum(value)), &self.value)?;
+        for (key, more) in self.storage.slots() {
+            if let Value::Number(n) = entries.entry(key).or_insert(Value::Number(0)) {
+                *n += i128::from(more);
+            }
+        }
+        Ok(entries.into_iter().map(|(key, value)| Entry { key, value }).collect())
     }
 
     /// The entry of one key, or of the map without keys.
     pub fn entry(&self, key: &[u8]) -> io::Result<Option<Entry>> {
-        if self.form == MapForm::Single {
-            return self.single();
+        if self.key.is_none() || self.past.is_some() {
+            let key = key.get(..self.storage.key_size()).unwrap_or(&[]);
+            return Ok(self.entries()?.into_iter().find(|e| self.key.is_none() || e.key == key));
         }
-        let key = key.get(..self.def.key_size as usize).unwrap_or(&[]);
-        if key.is_empty() {
-            return Ok(None);
-        }
-        let mut value = vec![0; self.read_size()];
-        let found = map::lookup(self.fd(), key, &mut value)?;
-        let entry = found.then(|| Entry { key: key.to_vec(), value: self.sum(&value) });
-        Ok(self.with_slots(entry.into_iter().collect()).into_iter().find(|e| e.key == key))
-    }
-
-    fn single(&self) -> io::Result<Option<Entry>> {
-        let mut value = vec![0; self.read_size()];
-        map::lookup(self.fd(), &0u32.to_le_bytes(), &mut value)?;
-        let flag = (self.value.size() as usize).next_multiple_of(8);
-        let is_set = self.per_cpu_parts(&value).any(|part| u64_at(part, flag) != 0);
-        Ok(is_set.then(|| Entry { key: Vec::new(), value: self.sum(&value) }))
-    }
-
-    fn hash_entries(&self) -> io::Result<Vec<Entry>> {
-        let (key_size, read) = (self.def.key_size as usize, self.read_size());
-        let count = self.def.max_entries as usize;
-        if count.saturating_mul(key_size + read) <= BATCH_BYTES {
-            let (mut keys, mut values) = (vec![0; count * key_size], vec![0; count * read]);
-            if let Ok(n) = map::lookup_all(self.fd(), &mut keys, &mut values, self.def.max_entries) {
-                let pairs = keys.chunks_exact(key_size).zip(values.chunks_exact(read)).take(n as usize);
-                return Ok(pairs.map(|(k, v)| Entry { key: k.to_vec(), value: self.sum(v) }).collect());
-            }
-        }
-        let mut entries = Vec::new();
-        let mut value = vec![0; read];
-        for key in self.keys()? {
-            if map::lookup(self.fd(), &key, &mut value)? {
-                entries.push(Entry { key, value: self.sum(&value) });
-            }
-        }
-        Ok(entries)
-    }
-
-    /// Adds what the slots counted to the hash's entries.
-    fn with_slots(&self, entries: Vec<Entry>) -> Vec<Entry> {
-        let Some(slots) = &self.slots else { return entries };
-        let mut by_key: BTreeMap<_, _> = entries.into_iter().map(|e| (e.key, e.value)).collect();
-        for (key, more) in slots.entries() {
-            if let Value::Number(n) = by_key.entry(key).or_insert(Value::Number(0)) {
-                *n += i128::from(more);
-            }
-        }
-        by_key.into_iter().map(|(key, value)| Entry { key, value }).collect()
-    }
-
-    fn keys(&self) -> io::Result<Vec<Vec<u8>>> {
-        let mut keys: Vec<Vec<u8>> = Vec::new();
-        let mut next = vec![0; self.def.key_size as usize];
-        // A key that is deleted meanwhile makes the walk begin again: stop after as many as can be there.
-        while keys.len() < self.def.max_entries as usize
-            && map::next_key(self.fd(), keys.last().map(Vec::as_slice), &mut next)?
-        {
-            keys.push(next.clone());
-        }
-        Ok(keys)
-    }
-
-    fn per_cpu_parts<'a>(&self, value: &'a [u8]) -> std::slice::ChunksExact<'a, u8> {
-        let size =
-            if self.per_cpu() { (self.def.value_size as usize).next_multiple_of(8) } else { value.len() };
-        value.chunks_exact(size.max(1))
+        let entry = |key: &[u8], value: &[u8]| Entry { key: key.to_vec(), value: self.sum(value) };
+        self.storage.get(key, entry)
     }
 
     fn sum(&self, value: &[u8]) -> Value {
         let Some(agg) = self.aggregation() else {
             return Value::Plain(value[..(self.value.size() as usize).min(value.len())].to_vec());
         };
-        sum(agg, self.per_cpu_parts(value))
+        sum(agg, self.storage.cpu_parts(value))
+    }
+
+    /// A difference of two sums in 64 bits, as the sums are.
+    fn wrapped(&self, value: Value) -> Value {
+        match (value, self.aggregation()) {
+            (Value::Number(n), Some(Agg::Sum { signed })) => Value::Number(wrap(n, signed)),
+            (Value::Total { count, total }, Some(Agg::Avg { signed } | Agg::Stats { signed })) => {
+                Value::Total { count, total: wrap(total, signed) }
+            }
+            (value, _) => value,
+        }
     }
 
     fn sort(&self, entries: &mut [Entry]) {
@@ -219,36 +180,35 @@ impl Table {
         entries.split_off(from)
     }
 
-    /// Removes every entry.
-    pub fn clear(&self) -> io::Result<()> {
-        if self.form == MapForm::Single {
-            return map::update(self.fd(), &0u32.to_le_bytes(), &vec![0; self.read_size()]);
-        }
-        self.slots.iter().for_each(Slots::clear);
-        for key in self.keys()? {
-            map::delete(self.fd(), &key)?;
-        }
-        Ok(())
+    /// Removes every entry. `after`: the kind of record that the same run of the program has sent before to print this map;
+    /// what was counted after that was read stays.
+    pub fn clear(&self, after: Option<u32>) -> io::Result<()> {
+        self.forget(after, false)?.map_or_else(|| self.storage.clear(), Ok)
     }
 
-    /// Makes every value zero; the entries stay.
-    pub fn zero(&self) -> io::Result<()> {
-        let mut zero = vec![0; self.read_size()];
-        if self.form == MapForm::Single {
-            if self.single()?.is_none() {
-                return Ok(());
+    /// Makes every value zero; the entries stay. `after` as for [`Table::clear`].
+    pub fn zero(&self, after: Option<u32>) -> io::Result<()> {
+        self.forget(after, true)?.map_or_else(|| self.storage.zero(&self.value), Ok)
+    }
+
+    /// Remembers what the map holds; `None` where it has to be changed in the kernel.
+    fn forget(&self, after: Option<u32>, stays: bool) -> io::Result<Option<()>> {
+        let Some(past) = &self.past else { return Ok(None) };
+        let printed = self.printed.borrow();
+        let held = match &*printed {
+            Some((print, held)) if Some(*print) == after => held.clone(),
+            _ => self.held()?,
+        };
+        let mut past = past.borrow_mut();
+        let idle = past.forget(held, stays, |v| self.wrapped(v));
+        if self.storage.is_tight() {
+            for key in idle {
+                // Not counted in for a whole round: hardly anyone is about to.
+                let taken = self.storage.take(&key, |value| self.sum(value))?;
+                taken.into_iter().for_each(|value| past.taken(&key, &value));
             }
-            let flag = (self.value.size() as usize).next_multiple_of(8);
-            if let Some(word) = zero.get_mut(flag..flag + 8) {
-                word.copy_from_slice(&1u64.to_le_bytes());
-            }
-            return map::update(self.fd(), &0u32.to_le_bytes(), &zero);
         }
-        self.slots.iter().for_each(Slots::zero);
-        for key in self.keys()? {
-            map::update(self.fd(), &key, &zero)?;
-        }
-        Ok(())
+        Ok(Some(()))
     }
 }
 

@@ -35,7 +35,7 @@ impl Lower<'_, '_> {
                 lower.collect(&Place::ptr(elem), agg, value, small, span)
             });
         }
-        let key = self.zero_key();
+        let key = self.element_key(map);
         let elem = self.lookup(map, key);
         self.if_found(elem, |lower| {
             let place = Place::ptr(elem);

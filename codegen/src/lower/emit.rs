@@ -33,7 +33,7 @@ impl Lower<'_, '_> {
     fn emit_values(&mut self, kind: &EmitKind, args: &[Expr], span: Span) -> Lowered<()> {
         let (fields, size) = layout::record(args.iter().map(|a| &a.ty));
         let offsets: Vec<u32> = fields.iter().map(|f| f.offset).collect();
-        let number = self.shared.record(Record { kind: kind.clone(), fields, size, span });
+        let number = self.shared.record(Record { kind: kind.clone(), fields, size, span, after: self.after });
         let early = self.evaluate_early(args)?;
         self.send(number, size, |lower, record| {
             for (n, (arg, offset)) in args.iter().zip(&offsets).enumerate() {
@@ -146,7 +146,7 @@ impl Lower<'_, '_> {
         let (mut fields, size) = layout::record(&[U32, texts]);
         let (count_at, texts_at) = (fields[0].offset, fields[1].offset);
         fields.remove(0);
-        let number = self.shared.record(Record { kind: emit.kind.clone(), fields, size, span });
+        let number = self.shared.record(Record { kind: emit.kind.clone(), fields, size, span, after: None });
         let list = self.source(arg)?;
         self.send(number, size, |lower, record| {
             let count = lower.join_texts(&list, &record.at(texts_at), room, max_args)?;

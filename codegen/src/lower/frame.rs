@@ -29,6 +29,8 @@ pub(super) struct Lower<'a, 'p> {
     pub(super) wants_cookie: bool,
     /// What a body on `sys_enter` or `sys_exit` knows of its call.
     pub(super) syscall: Option<Syscall>,
+    /// Of a statement that empties a map: the kind of record that prints the map before.
+    pub(super) after: Option<u32>,
     /// Finished functions and places for those under way.
     funcs: Vec<Option<Function>>,
     /// The place of the function that holds the body.
@@ -138,6 +140,7 @@ impl<'a, 'p> Lower<'a, 'p> {
             area,
             wants_cookie: false,
             syscall: None,
+            after: None,
             funcs: vec![None],
             own: 0,
             f,

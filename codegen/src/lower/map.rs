@@ -8,7 +8,7 @@ use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Cond, Op, Space, Ty, Value, Width};
 use crate::kernel::Feature;
 use crate::layout;
-use crate::object::Fault;
+use crate::object::{Fault, MapForm};
 use rbtrace_lang::hir::{Expr, ExprKind, MapId};
 use rbtrace_lang::types::Type;
 
@@ -34,10 +34,12 @@ impl Lower<'_, '_> {
         Ok(self.slot_addr(slot))
     }
 
-    /// The key of a map without keys: element 0.
-    pub(super) fn zero_key(&mut self) -> Value {
+    /// The number of the element that is the value of an aggregation without keys.
+    pub(super) fn element_key(&mut self, map: MapId) -> Value {
+        let MapForm::Element(element) = self.shared.home(map).form else { return self.f.b.iconst(0) };
         let slot = Place::slot(self.slot(4));
-        self.zero(&slot, 4);
+        let element = self.f.b.iconst(i64::from(element));
+        self.store_scalar(&slot, 4, element);
         self.address(&slot)
     }
 
@@ -49,8 +51,9 @@ impl Lower<'_, '_> {
 
     /// The place of the value of a map without keys that is no aggregation.
     pub(super) fn single(&mut self, map: MapId) -> Place {
-        let id = self.shared.map_id(map);
-        Place::ptr(self.map_value(id, 0))
+        let home = self.shared.home(map);
+        let MapForm::Bytes(at) = home.form else { return Place::ptr(self.map_value(home.object, 0)) };
+        Place::ptr(self.map_value(home.object, at))
     }
 
     /// Marks the value of a map without keys as set.
@@ -266,7 +269,7 @@ impl Lower<'_, '_> {
             self.zero(&place, size);
             return Ok(was);
         }
-        let key = self.zero_key();
+        let key = self.element_key(map);
         let was = self.f.b.declare_var(Ty::I64);
         let zero = self.f.b.iconst(0);
         self.f.b.def_var(was, zero);

@@ -12,6 +12,7 @@ mod area;
 mod arith;
 mod builtin;
 mod callback;
+mod collect;
 mod compare;
 mod cond;
 mod context;

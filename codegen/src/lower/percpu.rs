@@ -50,7 +50,7 @@ impl Lower<'_, '_> {
     ) -> Lowered<Value> {
         let key = match key {
             Some(key) => self.key(map, key)?,
-            None => self.zero_key(),
+            None => self.element_key(map),
         };
         let (value, second) = self.merge(map, key, agg, span)?;
         match agg {
@@ -146,7 +146,7 @@ impl Lower<'_, '_> {
     ) -> Lowered<Place> {
         let key = match key {
             Some(key) => self.key(map, key)?,
-            None => self.zero_key(),
+            None => self.element_key(map),
         };
         let (first, second) = self.merge(map, key, agg, span)?;
         let place = Place::slot(self.slot_for(&Type::Agg(agg)));

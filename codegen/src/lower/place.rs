@@ -181,8 +181,8 @@ impl Lower<'_, '_> {
                 Base::Ptr(self.f.b.alu(Alu::Add, addr, bytes))
             }
             Base::Bytes(text) => {
-                let id = self.shared.add_map(crate::layout::data_map(padded_text(&text)));
-                let addr = self.map_value(id, 0);
+                let (id, at) = self.shared.data(&padded_text(&text));
+                let addr = self.map_value(id, at);
                 Base::Ptr(self.f.b.alu(Alu::Add, addr, bytes))
             }
         };
@@ -205,8 +205,8 @@ impl Lower<'_, '_> {
             Base::Ptr(ptr) => *ptr,
             Base::Remote(addr, _) => *addr,
             Base::Bytes(text) => {
-                let id = self.shared.add_map(crate::layout::data_map(padded_text(text)));
-                self.map_value(id, 0)
+                let (id, at) = self.shared.data(&padded_text(text));
+                self.map_value(id, at)
             }
         };
         self.f.b.offset(base, place.offset)

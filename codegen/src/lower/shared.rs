@@ -2,10 +2,10 @@
 
 use super::{Unit, Units};
 use crate::kernel::Kernel;
-use crate::layout;
-use crate::object::{Counter, Fault, MapDef, ObjMapId, Record};
+use crate::layout::{self, MapHome};
+use crate::object::{Counter, Fault, MapDef, MapRole, ObjMapId, Record};
 use rbtrace_lang::Span;
-use rbtrace_lang::hir::{self, MapId};
+use rbtrace_lang::hir::{self, EmitKind, MapId};
 use rbtrace_lang::types::{StackMode, StackType};
 use std::rc::Rc;
 
@@ -17,10 +17,12 @@ pub(super) struct Shared<'p> {
     pub(super) program: &'p hir::Program,
     pub(super) kernel: &'p dyn Kernel,
     maps: Vec<MapDef>,
+    homes: Vec<MapHome>,
     events: Option<ObjMapId>,
     zeros: Option<(ObjMapId, u32)>,
+    data: Option<(ObjMapId, Vec<u8>)>,
     stacks: Vec<(StackType, bool, ObjMapId)>,
-    slots: Vec<(MapId, ObjMapId)>,
+    slots: Option<ObjMapId>,
     records: Vec<Record>,
     counters: Vec<Counter>,
 }
@@ -28,22 +30,22 @@ pub(super) struct Shared<'p> {
 impl<'p> Shared<'p> {
     pub(super) fn new(program: &'p hir::Program, kernel: &'p dyn Kernel) -> Self {
         let mut maps = vec![layout::control_map(0)];
-        for (n, map) in program.maps.iter().enumerate() {
-            maps.push(layout::script_map(MapId(n as u32), map));
-        }
-        let mut slots = vec![];
-        for map in super::slots::maps(program) {
-            if let Some(def) = super::slots::definition(map, kernel) {
-                slots.push((map, ObjMapId(maps.len() as u32)));
-                maps.push(def);
-            }
-        }
+        let grows = super::collect::grows(program);
+        let (defs, homes) = layout::script_maps(&program.maps, &grows, ObjMapId(CONTROL.0 + 1));
+        maps.extend(defs);
+        let slots = super::slots::definition(super::slots::maps(program, &grows), kernel);
+        let slots = slots.map(|def| {
+            maps.push(def);
+            ObjMapId(maps.len() as u32 - 1)
+        });
         Shared {
             program,
             kernel,
             maps,
+            homes,
             events: None,
             zeros: None,
+            data: None,
             stacks: vec![],
             slots,
             records: vec![],
@@ -53,12 +55,19 @@ impl<'p> Shared<'p> {
 
     /// The kernel object of a script's map.
     pub(super) fn map_id(&self, map: MapId) -> ObjMapId {
-        ObjMapId(CONTROL.0 + 1 + map.0)
+        self.home(map).object
     }
 
-    /// The slots in front of a script's map, where it has some.
-    pub(super) fn slots(&self, map: MapId) -> Option<ObjMapId> {
-        self.slots.iter().find(|(m, _)| *m == map).map(|(_, slots)| *slots)
+    /// Where a script's map lies.
+    pub(super) fn home(&self, map: MapId) -> MapHome {
+        self.homes[map.0 as usize]
+    }
+
+    /// The slots in front of a script's map, where it has some: the kernel object, and its number there.
+    pub(super) fn slots(&self, map: MapId) -> Option<(ObjMapId, u32)> {
+        let id = self.slots?;
+        let MapRole::Slots(maps) = &self.def(id).role else { return None };
+        maps.iter().position(|m| *m == map).map(|n| (id, n as u32))
     }
 
     /// The definition of a map.
@@ -94,10 +103,30 @@ impl<'p> Shared<'p> {
         id
     }
 
-    /// A map of constant data.
-    pub(super) fn add_map(&mut self, def: MapDef) -> ObjMapId {
+    /// Constant bytes that programs read, aligned to 8: the map that they lie in, and where.
+    pub(super) fn data(&mut self, bytes: &[u8]) -> (ObjMapId, u32) {
+        let mut data = self.data.take();
+        let (id, all) = data.get_or_insert_with(|| (self.add_map(layout::data_map(Rc::from([]))), vec![]));
+        let at = all.len();
+        all.extend_from_slice(bytes);
+        all.resize(all.len().next_multiple_of(8), 0);
+        let id = *id;
+        self.data = data;
+        (id, at as u32)
+    }
+
+    fn add_map(&mut self, def: MapDef) -> ObjMapId {
         self.maps.push(def);
         ObjMapId(self.maps.len() as u32 - 1)
+    }
+
+    /// The kind of record that prints a map and was made for a place within `span`.
+    pub(super) fn print_of(&self, map: MapId, span: Span) -> Option<u32> {
+        let prints = |r: &Record| {
+            let same = matches!(r.kind, EmitKind::PrintMap { map: m, .. } if m == map);
+            same && r.span.file == span.file && span.start <= r.span.start && r.span.end <= span.end
+        };
+        self.records.iter().rposition(prints).map(|n| n as u32)
     }
 
     /// A kind of record; equal ones share a number.
@@ -128,6 +157,9 @@ impl<'p> Shared<'p> {
     /// Closes the lists.
     pub(super) fn finish(mut self, units: Vec<Unit>) -> Units {
         self.maps[CONTROL.0 as usize] = layout::control_map(self.counters.len());
+        if let Some((id, data)) = self.data {
+            self.maps[id.0 as usize] = layout::data_map(data.into());
+        }
         if let Some((id, size)) = self.zeros {
             self.maps[id.0 as usize] = layout::data_map(vec![0; size as usize].into());
         }

@@ -20,9 +20,7 @@ use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, Op, Space, Ty, Value, Width};
 use crate::kernel::{Feature, Kernel};
 use crate::object::{Fault, MapDef, MapKind, MapRole, ObjMapId, Slots};
-use rbtrace_lang::hir::{
-    Attach, EmitKind, Expr, ExprKind, Map, MapId, Place as HirPlace, Probe, Program, StmtKind,
-};
+use rbtrace_lang::hir::{Attach, Expr, ExprKind, Map, MapId, Probe, Program, StmtKind};
 use rbtrace_lang::types::{AddrSpace, Agg, Type};
 
 /// Maps that were made smaller than the default hold so many keys and not more.
@@ -36,8 +34,9 @@ const SPREAD: i64 = 0x9e37_79b1_u32 as i32 as i64;
 const SECOND: i64 = 31;
 
 /// The script's maps that have slots, as far as the kernel is able (`Feature::Atomics`).
-pub fn maps(program: &Program) -> Vec<MapId> {
-    let mut fits: Vec<bool> = program.maps.iter().map(has_form).collect();
+pub(super) fn maps(program: &Program, grows: &[bool]) -> Vec<MapId> {
+    let mut fits: Vec<bool> =
+        program.maps.iter().zip(grows).map(|(m, grows)| *grows && has_form(m)).collect();
     if !fits.contains(&true) {
         return vec![];
     }
@@ -45,9 +44,6 @@ pub fn maps(program: &Program) -> Vec<MapId> {
     for probe in &program.probes {
         let often = is_frequent(probe);
         visit::walk_probe(probe, &mut |node| {
-            if let Some(map) = looked_into(node) {
-                fits[map.0 as usize] = false;
-            }
             if let Node::Stmt(StmtKind::Aggregate { map, key, .. }) = node {
                 frequent[map.0 as usize] |= often;
                 fits[map.0 as usize] &= !key.as_ref().is_some_and(has_address);
@@ -102,45 +98,23 @@ fn is_frequent(probe: &Probe) -> bool {
     })
 }
 
-/// The map of which a program does more than count in it.
-fn looked_into(node: Node) -> Option<MapId> {
-    match node {
-        Node::Stmt(StmtKind::AssignMap { map, .. } | StmtKind::ForMap { map, .. })
-        | Node::Place(HirPlace::Map { map, .. }) => Some(*map),
-        Node::Stmt(StmtKind::Emit(emit)) => entry_of(&emit.kind),
-        Node::Expr(e) => match &e.kind {
-            ExprKind::MapGet { map, .. } | ExprKind::HasKey { map, .. } | ExprKind::Delete { map, .. } => {
-                Some(*map)
-            }
-            ExprKind::MapLen(map) => Some(*map),
-            ExprKind::Emit(emit) => entry_of(&emit.kind),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn entry_of(kind: &EmitKind) -> Option<MapId> {
-    if let EmitKind::PrintEntry(map) = kind { Some(*map) } else { None }
-}
-
-/// The map of the slots, where this kernel can have them: element 0 holds those of all CPUs.
-pub(super) fn definition(map: MapId, kernel: &dyn Kernel) -> Option<MapDef> {
+/// The map of the slots, where this kernel can have them: element 0 holds those of all maps and CPUs.
+pub(super) fn definition(maps: Vec<MapId>, kernel: &dyn Kernel) -> Option<MapDef> {
     let cpus = kernel.ncpus().next_power_of_two();
-    (cpus <= MOST_CPUS && kernel.has(Feature::Atomics)).then(|| MapDef {
+    (!maps.is_empty() && cpus <= MOST_CPUS && kernel.has(Feature::Atomics)).then(|| MapDef {
         name: "slots".into(),
         kind: MapKind::Array,
         key_size: 4,
-        value_size: cpus * Slots::CPU_SIZE,
+        value_size: maps.len() as u32 * cpus * Slots::CPU_SIZE,
         max_entries: 1,
         flags: helpers::F_MMAPABLE,
-        role: MapRole::Slots(map),
+        role: MapRole::Slots(maps),
     })
 }
 
 impl Lower<'_, '_> {
     /// Counts one for a key in memory: in its slot, or in the hash where that is another key's.
-    pub(super) fn count_in_slot(&mut self, map: MapId, slots: ObjMapId, key: Value) -> Lowered<()> {
+    pub(super) fn count_in_slot(&mut self, map: MapId, slots: (ObjMapId, u32), key: Value) -> Lowered<()> {
         let words = self.key_words(map, key);
         let index = self.slot_offset(&words, self.script_def(map).key_size);
         let slot = self.slot_of_cpu(slots, index);
@@ -216,9 +190,9 @@ impl Lower<'_, '_> {
         self.imm(Alu::And, shifted, i64::from(Slots::CPU_SIZE - Slots::SIZE))
     }
 
-    fn slot_of_cpu(&mut self, slots: ObjMapId, index: Value) -> Value {
-        let cpus = self.shared.def(slots).value_size / Slots::CPU_SIZE;
-        let base = self.map_value(slots, 0);
+    fn slot_of_cpu(&mut self, (slots, map): (ObjMapId, u32), index: Value) -> Value {
+        let cpus = self.kernel().ncpus().next_power_of_two();
+        let base = self.map_value(slots, map * cpus * Slots::CPU_SIZE);
         if cpus == 1 {
             return self.f.b.alu(Alu::Add, base, index);
         }

@@ -6,7 +6,7 @@ use super::memory::{Fill, Place};
 use super::visit;
 use crate::ir::{Ty, Value, Width};
 use crate::object::{Control, ProgramType};
-use rbtrace_lang::hir::{Expr, LocalId, Stmt, StmtKind};
+use rbtrace_lang::hir::{EmitKind, Expr, ExprKind, LocalId, Stmt, StmtKind};
 
 impl Lower<'_, '_> {
     /// The program: the predicate, then the body.
@@ -54,6 +54,7 @@ impl Lower<'_, '_> {
                 break;
             }
             let outer = self.f.b.set_span(stmt.span);
+            self.after = self.printed_before(stmt, &stmts[..n]);
             match &stmt.kind {
                 StmtKind::Declare(local) => self.declare(*local, &stmts[n + 1..])?,
                 kind => self.stmt(kind, stmt)?,
@@ -61,6 +62,14 @@ impl Lower<'_, '_> {
             self.f.b.set_span(outer);
         }
         Ok(())
+    }
+
+    /// Where a statement empties a map that one before it prints: the kind of that one's record.
+    fn printed_before(&self, stmt: &Stmt, before: &[Stmt]) -> Option<u32> {
+        let (EmitKind::Clear(map) | EmitKind::Zero(map)) = emitted(stmt)? else { return None };
+        let prints = |s: &&Stmt| matches!(emitted(s), Some(EmitKind::PrintMap { map: m, .. }) if m == map);
+        let print = before.iter().rev().find(prints)?;
+        self.shared.print_of(*map, print.span)
     }
 
     fn stmt(&mut self, kind: &StmtKind, stmt: &Stmt) -> Lowered<()> {
@@ -178,5 +187,14 @@ impl Lower<'_, '_> {
         let zero = self.f.b.iconst(0);
         self.leave(zero);
         Ok(())
+    }
+}
+
+/// What a statement sends, if that is all it does.
+fn emitted(stmt: &Stmt) -> Option<&EmitKind> {
+    match &stmt.kind {
+        StmtKind::Emit(emit) => Some(&emit.kind),
+        StmtKind::Expr(Expr { kind: ExprKind::Emit(emit), .. }) => Some(&emit.kind),
+        _ => None,
     }
 }

@@ -305,7 +305,7 @@ impl<'p> Lower<'_, 'p> {
         let count = self.f.b.iconst(i64::from(count));
         self.f.b.branch(Cond::ULt, nr, count, inside, no);
         self.f.b.start(inside);
-        let base = self.map_value(table, 0);
+        let base = self.map_value(table.0, table.1);
         let bytes = self.scale(nr, 4);
         let at = self.f.b.alu(Alu::Add, base, bytes);
         let entry = self.f.b.load(Width::B4, false, at, 0);
@@ -315,14 +315,14 @@ impl<'p> Lower<'_, 'p> {
     }
 
     /// A table from the number of a call to the number of its attach point plus 1.
-    fn call_table(&mut self, calls: &[(u32, &'p AttachPoint)]) -> (ObjMapId, u32) {
+    fn call_table(&mut self, calls: &[(u32, &'p AttachPoint)]) -> ((ObjMapId, u32), u32) {
         let count = calls.iter().map(|(nr, _)| nr + 1).max().unwrap_or(0);
         let mut table = vec![0u32; count as usize];
         for (nr, point) in calls {
             table[*nr as usize] = point.id.0 + 1;
         }
         let bytes: Vec<u8> = table.iter().flat_map(|n| n.to_le_bytes()).collect();
-        (self.shared.add_map(layout::data_map(bytes.into())), count)
+        (self.shared.data(&bytes), count)
     }
 
     /// Calls every body that is for this call.

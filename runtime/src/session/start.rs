@@ -6,7 +6,7 @@ use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
 use crate::attach::Multi;
 use crate::events::Printer;
 use crate::load::{self, Loader, Maps};
-use crate::maps::Table;
+use crate::maps::{Storage, Table};
 use crate::print::{Env, Format, Output};
 use crate::slots::Slots;
 use crate::symbols::{self, Symbolizer};
@@ -16,11 +16,14 @@ use crate::sys::ring::Ring;
 use crate::sys::{self, process, time};
 use crate::system::possible_cpus;
 use rbtrace_codegen::kernel::Kernel;
-use rbtrace_codegen::object::{Control, MapRole, Object};
-use rbtrace_lang::hir::{Attach, Program};
+use rbtrace_codegen::layout;
+use rbtrace_codegen::object::{Control, MapDef, MapForm, MapKind, MapRole, Object};
+use rbtrace_lang::hir::{Attach, MapId, Program};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 impl<'a> Session<'a> {
     /// Forks the child, creates the maps, loads the programs. Nothing runs yet.
@@ -172,25 +175,48 @@ fn tables(
     cpus: u32,
 ) -> Result<Vec<Option<Table>>, RunError> {
     let mut tables: Vec<Option<Table>> = (0..program.maps.len()).map(|_| None).collect();
+    let mut slots = slots(object, maps)?;
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
-        let MapRole::Script(id, form) = def.role else { continue };
-        let map = program.map(id);
-        tables[id.0 as usize] = Some(Table {
-            fd: fd.clone(),
-            def: def.clone(),
-            form,
-            name: map.name.clone(),
-            key: map.key.clone(),
-            value: map.value.clone(),
-            cpus,
-            slots: None,
-        });
-    }
-    for (def, fd) in object.maps.iter().zip(&maps.fds) {
-        let MapRole::Slots(id) = def.role else { continue };
-        let Some(table) = &mut tables[id.0 as usize] else { continue };
-        let slots = Slots::new(fd.as_fd(), def.value_size, table.def.key_size);
-        table.slots = Some(slots.map_err(|e| system_error("Failed to map a map's slots", &e))?);
+        let MapRole::Script(members) = &def.role else { continue };
+        let words = if def.kind == MapKind::Array { Some(map_words(def, fd)?) } else { None };
+        for member in members {
+            let map = program.map(member.id);
+            let storage = match (member.form, &words) {
+                (MapForm::Hash, _) => {
+                    Storage::Hash { fd: fd.clone(), def: def.clone(), cpus, slots: slots.remove(&member.id) }
+                }
+                (MapForm::Element(element), _) => {
+                    Storage::Element { fd: fd.clone(), size: def.value_size, cpus, element }
+                }
+                (MapForm::Bytes(at), Some(words)) => {
+                    let len = layout::set_word(&map.value) + 8;
+                    Storage::Bytes { words: words.clone(), at, len }
+                }
+                (MapForm::Bytes(_), None) => continue,
+            };
+            let (name, key, value) = (map.name.clone(), map.key.clone(), map.value.clone());
+            tables[member.id.0 as usize] = Some(Table::new(storage, name, key, value, member.grows));
+        }
     }
     Ok(tables)
+}
+
+fn map_words(def: &MapDef, fd: &OwnedFd) -> Result<Rc<Words>, RunError> {
+    let words = Words::new(fd.as_fd(), def.value_size.div_ceil(8));
+    Ok(Rc::new(words.map_err(|e| system_error("Failed to map a map's memory", &e))?))
+}
+
+/// What is counted in front of the script's maps.
+fn slots(object: &Object, maps: &Maps) -> Result<HashMap<MapId, Slots>, RunError> {
+    let mut found = HashMap::new();
+    for (def, fd) in object.maps.iter().zip(&maps.fds) {
+        let MapRole::Slots(members) = &def.role else { continue };
+        let (words, bytes) = (map_words(def, fd)?, def.value_size / members.len().max(1) as u32);
+        for (n, id) in members.iter().enumerate() {
+            let keyed = object.maps.iter().find(|m| matches!(&m.role, MapRole::Script(s) if s[0].id == *id));
+            let key_size = keyed.map_or(0, |m| m.key_size);
+            found.insert(*id, Slots::new(words.clone(), n as u32, bytes, key_size));
+        }
+    }
+    Ok(found)
 }

@@ -4,7 +4,7 @@ use super::*;
 use expect_test::expect;
 use rbtrace_codegen::object::{
     Counter, Fault, MapDef, MapForm, MapKind, MapRole, ObjMapId, Program, ProgramType, Record, RecordField,
-    Reloc, RelocTarget,
+    Reloc, RelocTarget, ScriptMap,
 };
 use rbtrace_lang::Source;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
@@ -110,12 +110,19 @@ fn object(programs: Vec<Program>) -> Object {
         maps: vec![
             map("events", MapKind::RingBuf, 0, 0, MapRole::Events),
             map("control", MapKind::Array, 80, 0x400, MapRole::Control),
-            map("x", MapKind::Array, 16, 0, MapRole::Script(MapId(0), MapForm::Single)),
+            map(
+                "x",
+                MapKind::Array,
+                16,
+                0x400,
+                MapRole::Script(vec![ScriptMap { id: MapId(0), form: MapForm::Bytes(0), grows: false }]),
+            ),
         ],
         records: vec![Record {
             kind: EmitKind::Printf(Rc::new(pieces)),
             fields: vec![RecordField { offset: 8, ty: I64 }],
             size: 16,
+            after: None,
             span: Span::new(0, 5),
         }],
         counters: vec![Counter { what: Fault::EventLost, span: Span::new(0, 5) }],

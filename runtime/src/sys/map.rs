@@ -27,6 +27,21 @@ pub fn delete(map: BorrowedFd, key: &[u8]) -> io::Result<bool> {
     found(status(unsafe { lb::bpf_map_delete_elem(map.as_raw_fd(), key.as_ptr().cast()) }))
 }
 
+/// Removes an element and reads what it was; `false` where there was none.
+pub fn take(map: BorrowedFd, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    // SAFETY: as for `lookup`.
+    let ret = unsafe {
+        lb::bpf_map_lookup_and_delete_elem(map.as_raw_fd(), key.as_ptr().cast(), value.as_mut_ptr().cast())
+    };
+    match found(status(ret)) {
+        // `ENOTSUPP` (include/linux/errno.h): hashes learnt it in 5.14.
+        Err(e) if matches!(e.raw_os_error(), Some(524 | libc::EOPNOTSUPP | libc::EINVAL)) => {
+            Ok(lookup(map, key, value)? && delete(map, key)?)
+        }
+        taken => taken,
+    }
+}
+
 /// The key after `key` (the first for `None`) into `next`; `false` at the end.
 pub fn next_key(map: BorrowedFd, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
     let key = key.map_or(ptr::null(), <[u8]>::as_ptr);
