@@ -78,6 +78,10 @@ pub(crate) struct Args {
     pub(crate) stages: Vec<Stage>,
     /// `--btf FILE`
     pub(crate) btf: Option<PathBuf>,
+    /// `-I DIR`
+    pub(crate) include_dirs: Vec<PathBuf>,
+    /// `--include FILE`
+    pub(crate) includes: Vec<String>,
 }
 
 fn flag(name: &'static str, short: Option<char>) -> Arg {
@@ -166,6 +170,8 @@ impl Args {
             buffering: last(&matches, "buffer").map_or(Ok(Buffering::Line), |b| buffering(&b))?,
             stages: all(&matches, "debug").iter().map(|d| stages(d)).collect::<Result<Vec<_>, _>>()?.concat(),
             btf: last(&matches, "btf").map(PathBuf::from),
+            include_dirs: all(&matches, "include-dir").into_iter().map(PathBuf::from).collect(),
+            includes: all(&matches, "include"),
         };
         args.consistent()
     }

@@ -65,8 +65,8 @@ OPTIONS:
     --unsafe          allow what changes the system (system(), signal(), override())
     --dry-run         compile, load and attach, then leave
     --btf FILE        with check: the types of another kernel
-    -I DIR, --include FILE
-                      accepted; types and constants come from BTF and tables, not from headers
+    -I DIR            look for headers there too: #include \"FILE\", #include <FILE>
+    --include FILE    include this header before all else
     -d STAGE          show a stage: ast, hir, ir, bpf, all
     --info            what the kernel can do
     -h, --help        this text

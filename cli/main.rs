@@ -5,6 +5,7 @@
 
 mod args;
 mod explain;
+mod headers;
 mod help;
 mod host;
 mod program;

@@ -1,6 +1,7 @@
 //! What to compile, and with which options.
 
 use crate::args::{self, Args, Source};
+use crate::headers::Folders;
 use crate::scripts;
 use anyhow::Context;
 use rbtrace_codegen::driver::{self, Compilation};
@@ -12,6 +13,7 @@ use rbtrace_runtime::terminal::message as complain;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 /// A script that was read.
 #[derive(Debug)]
@@ -108,6 +110,8 @@ pub(crate) fn options(args: &Args, script: &Text) -> Options {
         has_child: args.command.is_some(),
         env_config: env_config(),
         warn_reads: args.warn_reads,
+        headers: Some(Rc::new(Folders { named: args.include_dirs.clone() })),
+        includes: args.includes.clone(),
         keep_going: false,
     }
 }

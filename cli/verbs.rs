@@ -22,7 +22,7 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
 pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
     let script = program::read(source)?;
     let (system, options) = (LiveSystem::new(), program::options(args, &script));
-    let mut read = rbtrace_lang::read(script.source);
+    let mut read = rbtrace_lang::read(script.source, &options);
     if read.failed() {
         program::show(args, &read);
         return Ok(1);

@@ -3,13 +3,13 @@
 use crate::ast::{Macro, Script};
 use crate::diag::has_errors;
 use crate::hir::Program;
-use crate::{Diagnostic, Options, Source, System, check, expand, parse};
+use crate::{Diagnostic, Options, Source, System, check, expand, parse, parse_with_headers};
 use rbtrace_stdlib::LIBRARY;
 
 /// What became of a script's text.
 #[derive(Debug)]
 pub struct Typed {
-    /// The texts that places point into: the script, then the library.
+    /// The texts that places point into: the script, the library, then headers.
     pub sources: Vec<Source>,
     /// The syntax tree with its macros expanded, as far as the text could be read.
     pub script: Script,
@@ -28,10 +28,10 @@ impl Typed {
 }
 
 /// Parses a script and expands its macros; the program stays `None`.
-pub fn read(script: Source) -> Typed {
+pub fn read(script: Source, options: &Options) -> Typed {
     let mut sources = vec![script];
     let library = library(&mut sources);
-    let (script, mut diagnostics) = parse(&sources[0], 0);
+    let (script, mut diagnostics) = parse_with_headers(&mut sources, options);
     let (script, more) = expand(script, &library);
     // In a text that could not be read whole, what expanding finds would mostly be echoes.
     if !has_errors(&diagnostics) {
@@ -42,7 +42,7 @@ pub fn read(script: Source) -> Typed {
 
 /// Parses, expands and types a script.
 pub fn compile(script: Source, options: &Options, system: &dyn System) -> Typed {
-    let mut typed = read(script);
+    let mut typed = read(script, options);
     let broken = typed.failed();
     if broken && !options.keep_going {
         return typed;

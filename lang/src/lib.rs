@@ -13,6 +13,7 @@ pub mod diag;
 pub mod expand;
 pub mod fixture;
 pub mod format;
+pub mod headers;
 pub mod hir;
 mod hir_dump;
 pub mod parse;
@@ -24,9 +25,11 @@ pub use check::check;
 pub use compile::{Typed, compile, read};
 pub use diag::{Diagnostic, Severity};
 pub use expand::expand;
-pub use parse::parse;
+pub use parse::{parse, parse_with_headers};
 pub use span::{Source, Span};
 pub use system::System;
+
+use std::rc::Rc;
 
 /// What the command line says of how to compile.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +47,10 @@ pub struct Options {
     /// Defaults and overrides of the config variables, in the order they apply: `(name, value)`.
     /// Those from the environment win over the script's own `config` block.
     pub env_config: Vec<(String, String)>,
+    /// Where headers of one's own come from; `None`: there are none.
+    pub headers: Option<Rc<dyn headers::Headers>>,
+    /// Headers that the command line includes before all else.
+    pub includes: Vec<String>,
     /// Types what is left of a text that could not be read whole: for completion.
     pub keep_going: bool,
     /// `-k`: report failed reads with their place as they happen, not only their number at the end.

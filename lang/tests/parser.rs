@@ -610,7 +610,7 @@ fn preprocessor() {
          #include <linux/never.h>\n\
          struct never { \" };\n\
          #else\n\
-         #include \"net/always.h\"\n\
+         #include \"net/sock.h\"\n\
          #endif\n\
          #define ONE 1 // first\n\
          #define LONG (ONE + \\\n   2UL)\n\
@@ -628,17 +628,20 @@ fn preprocessor() {
          #endif\n\
          };",
         &expect![[r#"
-            include net/always.h
+            include net/sock.h
             define ONE 1
               int:1
             define LONG (ONE +      2UL)
               +
                 ONE
                 int:2
-            define CALL (x) x
+            define CALL x
             define INNER 
             struct s
               one: int
+            macro CALL(x)
+              value
+                x
         "#]],
     );
 }

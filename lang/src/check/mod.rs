@@ -29,7 +29,7 @@ mod probes;
 mod scope;
 mod shape;
 mod stmt;
-mod suggest;
+pub(crate) mod suggest;
 mod typename;
 mod uses;
 

@@ -4,9 +4,10 @@
 //! true. An item is what stands between two others at the top: a probe with its block, a macro, a C
 //! declaration. The grammar then sees one item at a time, and an error in one hides no other.
 
+use super::include::Included;
 use super::preprocess::Preprocessor;
 use super::scan::{Extent, Scan};
-use crate::Diagnostic;
+use crate::{Diagnostic, Source};
 
 /// Deepest nest of brackets that is parsed. Deeper ones would exhaust a thread's stack.
 pub(super) const MAX_NESTING: usize = 128;
@@ -28,6 +29,8 @@ pub(super) enum ItemKind {
     Function,
     /// Attach points and a block.
     Probe,
+    /// In a header: a function or a variable.
+    Other,
 }
 
 /// One item's place.
@@ -41,33 +44,34 @@ pub(super) struct Item {
     pub(super) end: usize,
 }
 
-/// The text in items.
-pub(super) struct Layout {
+/// A source in items.
+pub(super) struct Part {
+    /// The source's number.
+    pub(super) file: u16,
     /// The source without comments.
     pub(super) text: String,
     /// Its items in order.
     pub(super) items: Vec<Item>,
+}
+
+/// The text in items.
+pub(super) struct Layout {
+    /// The source, behind the headers that it includes.
+    pub(super) parts: Vec<Part>,
     /// `#define` and `#include` lines.
     pub(super) directives: Preprocessor,
+    /// The headers that were read.
+    pub(super) headers: Included,
     /// Errors.
     pub(super) diags: Vec<Diagnostic>,
 }
 
-/// Splits a source.
-pub(super) fn split(source: &str, file: u16) -> Layout {
-    let mut scan = Scan {
-        src: source.as_bytes(),
-        clean: source.as_bytes().to_vec(),
-        pos: 0,
-        file,
-        directives: Preprocessor::default(),
-        diags: vec![],
-        item_errors: 0,
-    };
+/// Splits a source and the headers that it includes.
+pub(super) fn split(source: &Source, file: u16, headers: Included) -> Layout {
+    let mut scan = Scan::new(source, file, headers);
+    scan.command_line();
     let items = scan.items();
-    // Only whole characters are blanked, so the copy stays UTF-8.
-    let text = String::from_utf8(scan.clean).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into());
-    Layout { text, items, directives: scan.directives, diags: scan.diags }
+    scan.finish(items)
 }
 
 /// Whether a text outside of any item nests no deeper than what is parsed.
@@ -87,7 +91,16 @@ pub(super) fn is_shallow(text: &str) -> bool {
 }
 
 impl Scan<'_> {
-    fn items(&mut self) -> Vec<Item> {
+    /// Hands out what was found.
+    pub(super) fn finish(mut self, items: Vec<Item>) -> Layout {
+        // Only whole characters are blanked, so the copy stays UTF-8.
+        let text =
+            String::from_utf8(self.clean).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into());
+        self.parts.push(Part { file: self.file, text, items });
+        Layout { parts: self.parts, directives: self.directives, headers: self.headers, diags: self.diags }
+    }
+
+    pub(super) fn items(&mut self) -> Vec<Item> {
         if self.src.starts_with(b"#!") {
             self.blank_line();
         }
@@ -127,6 +140,7 @@ impl Scan<'_> {
             ItemKind::C => "C declarations stand",
             ItemKind::Config => "the config block stands",
             ItemKind::Import => "imports stand",
+            ItemKind::Other => return,
             _ => {
                 *main_part = true;
                 return;
@@ -138,6 +152,11 @@ impl Scan<'_> {
     }
 
     fn kind(&self) -> ItemKind {
+        let kind = self.kind_by_word();
+        if self.headers.is_header() { self.kind_in_header(kind) } else { kind }
+    }
+
+    fn kind_by_word(&self) -> ItemKind {
         let end = self.word_end(self.pos);
         match &self.src[self.pos..end] {
             b"struct" | b"union" | b"enum" | b"typedef" if self.looks_like_c(end) => ItemKind::C,
@@ -160,7 +179,7 @@ impl Scan<'_> {
         match kind {
             ItemKind::Probe => self.probe(),
             ItemKind::Import | ItemKind::Map => self.line_item(),
-            ItemKind::C => self.c_item(),
+            ItemKind::C | ItemKind::Other => self.c_item(),
             ItemKind::Config | ItemKind::Macro | ItemKind::Function => {
                 self.up_to_block()?;
                 if self.src.get(self.pos) == Some(&b'{') {

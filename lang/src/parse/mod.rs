@@ -8,6 +8,7 @@ mod declare;
 mod dump;
 mod error;
 mod expr;
+mod include;
 mod layout;
 mod literal;
 mod preprocess;
@@ -17,9 +18,10 @@ mod stmt;
 mod tests;
 mod types;
 
-use crate::ast::{AttachSpec, ExprKind};
+use crate::ast::{AttachSpec, Block, ExprKind};
 use crate::ast::{CDef, CDefKind, ConfigEntry, Expr, Macro, MacroParam, MapDecl, Name, Probe, Script};
-use crate::{Diagnostic, Source, Span};
+use crate::{Diagnostic, Options, Source, Span};
+use include::Included;
 use layout::{Item, ItemKind};
 pub(crate) use literal::number;
 use pest::Parser as _;
@@ -46,23 +48,39 @@ const MAX_DEPTH: usize = 500;
 
 /// Parses a source; `file` is the number that its spans carry.
 ///
-/// The script holds all items that could be parsed; it is whole when no diagnostic is an error.
+/// The script holds all items that could be parsed; it is whole when no diagnostic is an error. Of the headers
+/// that it includes none is read.
 pub fn parse(source: &Source, file: u16) -> (Script, Vec<Diagnostic>) {
-    let layout = layout::split(&source.text, file);
+    let (script, diags, _) = parse_parts(source, file, Included::default());
+    (script, diags)
+}
+
+/// Parses the first of `sources` with the headers that it includes, which are appended to `sources`.
+pub fn parse_with_headers(sources: &mut Vec<Source>, options: &Options) -> (Script, Vec<Diagnostic>) {
+    let Some(source) = sources.first() else { return Default::default() };
+    let (script, diags, headers) = parse_parts(source, 0, Included::new(options, sources.len()));
+    sources.extend(headers.sources);
+    (script, diags)
+}
+
+fn parse_parts(source: &Source, file: u16, headers: Included) -> (Script, Vec<Diagnostic>, Included) {
+    let layout = layout::split(source, file, headers);
     let mut script = Script::default();
     let mut diags = layout.diags;
     for directive in &layout.directives.found {
-        script.c_defs.push(definition(directive, file, &mut diags));
+        directive_item(directive, &mut script, &mut diags);
     }
-    for item in &layout.items {
-        let text = &layout.text[item.start..item.end];
-        let mut builder = Builder::new(file, item.start);
-        builder.item(*item, text, &mut script);
-        diags.append(&mut builder.diags);
+    for part in &layout.parts {
+        for item in &part.items {
+            let text = &part.text[item.start..item.end];
+            let mut builder = Builder::new(part.file, item.start);
+            builder.item(*item, text, &mut script);
+            diags.append(&mut builder.diags);
+        }
     }
-    script.c_defs.sort_by_key(|d| d.span.start);
-    diags.sort_by_key(|d| d.span.map(|s| s.start));
-    (script, diags)
+    script.c_defs.sort_by_cached_key(|d| layout.headers.order(d.span));
+    diags.sort_by_cached_key(|d| d.span.map(|s| layout.headers.order(s)));
+    (script, diags, layout.headers)
 }
 
 fn limit_steps() {
@@ -71,19 +89,51 @@ fn limit_steps() {
 }
 
 /// A preprocessor line as a declaration.
-fn definition(directive: &Directive, file: u16, diags: &mut Vec<Diagnostic>) -> CDef {
-    match directive {
-        Directive::Include(path, span) => {
-            CDef { kind: CDefKind::Include { path: path.as_str().into() }, span: *span }
-        }
+fn directive_item(directive: &Directive, script: &mut Script, diags: &mut Vec<Diagnostic>) {
+    let (kind, span) = match directive {
+        Directive::Include(path, span) => (CDefKind::Include { path: path.as_str().into() }, *span),
         Directive::Define(d, span) => {
             let name = Name { text: d.name.as_str().into(), span: d.name_span };
-            let mut builder = Builder { c_mode: true, ..Builder::new(file, d.body_span.start as usize) };
-            let value = if d.is_function { None } else { builder.value(&d.body) };
+            let place = d.body_span;
+            let mut builder = Builder { c_mode: true, ..Builder::new(place.file, place.start as usize) };
+            let mut value = match &d.params {
+                Some(params) => builder.value(&bare_params(&d.body, params)),
+                None => builder.value(&d.body),
+            };
+            if let Some(params) = &d.params {
+                script.macros.extend(value.take().and_then(|body| function_like(&name, params, body, *span)));
+            }
             diags.append(&mut builder.diags);
-            CDef { kind: CDefKind::Define { name, text: d.body.as_str().into(), value }, span: *span }
+            (CDefKind::Define { name, text: d.body.as_str().into(), value }, *span)
+        }
+    };
+    script.c_defs.push(CDef { kind, span });
+}
+
+/// The body of a function-like `#define` with `(x)` as ` x ` for each parameter: what stands for it is put in as
+/// a whole, and `(x) * 2` would otherwise read as a cast.
+fn bare_params(body: &str, params: &[Name]) -> String {
+    let mut bare = body.to_owned();
+    for param in params {
+        let quoted = format!("({})", param.text);
+        let calls = |at: usize| bare[..at].trim_end().ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let places: Vec<usize> =
+            bare.match_indices(&quoted).map(|(at, _)| at).filter(|at| !calls(*at)).collect();
+        for at in places {
+            bare.replace_range(at..at + quoted.len(), &format!(" {} ", param.text));
         }
     }
+    bare
+}
+
+/// `#define NAME(a, b) EXPRESSION` as a macro; `None` where its parameters hide a builtin.
+fn function_like(name: &Name, params: &[Name], body: Expr, span: Span) -> Option<Macro> {
+    if params.iter().any(|p| rbtrace_stdlib::builtin(&p.text).is_some()) {
+        return None;
+    }
+    let params = params.iter().cloned().map(MacroParam::Expr).collect();
+    let body = Block { stmts: vec![], span: body.span, value: Some(Box::new(body)) };
+    Some(Macro { name: name.clone(), params, body, span, from_stdlib: false })
 }
 
 /// Builds tree nodes of one item.
@@ -132,6 +182,7 @@ impl Builder {
             ItemKind::Map => Rule::map_item,
             ItemKind::Macro => Rule::macro_item,
             ItemKind::Probe => Rule::probe_item,
+            ItemKind::Other => return,
             ItemKind::Function => {
                 let span = self.place(0, 2);
                 self.diags.push(

@@ -1,6 +1,7 @@
 //! Preprocessor lines: conditions are decided here, `#define` and `#include` become declarations.
 
 use super::constant;
+use crate::ast::Name;
 use crate::{Diagnostic, Span};
 
 /// What a `#define` line says.
@@ -9,9 +10,9 @@ pub(super) struct Define {
     pub(super) name: String,
     /// Place of the name.
     pub(super) name_span: Span,
-    /// Whether parameters follow the name.
-    pub(super) is_function: bool,
-    /// The text after the name.
+    /// What stands in parentheses directly behind the name.
+    pub(super) params: Option<Vec<Name>>,
+    /// The text after that.
     pub(super) body: String,
     /// Place of that text.
     pub(super) body_span: Span,
@@ -26,7 +27,7 @@ pub(super) enum Directive {
 }
 
 /// One `#if` … `#endif`.
-struct Condition {
+pub(super) struct Condition {
     /// The branch that we are in is used.
     on: bool,
     /// A branch was used already.
@@ -41,6 +42,8 @@ struct Condition {
 #[derive(Default)]
 pub(super) struct Preprocessor {
     conditions: Vec<Condition>,
+    /// `#pragma once` was seen in this source.
+    once: bool,
     /// Declarations in order.
     pub(super) found: Vec<Directive>,
 }
@@ -55,100 +58,33 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// The names between two offsets, separated by commas.
+    fn names(&self, from: usize, to: usize) -> Vec<Name> {
+        let mut at = from;
+        let mut names = vec![];
+        for part in self.rest[from..to].split(',') {
+            let start = at + part.len() - part.trim_start().len();
+            let text = part.trim();
+            if !text.is_empty() {
+                names.push(Name { text: text.into(), span: self.part(start, start + text.len()) });
+            }
+            at += part.len() + 1;
+        }
+        names
+    }
+
     fn part(&self, from: usize, to: usize) -> Span {
         let base = self.span.start as usize + self.offset;
         Span { file: self.span.file, ..Span::new(base + from, base + to) }
     }
 }
 
-/// Folders of the kernel's `include/`, `include/uapi/` and `arch/x86/include/`, and of glibc's headers.
-const SYSTEM_FOLDERS: &[&str] = &[
-    "acpi",
-    "arpa",
-    "asm",
-    "asm-generic",
-    "bits",
-    "clocksource",
-    "crypto",
-    "drm",
-    "generated",
-    "keys",
-    "linux",
-    "math-emu",
-    "media",
-    "misc",
-    "mtd",
-    "net",
-    "netinet",
-    "netipx",
-    "netpacket",
-    "pcmcia",
-    "ras",
-    "rdma",
-    "scsi",
-    "soc",
-    "sound",
-    "sys",
-    "target",
-    "trace",
-    "uapi",
-    "vdso",
-    "video",
-    "xen",
-];
-
-/// Headers of POSIX and glibc outside any folder, without `.h`.
-const SYSTEM_HEADERS: &[&str] = &[
-    "assert",
-    "ctype",
-    "dirent",
-    "elf",
-    "endian",
-    "errno",
-    "fcntl",
-    "features",
-    "getopt",
-    "grp",
-    "ifaddrs",
-    "inttypes",
-    "limits",
-    "locale",
-    "math",
-    "mqueue",
-    "netdb",
-    "poll",
-    "pthread",
-    "pwd",
-    "sched",
-    "semaphore",
-    "signal",
-    "spawn",
-    "stdarg",
-    "stdbool",
-    "stddef",
-    "stdint",
-    "stdio",
-    "stdlib",
-    "string",
-    "strings",
-    "syscall",
-    "syslog",
-    "termios",
-    "time",
-    "ucontext",
-    "uchar",
-    "unistd",
-    "utime",
-    "wait",
-    "wchar",
-];
-
-/// Whether a header only tells what BTF and the library's table of constants tell too.
-fn is_system_header(path: &str) -> bool {
-    match path.split_once('/') {
-        Some((folder, _)) => SYSTEM_FOLDERS.contains(&folder),
-        None => path.strip_suffix(".h").is_some_and(|name| SYSTEM_HEADERS.contains(&name)),
-    }
+/// What an `#include` line names.
+pub(super) struct Wanted {
+    pub(super) path: String,
+    /// Between quotes.
+    pub(super) quoted: bool,
+    pub(super) span: Span,
 }
 
 impl Preprocessor {
@@ -157,8 +93,8 @@ impl Preprocessor {
         self.conditions.iter().all(|c| c.on)
     }
 
-    /// Takes one line, from its `#` on.
-    pub(super) fn line(&mut self, text: &str, span: Span, diags: &mut Vec<Diagnostic>) {
+    /// Takes one line, from its `#` on; gives the header that it includes.
+    pub(super) fn line(&mut self, text: &str, span: Span, diags: &mut Vec<Diagnostic>) -> Option<Wanted> {
         let text = without_comments(text);
         let name_start = 1 + text[1..].len() - text[1..].trim_start().len();
         let name_len = word_len(&text[name_start..]);
@@ -183,13 +119,27 @@ impl Preprocessor {
             _ if !active => {}
             "define" => self.define(&line, diags),
             "undef" => self.found.retain(|d| !matches!(d, Directive::Define(d, _) if d.name == line.rest)),
-            "include" => self.include(&line, diags),
+            "include" => return include(&line, diags),
             "error" => diags.push(Diagnostic::error(span, format!("#error {}", line.rest))),
             "warning" => diags.push(Diagnostic::warning(span, format!("#warning {}", line.rest))),
             // Advice to a C compiler has no meaning here.
+            "pragma" if line.rest == "once" => self.once = true,
             "pragma" => {}
             other => diags.push(Diagnostic::error(span, format!("syntax: unknown directive '#{other}'"))),
         }
+        None
+    }
+
+    /// Begins a header: it closes what it opens itself. Gives what the source around it has open.
+    pub(super) fn enter(&mut self) -> Vec<Condition> {
+        self.once = false;
+        std::mem::take(&mut self.conditions)
+    }
+
+    /// Goes on with the source around a header; true if the header is to be read once only.
+    pub(super) fn leave(&mut self, conditions: Vec<Condition>) -> bool {
+        self.conditions = conditions;
+        std::mem::take(&mut self.once)
     }
 
     /// Reports what was never closed.
@@ -244,39 +194,28 @@ impl Preprocessor {
             diags.push(Diagnostic::error(line.span, "syntax: expected a name after #define"));
             return;
         }
-        let after = &line.rest[len..];
-        let from = len + after.len() - after.trim_start().len();
+        let mut from = len;
+        let mut params = None;
+        if line.rest[len..].starts_with('(') {
+            let Some(close) = line.rest.find(')') else {
+                diags.push(Diagnostic::error(
+                    line.span,
+                    "syntax: expected ')' after the parameters of #define",
+                ));
+                return;
+            };
+            params = Some(line.names(len + 1, close));
+            from = close + 1;
+        }
+        from += line.rest[from..].len() - line.rest[from..].trim_start().len();
         let define = Define {
             name: line.rest[..len].into(),
             name_span: line.part(0, len),
-            is_function: after.starts_with('('),
+            params,
             body: line.rest[from..].into(),
             body_span: line.part(from, line.rest.len()),
         };
         self.found.push(Directive::Define(define, line.span));
-    }
-
-    fn include(&mut self, line: &Line, diags: &mut Vec<Diagnostic>) {
-        let rest = line.rest;
-        let inner = rest
-            .strip_prefix('<')
-            .and_then(|r| r.strip_suffix('>'))
-            .or_else(|| rest.strip_prefix('"').and_then(|r| r.strip_suffix('"')));
-        match inner {
-            Some(path) if is_system_header(path) => {
-                self.found.push(Directive::Include(path.into(), line.span));
-            }
-            Some(path) => {
-                let message = format!("cannot include '{path}': headers are not read");
-                let hint =
-                    "types of the kernel come from its BTF; declare others in the script: struct NAME { … }";
-                diags.push(Diagnostic::error(line.span, message).hint(hint));
-            }
-            None => {
-                diags
-                    .push(Diagnostic::error(line.span, "syntax: expected <FILE> or \"FILE\" after #include"));
-            }
-        }
     }
 
     fn evaluate(&self, line: &Line, diags: &mut Vec<Diagnostic>) -> bool {
@@ -321,6 +260,20 @@ impl Preprocessor {
         out.push_str(rest);
         out
     }
+}
+
+/// `<FILE>` or `"FILE"`.
+fn include(line: &Line, diags: &mut Vec<Diagnostic>) -> Option<Wanted> {
+    let between = |open, close| line.rest.strip_prefix(open)?.strip_suffix(close);
+    let (path, quoted) = match (between('<', '>'), between('"', '"')) {
+        (Some(path), _) => (path, false),
+        (None, Some(path)) => (path, true),
+        (None, None) => {
+            diags.push(Diagnostic::error(line.span, "syntax: expected <FILE> or \"FILE\" after #include"));
+            return None;
+        }
+    };
+    Some(Wanted { path: path.to_owned(), quoted, span: line.span })
 }
 
 fn word_len(text: &str) -> usize {

@@ -1,8 +1,9 @@
 //! Tokens as far as the layout needs them: strings, comments, preprocessor lines, brackets.
 
-use super::layout::MAX_NESTING;
+use super::include::Included;
+use super::layout::{MAX_NESTING, Part};
 use super::preprocess::Preprocessor;
-use crate::{Diagnostic, Span};
+use crate::{Diagnostic, Source, Span};
 
 /// A source being looked at, byte by byte.
 pub(super) struct Scan<'a> {
@@ -10,7 +11,12 @@ pub(super) struct Scan<'a> {
     pub(super) clean: Vec<u8>,
     pub(super) pos: usize,
     pub(super) file: u16,
+    /// The source's name, from which headers beside it are found.
+    pub(super) name: &'a str,
     pub(super) directives: Preprocessor,
+    /// The headers before this place, in items.
+    pub(super) parts: Vec<Part>,
+    pub(super) headers: Included,
     pub(super) diags: Vec<Diagnostic>,
     /// How many there were before the current item.
     pub(super) item_errors: usize,
@@ -18,6 +24,23 @@ pub(super) struct Scan<'a> {
 
 /// An item's end; `Err` when an error was reported and the item is not worth parsing.
 pub(super) type Extent = Result<usize, ()>;
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(source: &'a Source, file: u16, headers: Included) -> Self {
+        Scan {
+            src: source.text.as_bytes(),
+            clean: source.text.as_bytes().to_vec(),
+            pos: 0,
+            file,
+            name: &source.name,
+            directives: Preprocessor::default(),
+            parts: vec![],
+            headers,
+            diags: vec![],
+            item_errors: 0,
+        }
+    }
+}
 
 impl Scan<'_> {
     pub(super) fn next_solid(&self, from: usize) -> Option<u8> {
@@ -187,7 +210,10 @@ impl Scan<'_> {
             let end = self.line_end(true);
             let line = String::from_utf8_lossy(&self.src[start..end]).into_owned();
             self.blank(start, end);
-            self.directives.line(&line, self.span(start, end), &mut self.diags);
+            let wanted = self.directives.line(&line, self.span(start, end), &mut self.diags);
+            if let Some(wanted) = wanted {
+                self.include(&wanted);
+            }
             if self.directives.active() {
                 return;
             }

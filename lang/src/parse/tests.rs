@@ -209,14 +209,14 @@ fn directives_with_errors() {
             stdin:7:1-6: ERROR: syntax: #else after #else
             #else
             ~~~~~
-            stdin:11:1-16: ERROR: cannot include 'my.h': headers are not read
+            stdin:11:1-16: ERROR: there is no header 'my.h'
             #include "my.h"
             ~~~~~~~~~~~~~~~
-            HINT: types of the kernel come from its BTF; declare others in the script: struct NAME { … }
-            stdin:12:1-20: ERROR: cannot include 'lol/no.h': headers are not read
+            HINT: headers of your own are found beside the script and in the folders of -I
+            stdin:12:1-20: ERROR: there is no header 'lol/no.h'
             #include <lol/no.h>
             ~~~~~~~~~~~~~~~~~~~
-            HINT: types of the kernel come from its BTF; declare others in the script: struct NAME { … }
+            HINT: headers of your own are found beside the script and in the folders of -I
             stdin:13:1-13: WARNING: #warning old
             #warning old
             ~~~~~~~~~~~~
