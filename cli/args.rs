@@ -4,7 +4,7 @@ use crate::scripts;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use rbtrace_runtime::lines;
-use rbtrace_runtime::print::{Buffering, Format};
+use rbtrace_runtime::sink::Buffering;
 use std::path::{Path, PathBuf};
 
 /// Largest process id that Linux gives (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -293,6 +293,15 @@ fn pid(text: &str) -> Result<i32, String> {
         Ok(n) if (1..=PID_MAX).contains(&n) => Ok(n as i32),
         _ => Err(format!("process ids go from 1 to {PID_MAX}: {text} is not one")),
     }
+}
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 fn format(text: &str) -> Result<Format, String> {

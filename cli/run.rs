@@ -1,6 +1,6 @@
 //! Running a script.
 
-use crate::args::{Args, Source};
+use crate::args::{Args, Format, Source};
 use crate::program;
 use crate::stages;
 use rbtrace_codegen::driver::Compilation;
@@ -9,8 +9,10 @@ use rbtrace_lang::System;
 use rbtrace_runtime::kernel::LiveKernel;
 use rbtrace_runtime::privileges;
 use rbtrace_runtime::session::{self, RunOptions};
+use rbtrace_runtime::sink::{JsonSink, Output, Sink, TextSink, Wanted};
 use rbtrace_runtime::system::LiveSystem;
 use rbtrace_runtime::terminal::message as complain;
+use std::fs::File;
 
 /// Set by test drivers: this word is written when all is attached.
 const NOTIFY: &str = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
@@ -66,26 +68,41 @@ pub(crate) fn text(args: &Args, script: program::Text) -> anyhow::Result<u8> {
     if !args.stages.is_empty() {
         return Ok(0);
     }
-    let result = session::run(program, object, run_options(args, &system, &kernel));
+    let sink = sink(args, &typed.sources)?;
+    let result = session::run(program, object, sink, run_options(args, &system, &kernel));
     Ok(result.unwrap_or_else(|error| {
         complain(&error.diagnostics.iter().map(|d| d.render(&typed.sources)).collect::<String>());
         error.status
     }) as u8)
 }
 
+/// Where the session's words go: as text or JSON, to standard output or a file.
+fn sink<'a>(args: &Args, sources: &'a [rbtrace_lang::Source]) -> anyhow::Result<Box<dyn Sink + 'a>> {
+    let out = match &args.output {
+        None => Output::stdout(args.buffering),
+        Some(path) => {
+            let file = File::create(path).map_err(|e| {
+                let why = e.to_string();
+                let why = why.split(" (os error").next().unwrap_or("").to_owned();
+                anyhow::anyhow!("cannot write to '{}': {why}", path.display())
+            })?;
+            Output::file(file, args.buffering)
+        }
+    };
+    let wanted = Wanted { quiet: args.quiet, verbose: args.verbose, no_warnings: args.no_warnings };
+    let notify = std::env::var_os(NOTIFY).map(|_| NOTIFY.to_owned());
+    Ok(match args.format {
+        Format::Text => Box::new(TextSink::new(out, sources, wanted, notify)),
+        Format::Json => Box::new(JsonSink::new(out, sources, wanted, notify)),
+    })
+}
+
 fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) -> RunOptions<'a> {
     RunOptions {
-        format: args.format,
-        buffering: args.buffering,
-        output: args.output.clone(),
-        quiet: args.quiet,
-        verbose: args.verbose,
-        no_warnings: args.no_warnings,
         warn_reads: args.warn_reads,
         dry_run: args.dry_run,
         command: args.command.clone(),
         pid: args.pid,
-        notify: std::env::var_os(NOTIFY).map(|_| NOTIFY.to_owned()),
         kernel: Some(kernel),
         system: Some(system),
         names: None,

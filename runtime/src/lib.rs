@@ -23,6 +23,7 @@ pub mod near;
 pub mod print;
 pub mod privileges;
 pub mod session;
+pub mod sink;
 pub mod slots;
 pub mod symbols;
 pub mod sys;

@@ -17,7 +17,8 @@ mod watching;
 use crate::attach::Link;
 use crate::events::Printer;
 use crate::load::Maps;
-use crate::print::{Buffering, Format, Names};
+use crate::print::Names;
+use crate::sink::Sink;
 use crate::sys::mapped::Words;
 use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
@@ -28,7 +29,6 @@ use rbtrace_lang::{Diagnostic, Span, System};
 use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 
 /// Exit status when the kernel refuses a program.
 const REFUSED: i32 = 255;
@@ -36,18 +36,6 @@ const REFUSED: i32 = 255;
 /// How to run.
 #[derive(Default)]
 pub struct RunOptions<'a> {
-    /// Text or JSON.
-    pub format: Format,
-    /// When output is written.
-    pub buffering: Buffering,
-    /// Output goes to this file.
-    pub output: Option<PathBuf>,
-    /// Nothing is said of attaching.
-    pub quiet: bool,
-    /// Says how things were attached.
-    pub verbose: bool,
-    /// Warnings are not shown.
-    pub no_warnings: bool,
     /// Failed reads are told of as they happen, not only their number at the end.
     pub warn_reads: bool,
     /// Attaches all but begin and end, and leaves.
@@ -56,8 +44,6 @@ pub struct RunOptions<'a> {
     pub command: Option<String>,
     /// Only this process, and end with it.
     pub pid: Option<i32>,
-    /// Write this line to standard output after attaching.
-    pub notify: Option<String>,
     /// What the kernel can do; nothing that only newer ones can without it.
     pub kernel: Option<&'a dyn Kernel>,
     /// For members of structs that only printing asks for.
@@ -68,7 +54,7 @@ pub struct RunOptions<'a> {
 
 impl fmt::Debug for RunOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunOptions").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("RunOptions").field("command", &self.command).finish_non_exhaustive()
     }
 }
 
@@ -129,23 +115,20 @@ struct Session<'a> {
 
 /// The options that matter after the start.
 struct Behaviour<'a> {
-    quiet: bool,
-    verbose: bool,
-    no_warnings: bool,
     pid: Option<i32>,
-    notify: Option<String>,
     kernel: Option<&'a dyn Kernel>,
     warn_reads: bool,
 }
 
-/// Runs a compiled script to its end; returns its exit status.
+/// Runs a compiled script to its end; returns its exit status. What it has to say goes to `sink`.
 pub fn run<'a>(
     program: &'a hir::Program,
     object: &'a Object,
+    sink: Box<dyn Sink + 'a>,
     options: RunOptions<'a>,
 ) -> Result<i32, RunError> {
     let dry_run = options.dry_run;
-    let mut session = Session::start(program, object, options)?;
+    let mut session = Session::start(program, object, sink, options)?;
     if dry_run {
         session.attach_all()?;
         return Ok(session.leave());

@@ -74,8 +74,6 @@ pub struct Env<'a> {
     pub max_strlen: usize,
     /// What follows a text that was cut.
     pub trailer: Rc<str>,
-    /// Output goes to a terminal: what could steer it is shown escaped.
-    pub terminal: bool,
     /// For members of structs that have not been asked for yet.
     pub system: Option<&'a dyn System>,
     /// `/etc/passwd`.
@@ -101,7 +99,6 @@ impl<'a> Env<'a> {
             probes: Vec::new(),
             max_strlen: Config::default().max_strlen as usize,
             trailer: "..".into(),
-            terminal: false,
             system: None,
             users: OnceCell::new(),
             cgroups: OnceCell::new(),

@@ -1,38 +1,18 @@
 //! Whole maps, as text and as JSON.
 
 use super::env::Env;
-use super::output::Format;
 use super::value::{self, Style, number, put};
 use super::{hist, json};
 use crate::maps::{Entry, Table, Value, average};
 use rbtrace_lang::types::{Agg, Type};
 use std::io::Write;
 
-/// How a map is printed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Text or JSON.
-    pub format: Format,
-    /// Only the largest so many; 0: all.
-    pub top: u32,
-    /// Values are divided by this (of count, average and total the average); 0 means 1.
-    pub div: u64,
+/// Appends entries of a map, a line each.
+pub fn text(env: &Env, table: &Table, entries: &[Entry], div: u64, out: &mut Vec<u8>) {
+    entries.iter().for_each(|entry| line(env, table, entry, i128::from(div.max(1)), out));
 }
 
-/// Appends a map's entries. Without any, nothing is said of a map with keys.
-pub fn print(env: &Env, table: &Table, entries: Vec<Entry>, options: Options, out: &mut Vec<u8>) {
-    if entries.is_empty() && table.key.is_some() {
-        return;
-    }
-    let entries = table.top(entries, options.top);
-    let div = i128::from(options.div.max(1));
-    match options.format {
-        Format::Text => entries.iter().for_each(|e| text(env, table, e, div, out)),
-        Format::Json => json_line(env, table, &entries, div, out),
-    }
-}
-
-fn text(env: &Env, table: &Table, entry: &Entry, div: i128, out: &mut Vec<u8>) {
+fn line(env: &Env, table: &Table, entry: &Entry, div: i128, out: &mut Vec<u8>) {
     put(out, &table.name);
     if let Some(key) = &table.key {
         out.push(b'[');
@@ -73,7 +53,9 @@ pub fn text_value(env: &Env, ty: &Type, value: &Value, div: i128, out: &mut Vec<
     }
 }
 
-fn json_line(env: &Env, table: &Table, entries: &[Entry], div: i128, out: &mut Vec<u8>) {
+/// Appends entries of a map as one line of JSON.
+pub fn json(env: &Env, table: &Table, entries: &[Entry], div: u64, out: &mut Vec<u8>) {
+    let div = i128::from(div.max(1));
     json::begin_line(kind(table), out);
     put(out, "{");
     json::string(table.name.as_bytes(), out);

@@ -8,13 +8,11 @@ pub mod hist;
 pub mod json;
 pub mod lookup;
 pub mod map;
-pub mod output;
 pub mod printf;
 pub mod stack;
 pub mod value;
 
 pub use env::{Env, HexNames, Names};
-pub use output::{Buffering, Format, Output};
 
 /// The integer in the first bytes of `data` (1, 2, 4 or 8 of them), widened by its sign.
 pub(crate) fn int_at(data: &[u8], size: usize, signed: bool) -> i128 {

@@ -4,21 +4,15 @@ use super::env::Env;
 use super::gfp::GfpNames;
 use super::int_at;
 use super::value::{self, Style, put};
+use crate::sink::Formatted;
 use crate::terminal;
-use rbtrace_codegen::object::RecordField;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
 use rbtrace_lang::types::Type;
 
 /// Appends the format with the record's fields put in. With `terminal`, what a field brings is escaped as a
 /// terminal needs it; the format's own text is the script's and stays.
-pub fn render(
-    env: &Env,
-    pieces: &[Piece],
-    fields: &[RecordField],
-    record: &[u8],
-    terminal: bool,
-    out: &mut Vec<u8>,
-) {
+pub fn render(env: &Env, text: Formatted, terminal: bool, out: &mut Vec<u8>) {
+    let Formatted { pieces, fields, record } = text;
     let mut fields = fields.iter();
     for piece in pieces {
         match piece {

@@ -2,9 +2,8 @@
 
 use super::{RunError, Session, placeless};
 use crate::attach::{self, Failure, Link, Multi};
-use crate::print::Format;
+use crate::sink::Said;
 use crate::sys;
-use crate::terminal;
 use rbtrace_codegen::kernel::Feature;
 use rbtrace_codegen::object::Program;
 use rbtrace_lang::Severity;
@@ -95,7 +94,7 @@ impl<'a> Session<'a> {
         self.attached += 1;
     }
 
-    fn missing(&self, point: &AttachPoint, failure: &Failure) -> Result<(), RunError> {
+    fn missing(&mut self, point: &AttachPoint, failure: &Failure) -> Result<(), RunError> {
         let severity = match self.program.config.missing_probes {
             MissingProbes::Error => Severity::Error,
             MissingProbes::Warn => Severity::Warning,
@@ -110,10 +109,8 @@ impl<'a> Session<'a> {
             ));
             return Err(RunError { diagnostics: vec![told, also], status: 1 });
         }
-        if !self.options.no_warnings {
-            told.message = format!("{} is left out: {}", point.name, told.message);
-            terminal::message(&told.render(&self.program.sources));
-        }
+        told.message = format!("{} is left out: {}", point.name, told.message);
+        self.printer.say(Said::Warning(&told));
         Ok(())
     }
 
@@ -122,40 +119,14 @@ impl<'a> Session<'a> {
         self.points.values().any(|p| !matches!(p.kind, Attach::Begin | Attach::End))
     }
 
-    /// Tells how many probes there are.
+    /// Says how many probes there are.
     pub(super) fn announce(&mut self) {
-        if !self.options.quiet {
-            self.tell_number();
-        }
-        if let Some(line) = self.options.notify.take() {
-            // To standard output even where the script's output goes to a file.
-            use std::io::Write;
-            self.printer.out.flush();
-            let mut stdout = std::io::stdout().lock();
-            let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-        }
-    }
-
-    fn tell_number(&mut self) {
         let n = if self.attached == 0 { self.points.len() } else { self.attached };
-        match self.printer.format {
-            Format::Text => {
-                let plural = if n == 1 { "" } else { "s" };
-                terminal::message(&format!("Attached {n} probe{plural}\n"));
-            }
-            Format::Json => {
-                let line = format!(
-                    "{{\"type\": \"attached_probes\", \"count\": {n}, \"data\": {{\"probes\": {n}}}}}\n"
-                );
-                self.printer.out.buf.extend_from_slice(line.as_bytes());
-            }
-        }
+        self.printer.say(Said::Attached(n));
     }
 
-    pub(super) fn tell(&self, text: &str) {
-        if self.options.verbose {
-            terminal::message(&format!("{text}\n"));
-        }
+    pub(super) fn tell(&mut self, text: &str) {
+        self.printer.say(Said::Detail(text));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{RunError, Session};
 use crate::attach;
-use crate::print::Format;
+use crate::sink::Said;
 use crate::sys::process;
 use rbtrace_codegen::object::Control;
 use rbtrace_lang::hir::Attach;
@@ -19,13 +19,11 @@ impl Session<'_> {
         self.printer.skip_commands(false);
         self.run_special(&Attach::End)?;
         self.drain_all();
-        if self.printer.format == Format::Text {
-            self.printer.out.buf.extend_from_slice(b"\n\n");
-        }
+        self.printer.say(Said::Ended);
         if self.program.config.print_maps_on_exit {
             self.printer.all_maps();
         }
-        self.printer.out.flush();
+        self.printer.sink.flush();
         if self.options.warn_reads {
             self.report_reads();
         }
@@ -34,7 +32,7 @@ impl Session<'_> {
         self.report_skipped();
         self.report_names();
         let status = self.control.get(Control::EXIT_CODE) as i32;
-        let result = match self.printer.out.failure() {
+        let result = match self.printer.sink.failure() {
             // The reader has seen enough.
             Some(e) if e.kind() == ErrorKind::BrokenPipe => Ok(status),
             Some(e) => Err(super::start::system_error("Failed to write the output", e)),
@@ -52,7 +50,7 @@ impl Session<'_> {
     }
 
     /// Gives everything back; what is slow to close is left to a process of its own.
-    fn close(self, slow: Vec<OwnedFd>) {
+    fn close(mut self, slow: Vec<OwnedFd>) {
         if slow.is_empty() {
             return;
         }

@@ -37,7 +37,7 @@ impl Session<'_> {
             if let Some(e) = self.broken_ring.take() {
                 return Err(super::start::system_error("The ring buffer cannot be mapped", &e));
             }
-            if only_special || self.exit_asked() || self.printer.out.failure().is_some() {
+            if only_special || self.exit_asked() || self.printer.sink.failure().is_some() {
                 return Ok(());
             }
             self.remember_symbols();
@@ -65,7 +65,7 @@ impl Session<'_> {
     /// a command it stops, as a signal may be waiting.
     pub(super) fn drain(&mut self) -> usize {
         let Some((ring, _)) = &mut self.ring else {
-            self.printer.out.idle();
+            self.printer.sink.idle();
             return 0;
         };
         let (printer, exited, slow) = (&mut self.printer, &mut self.exited, &mut self.slow_record);
@@ -75,9 +75,9 @@ impl Session<'_> {
             if !*exited {
                 *slow = printer.record(record);
             }
-            !*slow && printer.out.failure().is_none()
+            !*slow && printer.sink.failure().is_none()
         });
-        printer.out.idle();
+        printer.sink.idle();
         count.unwrap_or_else(|e| {
             self.broken_ring = Some(e);
             0
@@ -86,7 +86,7 @@ impl Session<'_> {
 
     /// Prints all records that are there.
     pub(super) fn drain_all(&mut self) {
-        while self.drain() > 0 && self.printer.out.failure().is_none() {}
+        while self.drain() > 0 && self.printer.sink.failure().is_none() {}
     }
 
     /// Sleeps until a program wakes us. The flag is set first and the ring looked at again: a record that

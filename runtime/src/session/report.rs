@@ -1,12 +1,11 @@
 //! What went wrong while the script ran.
 
-use super::Session;
-use crate::print::Format;
+use super::{Session, placeless};
+use crate::sink::Said;
 use crate::sys::bpf;
-use crate::terminal;
 use rbtrace_codegen::object::{Control, Counter, Fault};
-use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::Program;
+use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
 
 impl<'a> Session<'a> {
@@ -34,16 +33,7 @@ impl<'a> Session<'a> {
         if new == 0 {
             return;
         }
-        match self.printer.format {
-            Format::Text => terminal::message(&format!("Lost {new} events\n")),
-            Format::Json => {
-                let line = format!(
-                    "{{\"type\": \"lost_events\", \"count\": {new}, \"data\": {{\"events\": {new}}}}}\n"
-                );
-                self.printer.out.buf.extend_from_slice(line.as_bytes());
-                self.printer.out.flush();
-            }
-        }
+        self.printer.say(Said::Lost(new));
     }
 
     /// Tells of reads that have failed since the last time (`-k`).
@@ -51,47 +41,38 @@ impl<'a> Session<'a> {
         for (counter, _) in self.news(|f| matches!(f, Fault::ReadFailed | Fault::ReadUserFailed)) {
             let kernel = counter.what == Fault::ReadFailed;
             let helper = if kernel { "probe_read_kernel" } else { "probe_read_user" };
-            match self.printer.format {
-                Format::Text => {
-                    let text = format!("this address cannot be read: {helper} returned -{}", libc::EFAULT);
-                    terminal::message(&Diagnostic::warning(counter.span, text).render(&self.program.sources));
-                }
-                Format::Json => self.printer.helper_error(helper, counter.span),
-            }
+            self.printer.say(Said::ReadFailed(helper, counter.span));
         }
     }
 
     /// Tells what each place of the script could not do, and how often.
-    pub(super) fn report_counters(&self) {
-        if self.options.no_warnings {
-            return;
-        }
+    pub(super) fn report_counters(&mut self) {
         for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
-            terminal::message(&describe(self.program, counter, count).render(&self.program.sources));
+            self.printer.say(Said::Warning(&describe(self.program, counter, count)));
         }
         self.report_misses();
     }
 
     /// Tells of commands that were not run as a signal ended the script.
-    pub(super) fn report_skipped(&self) {
+    pub(super) fn report_skipped(&mut self) {
         let skipped = self.printer.skipped_commands();
-        if skipped > 0 && !self.options.no_warnings {
-            terminal::message(&format!(
-                "WARNING: {skipped} calls of system() were not run any more: a signal ended the script\n"
-            ));
+        if skipped > 0 {
+            let text =
+                format!("{skipped} calls of system() were not run any more: a signal ended the script");
+            self.printer.say(Said::Warning(&placeless_warning(text)));
         }
     }
 
     /// Tells why names of addresses are missing.
-    pub(super) fn report_names(&self) {
+    pub(super) fn report_names(&mut self) {
         let notes = self.printer.env.names.borrow_mut().take_notes();
-        for note in notes.iter().filter(|_| !self.options.no_warnings) {
-            terminal::message(&format!("WARNING: {note}\n"));
+        for note in notes {
+            self.printer.say(Said::Warning(&placeless_warning(note)));
         }
     }
 
     /// Tells of events that the kernel did not hand to a program, as it ran already on that CPU.
-    fn report_misses(&self) {
+    fn report_misses(&mut self) {
         for (program, fd) in self.object.programs.iter().zip(&self.programs) {
             let Ok(missed @ 1..) = bpf::recursion_misses(fd.as_fd()) else { continue };
             let mut points = program.attach.iter().filter_map(|id| self.points.get(id));
@@ -102,9 +83,14 @@ impl<'a> Session<'a> {
                 "{missed} events of {}{more} were not seen: they came while a program ran on the same CPU",
                 first.name
             );
-            terminal::message(&Diagnostic::warning(first.span, text).render(&self.program.sources));
+            self.printer.say(Said::Warning(&Diagnostic::warning(first.span, text)));
         }
     }
+}
+
+/// A warning that no place of the script is to blame for.
+fn placeless_warning(text: String) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..placeless(text) }
 }
 
 fn describe(program: &Program, counter: &Counter, count: u64) -> Diagnostic {

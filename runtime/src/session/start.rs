@@ -7,7 +7,8 @@ use crate::attach::Multi;
 use crate::events::Printer;
 use crate::load::{self, Loader, Maps};
 use crate::maps::{Storage, Table};
-use crate::print::{Env, Format, Output};
+use crate::print::Env;
+use crate::sink::Sink;
 use crate::slots::Slots;
 use crate::symbols::{self, Symbolizer};
 use crate::sys::mapped::Words;
@@ -20,7 +21,6 @@ use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{Control, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::{Attach, MapId, Program};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -30,9 +30,9 @@ impl<'a> Session<'a> {
     pub(super) fn start(
         program: &'a Program,
         object: &'a Object,
+        sink: Box<dyn Sink + 'a>,
         options: RunOptions<'a>,
     ) -> Result<Self, RunError> {
-        let out = open_output(&options)?;
         let signals = Signals::take(&signals_of(program)).map_err(|e| system_error("signalfd", &e))?;
         let child = options.command.as_deref().map(child::Running::fork).transpose()?;
         let watched = options
@@ -44,16 +44,9 @@ impl<'a> Session<'a> {
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
-        let behaviour = Behaviour {
-            quiet: options.quiet,
-            verbose: options.verbose,
-            no_warnings: options.no_warnings,
-            pid: options.pid,
-            notify: options.notify.clone(),
-            kernel: options.kernel,
-            warn_reads: options.warn_reads,
-        };
-        let printer = printer(program, object, &maps, options, out)?;
+        let behaviour =
+            Behaviour { pid: options.pid, kernel: options.kernel, warn_reads: options.warn_reads };
+        let printer = printer(program, object, &maps, sink, options)?;
         let mut session = Session {
             program,
             object,
@@ -104,16 +97,6 @@ pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
     RunError::plain(format!("{what}: {}", sys::describe(err)))
 }
 
-fn open_output(options: &RunOptions) -> Result<Output, RunError> {
-    let Some(path) = &options.output else { return Ok(Output::stdout(options.buffering)) };
-    let file = File::create(path).map_err(|e| {
-        let text = e.to_string();
-        let text = text.split(" (os error").next().unwrap_or("");
-        RunError::plain(format!("cannot write to '{}': {text}", path.display()))
-    })?;
-    Ok(Output::file(file, options.buffering))
-}
-
 /// Signals that end the run, those that the script has probes for, and SIGUSR1: scripts answer it so often that
 /// a sender must not end one that does not.
 fn signals_of(program: &Program) -> Vec<i32> {
@@ -128,8 +111,8 @@ fn printer<'a>(
     program: &'a Program,
     object: &'a Object,
     maps: &Maps,
+    sink: Box<dyn Sink + 'a>,
     options: RunOptions<'a>,
-    out: Output,
 ) -> Result<Printer<'a>, RunError> {
     let cpus = options.kernel.map_or_else(possible_cpus, Kernel::ncpus);
     let (demangle, debug_info) = (program.config.cpp_demangle, program.config.show_debug_info);
@@ -139,12 +122,10 @@ fn printer<'a>(
     env.probes = object.probe_names.clone();
     env.max_strlen = program.config.max_strlen as usize;
     env.trailer = program.config.str_trunc_trailer.clone();
-    env.terminal = options.format == Format::Text && out.is_terminal();
     env.system = options.system;
-    let mut printer = Printer::new(object, &program.sources, env, options.format, out);
+    let mut printer = Printer::new(object, env, sink);
     printer.tables = tables(program, object, maps, cpus)?;
     printer.max_cat_bytes = program.config.max_cat_bytes;
-    printer.quiet_warnings = options.no_warnings;
     Ok(printer)
 }
 

@@ -1,6 +1,7 @@
 //! Hand-assembled objects run in the kernel. Each test needs root; it says so and passes where that is missing.
 
 use super::*;
+use crate::sink::{Buffering, JsonSink, Output, TextSink, Wanted};
 use expect_test::expect;
 use rbtrace_codegen::object::{
     Counter, Fault, MapDef, MapForm, MapKind, MapRole, ObjMapId, Program, ProgramType, Record, RecordField,
@@ -10,6 +11,7 @@ use rbtrace_lang::Source;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
 use rbtrace_lang::hir::{Config, Ctx, EmitKind, Map, MapId, Probe};
 use rbtrace_lang::types::I64;
+use std::fs::File;
 use std::rc::Rc;
 
 const EVENTS: ObjMapId = ObjMapId(0);
@@ -155,11 +157,21 @@ fn script(kinds: Vec<Attach>) -> hir::Program {
     }
 }
 
+/// Where nothing is expected.
+fn silent(script: &hir::Program) -> Box<dyn Sink + '_> {
+    Box::new(TextSink::new(Output::stdout(Buffering::Line), &script.sources, Wanted::default(), None))
+}
+
 /// Runs to the end; the exit status and what was printed.
-fn printed(name: &str, script: &hir::Program, object: &Object, format: Format) -> (i32, String) {
+fn printed(name: &str, script: &hir::Program, object: &Object, json: bool) -> (i32, String) {
     let file = std::env::temp_dir().join(format!("rbtrace-test-{name}-{}", std::process::id()));
-    let options = RunOptions { output: Some(file.clone()), quiet: true, format, ..RunOptions::default() };
-    let status = run(script, object, options).expect("the program runs");
+    let out = Output::file(File::create(&file).expect("the output file can be made"), Buffering::Line);
+    let (sources, wanted) = (&script.sources, Wanted { quiet: true, ..Wanted::default() });
+    let sink: Box<dyn Sink> = match json {
+        true => Box::new(JsonSink::new(out, sources, wanted, None)),
+        false => Box::new(TextSink::new(out, sources, wanted, None)),
+    };
+    let status = run(script, object, sink, RunOptions::default()).expect("the program runs");
     let text = std::fs::read_to_string(&file).expect("the output file exists");
     std::fs::remove_file(&file).expect("the output file can be removed");
     (status, text)
@@ -177,7 +189,7 @@ fn begin_prints_sets_a_map_and_asks_for_a_status() {
         .set(CONTROL, Control::offset(Control::EXIT_CODE), 7)
         .set(CONTROL, Control::offset(Control::EXIT), 1);
     let object = object(vec![begin.program(0, ProgramType::TestRun)]);
-    let (status, text) = printed("begin", &script(vec![Attach::Begin]), &object, Format::Text);
+    let (status, text) = printed("begin", &script(vec![Attach::Begin]), &object, false);
     assert_eq!(status, 7);
     expect![[r#"
         hi 42
@@ -200,7 +212,7 @@ fn end_runs_after_a_timer_has_asked_for_the_end() {
     ];
     let timer = Attach::Interval(hir::Period::Nanos(1_000_000));
     let (status, text) =
-        printed("end", &script(vec![Attach::Begin, Attach::End, timer]), &object(programs), Format::Json);
+        printed("end", &script(vec![Attach::Begin, Attach::End, timer]), &object(programs), true);
     assert_eq!(status, 0);
     expect![[r#"
         {"type": "printf", "data": "hi 1\n"}
@@ -219,7 +231,8 @@ fn a_refused_program_is_shown_at_its_place() {
     bad.spans[0] = Span::new(6, 9);
     let object = object(vec![bad]);
     let script = script(vec![Attach::Begin]);
-    let error = run(&script, &object, RunOptions::default()).expect_err("the verifier refuses it");
+    let error =
+        run(&script, &object, silent(&script), RunOptions::default()).expect_err("the verifier refuses it");
     assert_eq!(error.status, REFUSED);
     let text = error.diagnostics[0].render(&script.sources);
     assert!(text.starts_with("test:1:7-10: ERROR: The kernel refused the program of begin"), "{text}");

@@ -3,16 +3,6 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
-/// Form of the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// When output is written out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Buffering {
@@ -31,7 +21,7 @@ const FULL: usize = 64 * 1024;
 /// The output and its buffer.
 #[derive(Debug)]
 pub struct Output {
-    sink: Sink,
+    to: To,
     /// What is still to be written; printing appends to it.
     pub buf: Vec<u8>,
     /// When to write.
@@ -41,7 +31,7 @@ pub struct Output {
 }
 
 #[derive(Debug)]
-enum Sink {
+enum To {
     Stdout,
     File(File),
 }
@@ -49,19 +39,19 @@ enum Sink {
 impl Output {
     /// To standard output.
     pub fn stdout(buffering: Buffering) -> Self {
-        Output { sink: Sink::Stdout, buf: Vec::new(), buffering, failed: None }
+        Output { to: To::Stdout, buf: Vec::new(), buffering, failed: None }
     }
 
     /// To a file.
     pub fn file(file: File, buffering: Buffering) -> Self {
-        Output { sink: Sink::File(file), buf: Vec::new(), buffering, failed: None }
+        Output { to: To::File(file), buf: Vec::new(), buffering, failed: None }
     }
 
     /// Does it go to a terminal?
     pub fn is_terminal(&self) -> bool {
-        match &self.sink {
-            Sink::Stdout => io::stdout().is_terminal(),
-            Sink::File(f) => f.is_terminal(),
+        match &self.to {
+            To::Stdout => io::stdout().is_terminal(),
+            To::File(f) => f.is_terminal(),
         }
     }
 
@@ -85,10 +75,10 @@ impl Output {
             self.buf.clear();
             return;
         }
-        let written = match &mut self.sink {
+        let written = match &mut self.to {
             // Not through std's own buffer: ours is already one.
-            Sink::Stdout => write_fd(io::stdout().lock(), &self.buf),
-            Sink::File(f) => f.write_all(&self.buf),
+            To::Stdout => write_fd(io::stdout().lock(), &self.buf),
+            To::File(f) => f.write_all(&self.buf),
         };
         self.buf.clear();
         self.failed = written.err();
