@@ -25,12 +25,12 @@ pub(crate) fn run(args: &Args, source: &Source) -> anyhow::Result<u8> {
         crate::say(&script.help());
         return Ok(0);
     }
+    warn_of_namesake(args, source);
     if let Source::Bundled(script) = source
         && args.params.len() < script.needs().len()
     {
         anyhow::bail!("{} needs {}\nHINT: {}", script.name, script.needs().join(" "), script.usage());
     }
-    warn_of_namesake(args, source);
     let script = program::read(source)?;
     if args.stages.is_empty()
         && let Err(refused) = privileges::check()
