@@ -1,6 +1,7 @@
 //! Child processes with their output gathered and a limit of time.
 
 use std::io::{Read, Write as _};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -122,10 +123,11 @@ pub(crate) fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-fn gather(mut pipe: impl Read + Send + 'static, into: Buffer) -> JoinHandle<()> {
+fn gather(mut pipe: impl Read + AsFd + Send + 'static, into: Buffer) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut chunk = [0; 65536];
-        while let Ok(n @ 1..) = pipe.read(&mut chunk) {
+        // Not waiting within read(2): a kretprobe there only sees so many calls at a time, in 5.10 one for each CPU.
+        while let Ok(n @ 1..) = crate::sys::wait_readable(pipe.as_fd()).and_then(|()| pipe.read(&mut chunk)) {
             if let Ok(mut buffer) = into.lock() {
                 buffer.extend_from_slice(&chunk[..n]);
             }

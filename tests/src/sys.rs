@@ -1,7 +1,7 @@
 //! The few system calls of the tests that std does not offer.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -117,6 +117,14 @@ fn mount_detached(kind: &std::ffi::CStr) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(calls as i32) })
+}
+
+/// Waits until there is something to read, or the other end is closed.
+pub fn wait_readable(fd: BorrowedFd) -> io::Result<()> {
+    let mut wanted = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one structure, and its number.
+    let r = unsafe { libc::poll(&raw mut wanted, 1, -1) };
+    if r < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Calls getppid(2) itself, past any cache of the C library.

@@ -63,7 +63,7 @@ impl Console {
                 println!("{}: FAIL {name}", self.place);
                 self.failed.push(name);
             }
-            Fact::Detail(text) => println!("    {text}"),
+            Fact::Detail(text) => println!("{}:     {text}", self.place),
             Fact::Skip(name, why) => {
                 self.tally.skipped += 1;
                 self.running = None;
@@ -85,7 +85,7 @@ impl Console {
                 "{}: FAIL did not come to its end (during {during}); the last lines of its console:",
                 self.place
             );
-            self.other.iter().for_each(|l| println!("    {l}"));
+            self.other.iter().for_each(|l| println!("{}:     {l}", self.place));
         }
         for (why, n) in &self.skips {
             println!("{}: {n} skipped: {why}", self.place);

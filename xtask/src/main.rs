@@ -19,7 +19,8 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask run [-- ARGS...]      build rbtrace and run it
        cargo xtask test [OPTIONS]        run every test, virtual machines included
-           --where host|6.1|6.12         only the end-to-end cases there (may be repeated)
+           --where host|5.10|6.1|6.12|newest
+                                         only the end-to-end cases there (may be repeated)
            --only REGEX                  only the end-to-end cases of that name
            --no-vm                       leave out the virtual machines
            --bin COMMAND                 test this binary instead of building one
@@ -34,7 +35,7 @@ usage: cargo xtask run [-- ARGS...]      build rbtrace and run it
        cargo xtask programs [--where PLACE] [--bin COMMAND] [--debug] [--count N] [--seed S] [--theme NAME]
                             [--show] [--loads] [--save DIR]
                                          hold generated programs against an evaluator (docs/testing.md)
-       cargo xtask vm [-k 6.1|6.12] [--dwarf] [--with DIR] COMMAND
+       cargo xtask vm [-k 5.10|6.1|6.12|newest] [--dwarf] [--with DIR] COMMAND
                                          run a command in a test machine";
 
 fn main() -> Result<()> {

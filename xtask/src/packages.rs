@@ -35,6 +35,7 @@ pub(crate) const TEST: Needs = Needs {
     what: "running the tests",
     debian: &[
         "qemu-system-x86",
+        "debian-archive-keyring",
         "busybox-static",
         "cpio",
         "zstd",

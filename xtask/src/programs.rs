@@ -33,16 +33,15 @@ pub(crate) fn main(args: &[String]) -> Result<()> {
             let bin = bin.clone().or_else(|| built.as_ref().map(|b| b.display().to_string()));
             let mut command = Command::new(tools::build()?.join("rbtrace-programs"));
             command.arg("--bin").arg(bin.unwrap_or_default()).args(&rest).current_dir(root()).status()?.code()
-        } else if vm::SERIES.contains(&place.as_str()) {
+        } else if let Ok(series) = vm::series(&place) {
             let bin = bin.clone().unwrap_or_else(|| "/t/bin/rbtrace".into());
             let words: Vec<_> = rest.iter().map(|a| format!("'{a}'")).collect();
             let command = format!("rbtrace-programs --scale 6 --bin '{bin}' {}", words.join(" "));
             packages::ensure(&packages::TEST)?;
             let work = vm::work_folder(built.as_deref())?;
-            let job = vm::Job { series: &place, dwarf: false, command, work: &work, with: with.as_deref() };
-            job.run(&mut |line| println!("{line}"))?
+            vm::run(series, false, &command, &work, with.as_deref())?
         } else {
-            bail!("--where {place}: host and {} are the places", vm::SERIES.join(", "));
+            bail!("--where {place}: the places are host, {}", vm::names(", "));
         };
         failed |= run != Some(0);
     }

@@ -50,8 +50,8 @@ impl Options {
                 _ => bail!("cargo xtask test: unknown option {arg}"),
             }
         }
-        if let Some(p) = o.places.iter().find(|p| *p != "host" && !vm::SERIES.contains(&p.as_str())) {
-            bail!("--where {p}: host, 6.1 and 6.12 are the places");
+        if let Some(p) = o.places.iter().find(|p| *p != "host" && vm::series(p).is_err()) {
+            bail!("--where {p}: the places are host, {}", vm::names(", "));
         }
         Ok(o)
     }
@@ -114,10 +114,9 @@ fn end_to_end(options: &Options) -> Result<Tally> {
         println!("== end-to-end cases on this kernel");
         tally += host(options, built.as_deref())?;
     }
-    let work = vm::work_folder(built.as_deref())?;
-    for series in vm::SERIES.into_iter().filter(|s| options.wants(s)) {
-        println!("== end-to-end cases on Linux {series}");
-        tally += guest(options, series, &work, built.is_some())?;
+    let series: Vec<_> = vm::SERIES.iter().filter(|s| options.wants(s.name)).collect();
+    if !series.is_empty() {
+        tally += guests(options, &series, built.as_deref())?;
     }
     Ok(tally)
 }
@@ -147,7 +146,8 @@ fn host(options: &Options, built: Option<&Path>) -> Result<Tally> {
 }
 
 /// In a machine the binary is the one that was built, or a command of the folder laid at /opt.
-fn guest(options: &Options, series: &str, work: &Path, built: bool) -> Result<Tally> {
-    let bin = if built { "/t/bin/rbtrace" } else { options.bin.as_deref().unwrap_or_default() };
-    vm::cases(series, work, options.with.as_deref(), &options.runner(bin), options.verbose)
+fn guests(options: &Options, series: &[&'static vm::Series], built: Option<&Path>) -> Result<Tally> {
+    let work = vm::work_folder(built)?;
+    let bin = if built.is_some() { "/t/bin/rbtrace" } else { options.bin.as_deref().unwrap_or_default() };
+    vm::cases(series, &work, options.with.as_deref(), &options.runner(bin), options.verbose)
 }

@@ -5,7 +5,7 @@
 //! here from `docs/language.md` and `docs/from-bpftrace.md` ([`evaluate`]); both must print the same.
 //!
 //! ```console
-//! $ cargo xtask programs --count 3000 --where host     # also 5.10, 6.1, 6.12, 7
+//! $ cargo xtask programs --count 3000 --where host     # also 5.10, 6.1, 6.12, newest
 //! $ cargo xtask programs --seed 17 --theme loops --count 1 --show   # one program's text and what it must print
 //! $ cargo xtask programs --count 200 --theme loops --save DIR    # each failure shrunk, as DIR/AREA-SEED.txt
 //! $ cargo xtask programs --count 3000 --bin bpftrace --loads     # the reference's share

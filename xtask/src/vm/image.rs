@@ -1,7 +1,7 @@
 //! Disk images and the initramfs, made without mounting anything.
 
 use super::guest;
-use super::{cache, kernel::Kernel};
+use super::{cache, kernel::Kernel, private};
 use crate::command::shell;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(crate) fn initrd(kernel: &Kernel) -> Result<PathBuf> {
             r#"cd '{tmp}'; chmod +x init; mkdir -p bin modules dev root; cp "$(command -v busybox)" bin/busybox; n=0
                for m in {modules}; do
                  f=$(find '{from}' -name "$m.ko*" | head -1); [ -n "$f" ] || continue
-                 n=$((n+1)); case $f in *.xz) xz -dc "$f" > modules/$n.ko ;; *) cp "$f" modules/$n.ko ;; esac
+                 n=$((n+1)); case $f in *.xz) xz -dc "$f" > modules/$n.ko ;; *.zst) zstd -qdc "$f" > modules/$n.ko ;; *) cp "$f" modules/$n.ko ;; esac
                done
                find . | cpio -o -H newc --quiet | zstd -q -1 > '{out}'"#,
             tmp = tmp.display(),
@@ -99,7 +99,7 @@ fn copy_modules(root: &Path, kernel: &Kernel) -> String {
              case $m in */\*) deep=1; d=${{m%/*}} ;; *) deep=20; d=$m ;; esac
              [ -d kernel/$d ] && find kernel/$d -maxdepth $deep -name '*.ko*' | cpio -pdm --quiet $to
            done
-           find $to -name '*.xz' -exec xz -d {{}} +
+           find $to -name '*.xz' -exec xz -d {{}} +; find $to -name '*.zst' -exec zstd -qd --rm {{}} +
            busybox depmod -b '{root}' {release}"#,
         from = kernel.modules().display(),
         root = root.display(),
@@ -139,6 +139,7 @@ pub(crate) fn work(dir: &Path, command: &str) -> Result<PathBuf> {
 
 /// A disk with any folder.
 pub(crate) fn with(dir: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(cache())?;
     let out = cache().join("with.ext4");
     make_disk(dir, &out, "with")?;
     Ok(out)
@@ -169,11 +170,13 @@ fn cached(name: &str, stamp: &str, make: impl FnOnce(&Path, &Path) -> Result<()>
     if is_fresh(name, stamp) {
         return Ok(out);
     }
-    let tmp = cache().join(format!("{name}.tmp"));
+    let tmp = private(&cache().join(format!("{name}.tmp")));
+    let made = private(&out);
     let _ = std::fs::remove_dir_all(&tmp);
     std::fs::create_dir_all(&tmp)?;
-    make(&tmp, &out).with_context(|| format!("cannot make {name}"))?;
-    std::fs::remove_dir_all(&tmp)?;
+    let result = make(&tmp, &made).and_then(|()| Ok(std::fs::rename(&made, &out)?));
+    let _ = std::fs::remove_dir_all(&tmp);
+    result.with_context(|| format!("cannot make {name}"))?;
     std::fs::write(cache().join(format!("{name}.stamp")), stamp)?;
     Ok(out)
 }

@@ -18,7 +18,8 @@ pub(crate) fn run(
     silence: Duration,
     line: &mut dyn FnMut(&str),
 ) -> Result<Option<i32>> {
-    let monitor = std::env::temp_dir().join(format!("rbtrace-vm-{}.monitor", std::process::id()));
+    let name = format!("rbtrace-vm-{}-{}.monitor", std::process::id(), kernel.release);
+    let monitor = std::env::temp_dir().join(name);
     let _ = std::fs::remove_file(&monitor);
     let mut child =
         command(kernel, initrd, disks, &monitor).spawn().context("cannot start qemu-system-x86_64")?;
