@@ -17,6 +17,11 @@ pub trait Kernel {
 
     /// The PID namespace whose numbers `pid` and `tid` are; `None`: the first one's.
     fn pid_namespace(&self) -> Option<PidNamespace>;
+
+    /// Where a function of the kernel begins; `None` where that is not known.
+    fn function(&self, _module: Option<&str>, _name: &str) -> Option<u64> {
+        None
+    }
 }
 
 /// What only newer kernels can do, helpers apart.
@@ -26,6 +31,8 @@ pub enum Feature {
     IsaV4,
     /// Atomics with fetch, exchange and compare (5.12).
     Atomics,
+    /// Keys of maps that are longer than 512 bytes (5.11).
+    LongKeys,
     /// kprobe-multi links (5.18, with FPROBE).
     KprobeMulti,
     /// uprobe-multi links (6.6).
@@ -38,6 +45,7 @@ impl Feature {
         match self {
             Feature::IsaV4 | Feature::UprobeMulti => (6, 6),
             Feature::Atomics => (5, 12),
+            Feature::LongKeys => (5, 11),
             Feature::KprobeMulti => (5, 18),
         }
     }

@@ -109,6 +109,42 @@ fn programs_for_attach_points() {
     assert_eq!(programs("begin, end { @ = 1; }", true), [(1, false); 2]);
 }
 
+/// Linux 5.10, where every function begins at one address.
+struct Old;
+
+impl Kernel for Old {
+    fn can_call(&self, program: ProgramType, helper: Helper) -> bool {
+        kernel_of(false).can_call(program, helper)
+    }
+
+    fn has(&self, feature: Feature) -> bool {
+        kernel_of(false).has(feature)
+    }
+
+    fn ncpus(&self) -> u32 {
+        2
+    }
+
+    fn pid_namespace(&self) -> Option<PidNamespace> {
+        None
+    }
+
+    fn function(&self, _module: Option<&str>, _name: &str) -> Option<u64> {
+        Some(0xffff_ffff_8100_0000)
+    }
+}
+
+/// Before 5.15 a return probe is not told its function.
+#[test]
+fn functions_that_return_on_old_kernels() {
+    let text = "kretprobe:vfs_* { @[func] = count(); }";
+    let units = lower(&script::typed(text), &Old).unwrap().units;
+    assert_eq!(units.len(), 3);
+    assert!(units[0].module.to_string().contains("const -2130706432"), "{}", units[0].module);
+    let errors = compile(&script::typed(text), &kernel_of(false)).unwrap_err();
+    assert!(errors[0].message.contains("5.15"), "{}", errors[0].message);
+}
+
 /// A kernel that has everything and remembers what it was asked.
 #[derive(Default)]
 struct Asked(RefCell<BTreeSet<String>>);

@@ -3,6 +3,7 @@
 //! Each trial is a program that is loaded and dropped at once. Only what is asked is tried: a script that uses no
 //! helper of newer kernels costs nothing.
 
+use crate::kallsyms;
 use crate::load::prog_type;
 use crate::sys::probe::{self, EXIT, Multi, insn, mov_k};
 use crate::system::possible_cpus;
@@ -50,6 +51,10 @@ impl Kernel for LiveKernel {
     fn pid_namespace(&self) -> Option<PidNamespace> {
         *self.pid_namespace.get_or_init(pid_namespace)
     }
+
+    fn function(&self, module: Option<&str>, name: &str) -> Option<u64> {
+        kallsyms::address(module, name).ok()?.filter(|&address| address != 0)
+    }
 }
 
 impl LiveKernel {
@@ -60,6 +65,7 @@ impl LiveKernel {
             Feature::Atomics => {
                 self.has(Feature::IsaV4) || probe::program(lb::BPF_PROG_TYPE_KPROBE, 0, 0, &EXCHANGE)
             }
+            Feature::LongKeys => probe::key(513),
             Feature::KprobeMulti => probe::multi(Multi::Kprobe),
             Feature::UprobeMulti => probe::multi(Multi::Uprobe),
         }

@@ -119,6 +119,18 @@ impl Lower<'_, '_> {
             let ctx = self.ctx(span)?;
             return Ok(self.call(helpers::GET_FUNC_IP, &[ctx]));
         }
+        // Where the function returns, the instruction pointer is that of the kernel's trampoline.
+        if let [AttachPoint { kind: Attach::Kprobe { func, module, ret: true, .. }, .. }] =
+            self.plan.attach[..]
+        {
+            return match self.kernel().function(module.as_deref(), func) {
+                Some(address) => Ok(self.f.b.iconst(address as i64)),
+                None => self.unsupported(
+                    span,
+                    format!("This kernel tells no kretprobe its function (5.15 or newer do), and where {func} lies is not known"),
+                ),
+            };
+        }
         self.instruction_pointer(span)
     }
 

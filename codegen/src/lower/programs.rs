@@ -25,10 +25,18 @@ pub(super) fn split<'p>(
     kernel: &dyn Kernel,
 ) -> Vec<Plan<'p>> {
     let asks_name = visit::uses_builtin(probe, Builtin::Probe);
+    let asks_function = visit::uses_builtin(probe, Builtin::Func);
+    // A return probe knows its function since 5.15; before, it is written into the program.
+    let only_here = |kind: &Attach| {
+        asks_function
+            && matches!(kind, Attach::Kprobe { ret: true, .. })
+            && !kernel.can_call(ProgramType::Kprobe, helpers::GET_FUNC_IP)
+    };
     let mut plans: Vec<Plan<'p>> = vec![];
     for point in points {
         let ty = program_type(&point.kind);
-        let own = asks_name && !has_cookie(ty, kernel) || ty == ProgramType::TestRun;
+        let own =
+            asks_name && !has_cookie(ty, kernel) || ty == ProgramType::TestRun || only_here(&point.kind);
         let fits = |p: &&mut Plan| !own && p.ty == ty && flavour(&p.attach[0].kind) == flavour(&point.kind);
         match plans.iter_mut().find(fits) {
             Some(plan) => plan.attach.push(point),

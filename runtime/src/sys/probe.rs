@@ -37,6 +37,20 @@ pub fn map(map_type: u32, max_entries: u32) -> bool {
     bpf::map_create(&spec).is_ok()
 }
 
+/// Does the kernel make a hash map with keys of this size?
+pub fn key(key_size: u32) -> bool {
+    let spec = MapSpec {
+        name: "probe",
+        map_type: lb::BPF_MAP_TYPE_HASH,
+        key_size,
+        value_size: 1,
+        max_entries: 1,
+        flags: lb::BPF_F_NO_PREALLOC,
+        btf: None,
+    };
+    bpf::map_create(&spec).is_ok()
+}
+
 /// What a link to many functions at once meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Multi {
