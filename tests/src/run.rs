@@ -48,10 +48,16 @@ pub fn run(case: &Case, settings: &Settings) -> Outcome {
     }
     let limit = Duration::from_secs(u64::from(case.timeout * settings.scale));
     let before = settings.exclusive.then(Snapshot::take);
-    let run = OneRun { case, env: environment(case, settings), until: Instant::now() + limit };
+    let run = OneRun {
+        case,
+        env: environment(case, settings),
+        until: Instant::now() + limit,
+        grace: GRACE * settings.scale,
+    };
     let result = run.all();
     let cleaned = run.script("cleanup", &case.cleanup);
-    let left = before.map(|b| b.left_since(Duration::from_secs(2))).unwrap_or_default();
+    let patience = Duration::from_secs(2) * settings.scale;
+    let left = before.map(|b| b.left_since(patience)).unwrap_or_default();
     match result.and(cleaned) {
         Err(what) => Outcome::Failed(what),
         Ok(()) if !left.is_empty() => Outcome::Failed(format!("left behind: {}\n", left.join(", "))),
@@ -78,6 +84,7 @@ struct OneRun<'a> {
     case: &'a Case,
     env: Vec<(String, String)>,
     until: Instant,
+    grace: Duration,
 }
 
 impl OneRun<'_> {
@@ -120,7 +127,8 @@ impl OneRun<'_> {
             return Ok(());
         }
         let running = Running::start(&format!("set -e\n{text}"), &self.env, "");
-        let ended = running.map_err(|e| format!("{what}: {e}"))?.finish(self.until.max(soon()));
+        let ended =
+            running.map_err(|e| format!("{what}: {e}"))?.finish(self.until.max(Instant::now() + self.grace));
         match ended.status {
             Some(0) => Ok(()),
             status => {
@@ -161,10 +169,8 @@ impl OneRun<'_> {
     }
 }
 
-/// A moment for scripts that run when the case's own time is over.
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
-}
+/// For scripts that run when the case's own time is over.
+const GRACE: Duration = Duration::from_secs(10);
 
 fn status(wanted: Status, got: Option<i32>) -> Result<(), String> {
     match (wanted, got) {
