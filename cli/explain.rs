@@ -5,7 +5,7 @@ use crate::scripts::{self, Script};
 use rbtrace_runtime::near;
 use rbtrace_stdlib::library::LibraryMacro;
 use rbtrace_stdlib::probes::{PROBES, ProbeKind};
-use rbtrace_stdlib::{BUILTINS, Builtin, CONFIG, ConfigVar, Function, functions, library};
+use rbtrace_stdlib::{BUILTINS, Builtin, CONFIG, ConfigVar, Function, library, supported_functions};
 use std::fmt::Write as _;
 
 /// The text for a name, `None` where no table has it. The empty name gives the overview.
@@ -26,7 +26,7 @@ pub(crate) fn explain(name: &str) -> Option<String> {
 /// Names that resemble one that is not explained, as a question.
 pub(crate) fn resembling(name: &str) -> Option<String> {
     let macros: Vec<LibraryMacro> = library::macros().collect();
-    let names = functions()
+    let names = supported_functions()
         .map(|f| f.name)
         .chain(BUILTINS.iter().map(|b| b.name))
         .chain(PROBES.iter().map(|p| p.name))
@@ -38,7 +38,7 @@ pub(crate) fn resembling(name: &str) -> Option<String> {
 
 /// Every name that a script may use, for completion.
 pub(crate) fn words() -> Vec<String> {
-    let mut words: Vec<String> = functions().map(|f| format!("{}(", f.name)).collect();
+    let mut words: Vec<String> = supported_functions().map(|f| format!("{}(", f.name)).collect();
     words.extend(BUILTINS.iter().filter(|b| b.name != "argN").map(|b| b.name.into()));
     words.extend((0..6).map(|n| format!("arg{n}")));
     words.extend(PROBES.iter().filter(|p| p.supported).map(|p| match p.forms {
@@ -73,7 +73,7 @@ fn overview() -> String {
     };
     section("Probes", PROBES.iter().filter(|p| p.supported).map(|p| (p.name, p.brief)).collect());
     section("Builtins", BUILTINS.iter().map(|b| (b.name, b.brief)).collect());
-    section("Functions", functions().map(|f| (f.name, f.brief)).collect());
+    section("Functions", supported_functions().map(|f| (f.name, f.brief)).collect());
     section("Library", library::macros().map(|m| (m.signature, first_line(m.doc))).collect());
     section("Config variables", CONFIG.iter().map(|c| (c.name, c.brief)).collect());
     section("Scripts", scripts::SCRIPTS.iter().map(|s| (s.name, s.brief())).collect());
@@ -85,6 +85,9 @@ fn first_line(doc: &str) -> &str {
 }
 
 fn function(f: &Function) -> String {
+    if !f.supported {
+        return format!("{}\n  {}\n  Not supported yet.\n", f.name, f.brief);
+    }
     let mut out = format!("{}\n  {}\n", f.signature(), f.brief);
     paragraph(&mut out, f.doc);
     if f.needs_unsafe {
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn the_overview_has_every_function() {
         let all = explain("").expect("an overview");
-        assert!(functions().all(|f| all.contains(f.name)));
+        assert!(supported_functions().all(|f| all.contains(f.name)));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Checker<'_> {
         let known = stdlib::BUILTINS
             .iter()
             .map(|b| b.name)
-            .chain(stdlib::functions().map(|f| f.name))
+            .chain(stdlib::supported_functions().map(|f| f.name))
             .chain(stdlib::constants::constant_names());
         let hint = did_you_mean(name, known);
         self.error_hint(span, format!("nothing here is called '{name}'"), hint)

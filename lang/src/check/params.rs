@@ -69,6 +69,9 @@ impl Checker<'_> {
     pub(crate) fn getopt(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let name = self.literal(&args[0], "getopt")?;
         let name = String::from_utf8_lossy(&name).into_owned();
+        if let Some(description) = args.get(2) {
+            self.literal(description, "getopt")?;
+        }
         if !self.named.contains(&name) {
             self.named.push(name.clone());
         }

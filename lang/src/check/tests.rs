@@ -14,6 +14,7 @@ mod loops;
 mod maps;
 mod numbers;
 mod probes;
+mod tables;
 
 /// What the checker makes of a script: messages, then the program where there is one.
 fn outcome(text: &str, options: &Options) -> String {

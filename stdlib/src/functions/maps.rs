@@ -1,6 +1,6 @@
 //! What works on whole maps and their entries.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 const MAP: super::Param = param("map", Kind::Map);
 
@@ -8,7 +8,6 @@ pub(super) const MAPS: &[Function] = &[
     Function {
         name: "clear",
         params: &[MAP],
-        mode: Mode::Async,
         brief: "Removes all entries of a map.",
         example: "interval:s:1 { print(@n); clear(@n); }",
         ..Function::PLAIN
@@ -16,7 +15,6 @@ pub(super) const MAPS: &[Function] = &[
     Function {
         name: "zero",
         params: &[MAP],
-        mode: Mode::Async,
         brief: "Sets all values of a map to zero and keeps its keys.",
         example: "interval:s:1 { print(@n); zero(@n); }",
         ..Function::PLAIN

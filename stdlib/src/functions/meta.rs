@@ -1,20 +1,12 @@
 //! What is answered when the script is compiled.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 const VALUE: &[super::Param] = &[param("value", Kind::Any)];
 
 /// An entry of the family `is_…`.
 const fn question(name: &'static str, brief: &'static str, example: &'static str) -> Function {
-    Function {
-        name,
-        params: VALUE,
-        result: "bool",
-        mode: Mode::CompileTime,
-        brief,
-        example,
-        ..Function::PLAIN
-    }
+    Function { name, params: VALUE, result: "bool", brief, example, ..Function::PLAIN }
 }
 
 pub(super) const META: &[Function] = &[
@@ -22,7 +14,6 @@ pub(super) const META: &[Function] = &[
         name: "sizeof",
         params: VALUE,
         result: "uint64",
-        mode: Mode::CompileTime,
         brief: "Bytes of a type or of an expression's value.",
         doc: "The expression is not evaluated.",
         example: "begin { print(sizeof(struct sk_buff)); }",
@@ -32,7 +23,6 @@ pub(super) const META: &[Function] = &[
         name: "offsetof",
         params: &[param("struct", Kind::Any), param("field", Kind::Word)],
         result: "uint64",
-        mode: Mode::CompileTime,
         brief: "Bytes from a struct's start to a field, sub-fields included.",
         example: "begin { print(offsetof(struct sock, __sk_common.skc_daddr)); }",
         ..Function::PLAIN
@@ -45,7 +35,6 @@ pub(super) const META: &[Function] = &[
             optional("description", Kind::Literal),
         ],
         result: "bool, int64 or string",
-        mode: Mode::CompileTime,
         brief: "A named parameter, given after -- as --name=value.",
         doc: "The default's type is the parameter's; without one it is a bool.",
         example: "begin { print(getopt(\"port\", 80)); }",
@@ -55,7 +44,6 @@ pub(super) const META: &[Function] = &[
         name: "fail",
         params: &[param("format", Kind::Literal)],
         variadic: true,
-        mode: Mode::CompileTime,
         brief: "Ends compilation with a message where it can be reached.",
         example: "begin { if ($# == 0) { fail(\"usage: script PORT\"); } }",
         ..Function::PLAIN
@@ -63,7 +51,6 @@ pub(super) const META: &[Function] = &[
     Function {
         name: "static_assert",
         params: &[param("condition", Kind::Bool), param("message", Kind::Literal)],
-        mode: Mode::CompileTime,
         brief: "Ends compilation with a message unless a constant condition holds.",
         example: "begin { static_assert(sizeof(struct page) == 64, \"unexpected struct page\"); }",
         ..Function::PLAIN

@@ -4,22 +4,12 @@ mod aggregations;
 mod maps;
 mod meta;
 mod network;
+mod not_yet;
 mod output;
 mod process;
 mod symbols;
 mod text;
 mod time;
-
-/// When a function does its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// In the kernel, when the probe fires.
-    Sync,
-    /// In user space, when the event is read.
-    Async,
-    /// When the script is compiled.
-    CompileTime,
-}
 
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +56,14 @@ pub struct Function {
     pub variadic: bool,
     /// What it gives, as the documentation names it.
     pub result: &'static str,
-    /// When it works.
-    pub mode: Mode,
     /// Only with `--unsafe`.
     pub needs_unsafe: bool,
     /// Kinds of probes in which it may be used; empty: all.
     pub probes: &'static [&'static str],
     /// Lowest kernel, where that is newer than 5.10's.
     pub kernel: Option<&'static str>,
+    /// False: the name is known, but cannot be used yet.
+    pub supported: bool,
     /// One line.
     pub brief: &'static str,
     /// What else is worth knowing; may be empty.
@@ -83,16 +73,16 @@ pub struct Function {
 }
 
 impl Function {
-    /// A synchronous function that may be used everywhere; the table's entries override what differs.
+    /// A function that may be used everywhere; the table's entries override what differs.
     pub const PLAIN: Function = Function {
         name: "",
         params: &[],
         variadic: false,
         result: "void",
-        mode: Mode::Sync,
         needs_unsafe: false,
         probes: &[],
         kernel: None,
+        supported: true,
         brief: "",
         doc: "",
         example: "",
@@ -145,7 +135,7 @@ const fn optional(name: &'static str, kind: Kind) -> Param {
     Param { name, kind, optional: true }
 }
 
-/// All functions, by group.
+/// All functions, by group; those that are not supported yet come last.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
     [
         output::OUTPUT,
@@ -157,9 +147,15 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
         network::NETWORK,
         process::PROCESS,
         meta::META,
+        not_yet::NOT_YET,
     ]
     .into_iter()
     .flatten()
+}
+
+/// Those that can be used.
+pub fn supported_functions() -> impl Iterator<Item = &'static Function> {
+    functions().filter(|f| f.supported)
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! Addresses of networks.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 pub(super) const NETWORK: &[Function] = &[
     Function {
         name: "ntop",
         params: &[param("address or family", Kind::Any), optional("address", Kind::Any)],
         result: "inet",
-        mode: Mode::Async,
         brief: "An IP address that prints as such.",
         doc: "An integer or four bytes are IPv4, sixteen bytes are IPv6; a family (AF_INET, AF_INET6) before the \
               address decides otherwise.",
@@ -18,7 +17,6 @@ pub(super) const NETWORK: &[Function] = &[
         name: "pton",
         params: &[param("address", Kind::Literal)],
         result: "uint8[4] or uint8[16]",
-        mode: Mode::CompileTime,
         brief: "The bytes of an IP address, in network order.",
         example: "kprobe:tcp_connect /((struct sock *)arg0).__sk_common.skc_daddr == (uint32)pton(\"127.0.0.1\")/ { @ = count(); }",
         ..Function::PLAIN
@@ -27,7 +25,6 @@ pub(super) const NETWORK: &[Function] = &[
         name: "macaddr",
         params: &[param("address", Kind::Any)],
         result: "mac_address",
-        mode: Mode::Async,
         brief: "Six bytes that print as a hardware address.",
         example: "kprobe:eth_header { print(macaddr((uint8 *)arg3)); }",
         ..Function::PLAIN

@@ -1,6 +1,6 @@
 //! What prints, and what ends the program.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 const FORMAT: super::Param = param("format", Kind::Literal);
 
@@ -9,7 +9,6 @@ pub(super) const OUTPUT: &[Function] = &[
         name: "printf",
         params: &[FORMAT],
         variadic: true,
-        mode: Mode::Async,
         brief: "Prints text with values in it.",
         doc: "Conversions are those of printf(3): %d %i %u %x %X %o %p %c %s with flags, width, precision and the \
               lengths hh h l ll z j t. %s takes any value that print() takes. %r prints the bytes of buf(), %rx as \
@@ -24,7 +23,6 @@ pub(super) const OUTPUT: &[Function] = &[
             optional("top", Kind::ConstInt),
             optional("div", Kind::ConstInt),
         ],
-        mode: Mode::Async,
         brief: "Prints a value, a map or a map's entry in its usual form.",
         doc: "A map is read when the event reaches user space. With top only the entries with the largest values \
               are printed; div divides integers before they are printed.",
@@ -35,7 +33,6 @@ pub(super) const OUTPUT: &[Function] = &[
         name: "errorf",
         params: &[FORMAT],
         variadic: true,
-        mode: Mode::Async,
         brief: "Prints text as an error, with the place in the script.",
         example: "begin { errorf(\"no such device: %d\", $1); }",
         ..Function::PLAIN
@@ -44,7 +41,6 @@ pub(super) const OUTPUT: &[Function] = &[
         name: "warnf",
         params: &[FORMAT],
         variadic: true,
-        mode: Mode::Async,
         brief: "Prints text as a warning, with the place in the script.",
         doc: "--no-warnings silences it.",
         example: "begin { warnf(\"%s is slow\", \"this\"); }",
@@ -53,7 +49,6 @@ pub(super) const OUTPUT: &[Function] = &[
     Function {
         name: "time",
         params: &[optional("format", Kind::Literal)],
-        mode: Mode::Async,
         brief: "Prints the time of day, by default as %H:%M:%S and a line break.",
         doc: "The format is that of strftime(3). What is shown is when the event was read, not when it happened.",
         example: "interval:s:1 { time(\"%H:%M:%S \"); print(@n); }",
@@ -62,7 +57,6 @@ pub(super) const OUTPUT: &[Function] = &[
     Function {
         name: "join",
         params: &[param("array", Kind::Any), optional("separator", Kind::Literal)],
-        mode: Mode::Async,
         brief: "Prints the texts of an array of char pointers, such as argv, with blanks or a separator between them.",
         example: "tracepoint:syscalls:sys_enter_execve /uid == 0/ { join(args.argv); }",
         ..Function::PLAIN
@@ -71,7 +65,6 @@ pub(super) const OUTPUT: &[Function] = &[
         name: "cat",
         params: &[FORMAT],
         variadic: true,
-        mode: Mode::Async,
         brief: "Prints a file; its name is made as by printf.",
         doc: "At most max_cat_bytes are printed.",
         example: "begin { cat(\"/proc/%d/status\", pid); }",
@@ -81,7 +74,6 @@ pub(super) const OUTPUT: &[Function] = &[
         name: "system",
         params: &[FORMAT],
         variadic: true,
-        mode: Mode::Async,
         needs_unsafe: true,
         brief: "Runs a shell command, made as by printf, when the event is read.",
         example: "interval:s:10 { system(\"ss -s\"); }",
@@ -90,7 +82,6 @@ pub(super) const OUTPUT: &[Function] = &[
     Function {
         name: "exit",
         params: &[optional("code", Kind::Int)],
-        mode: Mode::Async,
         brief: "Leaves the probe and ends the trace, as Ctrl-C does.",
         doc: "The end probe still runs and maps are printed. The code is the exit status.",
         example: "interval:s:10 { exit(); }",

@@ -1,13 +1,12 @@
 //! Processes, users, control groups, signals.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 pub(super) const PROCESS: &[Function] = &[
     Function {
         name: "cgroupid",
         params: &[param("path", Kind::Literal)],
         result: "uint64",
-        mode: Mode::CompileTime,
         brief: "The id of the control group (v2) at a path.",
         example: "kprobe:vfs_read /cgroup == cgroupid(\"/sys/fs/cgroup/system.slice\")/ { @ = count(); }",
         ..Function::PLAIN
@@ -16,7 +15,6 @@ pub(super) const PROCESS: &[Function] = &[
         name: "cgroup_path",
         params: &[param("id", Kind::Int), optional("hierarchy", Kind::Literal)],
         result: "cgroup_path_t",
-        mode: Mode::Async,
         brief: "A control group's id that prints as its path.",
         example: "profile:hz:99 { @[cgroup_path(cgroup)] = count(); }",
         ..Function::PLAIN
@@ -25,7 +23,6 @@ pub(super) const PROCESS: &[Function] = &[
         name: "strerror",
         params: &[param("errno", Kind::Int)],
         result: "strerror_t",
-        mode: Mode::Async,
         brief: "An error number that prints as its text.",
         example: "kretprobe:vfs_read /(int64)retval < 0/ { printf(\"%s\\n\", strerror(-(int32)retval)); }",
         ..Function::PLAIN

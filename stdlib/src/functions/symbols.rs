@@ -1,6 +1,6 @@
 //! Addresses, symbols, stacks and registers.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 const STACK: &[super::Param] = &[optional("mode", Kind::Word), optional("limit", Kind::ConstInt)];
 const ADDRESS: super::Param = param("address", Kind::Address);
@@ -29,7 +29,6 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "ksym",
         params: &[ADDRESS],
         result: "ksym_t",
-        mode: Mode::Async,
         brief: "A kernel address that prints as a symbol.",
         example: "kprobe:do_nanosleep { printf(\"%s\\n\", ksym(reg(\"ip\"))); }",
         ..Function::PLAIN
@@ -38,7 +37,6 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "usym",
         params: &[ADDRESS],
         result: "usym_t",
-        mode: Mode::Async,
         brief: "A user address that prints as a symbol.",
         example: "uprobe:/bin/bash:readline { printf(\"%s\\n\", usym(reg(\"ip\"))); }",
         ..Function::PLAIN
@@ -47,7 +45,6 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "kaddr",
         params: &[param("name", Kind::Literal)],
         result: "uint64",
-        mode: Mode::CompileTime,
         brief: "Where a symbol of the kernel lies in memory.",
         example: "interval:s:1 { print(*kaddr(\"avenrun\")); }",
         ..Function::PLAIN
@@ -56,7 +53,6 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "uaddr",
         params: &[param("name", Kind::Literal)],
         result: "T *",
-        mode: Mode::CompileTime,
         probes: &["uprobe", "uretprobe"],
         brief: "The address of a symbol in the probed binary.",
         doc: "It points to an unsigned integer of the symbol's size, to uint64 where that is no integer's.",

@@ -40,7 +40,7 @@ pub(super) const TEXT: &[Function] = &[
     },
     Function {
         name: "strlen",
-        params: &[param("text", Kind::Any)],
+        params: &[param("text", Kind::Text)],
         result: "uint64",
         brief: "Bytes of a text before its NUL.",
         example: "tracepoint:syscalls:sys_enter_openat { @ = hist(strlen(str(args.filename))); }",

@@ -1,6 +1,6 @@
 //! Clocks.
 
-use super::{Function, Kind, Mode, optional, param};
+use super::{Function, Kind, optional, param};
 
 pub(super) const TIME: &[Function] = &[
     Function {
@@ -16,7 +16,6 @@ pub(super) const TIME: &[Function] = &[
         name: "strftime",
         params: &[param("format", Kind::Literal), param("nanoseconds", Kind::Int)],
         result: "timestamp",
-        mode: Mode::Async,
         brief: "A time since boot (nsecs) as text, in the format of strftime(3).",
         doc: "%f is the microsecond with six digits. The value can only be printed.",
         example: "kprobe:vfs_read { printf(\"%s\\n\", strftime(\"%H:%M:%S.%f\", nsecs)); }",

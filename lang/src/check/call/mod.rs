@@ -42,27 +42,6 @@ fn statement(kind: StmtKind, span: Span) -> Typed {
     Some(Expr { kind: ExprKind::Block(stmts, Box::new(nothing(span))), ty: Type::Void, span })
 }
 
-/// Functions of bpftrace that do not exist here yet.
-const NOT_YET: &[&str] = &[
-    "debugf",
-    "dw_ustack",
-    "kfunc_allowed",
-    "kfunc_exist",
-    "memcmp",
-    "path",
-    "percpu_kaddr",
-    "signal_thread",
-    "skboutput",
-    "socket_cookie",
-    "str_concat",
-    "strcap",
-    "strstr",
-    "syscall_name",
-    "tseries",
-    "unwatch",
-    "write_user",
-];
-
 fn builtin(which: Builtin, span: Span) -> Typed {
     Some(Expr { kind: ExprKind::Builtin(which), ty: U32, span })
 }
@@ -73,6 +52,9 @@ impl Checker<'_> {
         let Some(function) = stdlib::function(&name.text) else {
             return self.call_of_builtin(name, args, span);
         };
+        if !function.supported {
+            return self.error(span, format!("function '{}' is not supported yet", name.text));
+        }
         self.check_call(function, args, span)?;
         let text = &*name.text;
         match text {
@@ -122,9 +104,6 @@ impl Checker<'_> {
 
     /// `pid()` is `pid`.
     fn call_of_builtin(&mut self, name: &Name, args: &[ast::Expr], span: Span) -> Typed {
-        if NOT_YET.contains(&&*name.text) {
-            return self.error(span, format!("function '{}' is not supported yet", name.text));
-        }
         if let [ast::Expr { kind: ast::ExprKind::Ident(namespace), .. }] = args {
             match (&*name.text, &**namespace) {
                 ("pid" | "tid", "curr_ns") => return self.call_of_builtin(name, &[], span),
@@ -140,7 +119,8 @@ impl Checker<'_> {
         if let Some(typed) = self.builtin(&name.text, span) {
             return typed;
         }
-        let known = stdlib::functions().map(|f| f.name).chain(stdlib::BUILTINS.iter().map(|b| b.name));
+        let known =
+            stdlib::supported_functions().map(|f| f.name).chain(stdlib::BUILTINS.iter().map(|b| b.name));
         let hint = did_you_mean(&name.text, known);
         self.error_hint(span, format!("there is no function '{}'", name.text), hint)
     }
