@@ -16,9 +16,9 @@ pub fn message(text: &str) {
     let mut bytes = text.as_bytes().to_vec();
     if error_is_terminal() {
         escape_from(&mut bytes, 0);
-        if colour::wanted() {
-            bytes = colour::paint(&bytes);
-        }
+    }
+    if colour::wanted(error_is_terminal()) {
+        bytes = colour::paint(&bytes);
     }
     message_as_is(&bytes);
 }

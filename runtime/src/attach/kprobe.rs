@@ -1,6 +1,7 @@
 //! kprobe and kretprobe: the `kprobe` PMU (4.17).
 
 use super::{Attached, Failure, Link, join};
+use crate::kallsyms;
 use crate::kernelfs::{self, Root};
 use crate::sys::perf;
 use std::os::fd::BorrowedFd;
@@ -46,11 +47,42 @@ pub(super) fn attach(
         _ => func.to_owned(),
     };
     let name = (!func.is_empty()).then_some(name.as_str());
-    let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit) };
-    let event = perf::open(&event, perf::Target { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
     let mut link = Link { method: "kprobe PMU, link", ..Link::default() };
-    join(prog, event, cookie, &mut link)?;
+    let mut join_at = |name, offset| -> Result<(), Failure> {
+        let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit) };
+        let event =
+            perf::open(&event, perf::Target { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
+        join(prog, event, cookie, &mut link)
+    };
+    match join_at(name, offset) {
+        Err(failure) if name.is_some() && offset == 0 && is_ambiguous(&failure) => {
+            let addresses = namesakes(module, func).ok_or(failure)?;
+            addresses.iter().try_for_each(|address| join_at(None, *address))?;
+            let all = addresses.len();
+            link.note = Some(format!(
+                "{func} stands for {all} functions of this kernel: the probe is in all of them"
+            ));
+        }
+        result => result?,
+    }
     Ok(link)
+}
+
+/// Kernels refuse a name that stands for several functions (6.7 and stable releases since 5.10.199).
+fn is_ambiguous(failure: &Failure) -> bool {
+    failure.error.raw_os_error() == Some(libc::EADDRNOTAVAIL)
+}
+
+/// Where the functions of one name are; `None` unless there are several, at known addresses.
+fn namesakes(module: Option<&str>, func: &str) -> Option<Vec<u64>> {
+    let mut addresses = vec![];
+    let read = kallsyms::read(|line| {
+        if line.name == func && line.is_text() && kallsyms::in_module(&line, module) {
+            addresses.push(line.addr);
+        }
+        true
+    });
+    (read.is_ok() && addresses.len() > 1 && !addresses.contains(&0)).then_some(addresses)
 }
 
 fn explain(error: std::io::Error, func: &str, offset: u64) -> Failure {

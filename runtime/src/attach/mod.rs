@@ -27,6 +27,8 @@ pub struct Link {
     pub links: Vec<OwnedFd>,
     /// How it was attached, for `-v`.
     pub method: &'static str,
+    /// What is worth knowing about it.
+    pub note: Option<String>,
 }
 
 /// Why a program could not be attached.

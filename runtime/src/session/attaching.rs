@@ -6,8 +6,8 @@ use crate::sink::Said;
 use crate::sys;
 use rbtrace_codegen::kernel::Feature;
 use rbtrace_codegen::object::Program;
-use rbtrace_lang::Severity;
 use rbtrace_lang::hir::{Attach, AttachPoint, MissingProbes};
+use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
 
 impl<'a> Session<'a> {
@@ -90,6 +90,10 @@ impl<'a> Session<'a> {
 
     fn keep(&mut self, link: Link, point: &AttachPoint) {
         self.tell(&format!("attached {} by {}", point.name, link.method));
+        if let Some(note) = link.note.as_ref().filter(|_| !self.options.no_warnings) {
+            let warning = Diagnostic::warning(point.span, note.clone());
+            terminal::message(&warning.render(&self.program.sources));
+        }
         self.links.push(link);
         self.attached += 1;
     }

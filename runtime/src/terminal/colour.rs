@@ -7,15 +7,22 @@ const YELLOW: &str = "1;33";
 const CYAN: &str = "1;36";
 const BOLD: &str = "1";
 
-/// Does the user want colours? NO_COLOR (no-color.org) turns them off; not every terminal has them.
-pub(super) fn wanted() -> bool {
+/// Does the user want colours? On a terminal, unless NO_COLOR (no-color.org) is set or the terminal has none;
+/// BPFTRACE_COLOR decides before all that.
+pub(super) fn wanted(on_terminal: bool) -> bool {
+    match env::var("BPFTRACE_COLOR").as_deref() {
+        Ok("always") => return true,
+        Ok("never") => return false,
+        _ if !on_terminal => return false,
+        _ => {}
+    }
     let refused = env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     !refused && env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 /// Colours messages that are ready to be shown.
 pub(super) fn paint(text: &[u8]) -> Vec<u8> {
-    // Escaped, hence UTF-8.
+    // A message, hence UTF-8.
     let text = String::from_utf8_lossy(text);
     let mut marker = RED;
     text.split_inclusive('\n').map(|line| paint_line(line, &mut marker)).collect::<String>().into_bytes()
