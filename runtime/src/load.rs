@@ -1,5 +1,8 @@
 //! From an object to maps and programs in the kernel.
 
+#[cfg(test)]
+mod tests;
+
 use crate::sys::{self, bpf, map, mapped};
 use rbtrace_codegen::object::{MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget};
 use rbtrace_lang::hir::Config;
@@ -13,6 +16,10 @@ use std::rc::Rc;
 /// The kernel allocates every page when the map is made (0.7 ms for each MiB), so a large one costs all
 /// scripts start-up time. 4 MiB hold 200 ms of the fastest stream of short records that a CPU can print.
 const RING_BYTES: (u32, u32) = (4 * 1024 * 1024, 512 * 1024);
+
+/// Bytes for the verifier's log, at first and at most (what kernels before 5.2 take).
+const MIN_LOG: usize = 64 * 1024;
+const MAX_LOG: usize = (16 << 20) - 1;
 
 /// Lines of the verifier's log that are shown.
 const LOG_LINES: usize = 12;
@@ -45,7 +52,17 @@ pub struct Loader<'a> {
     object: &'a Object,
     config: &'a Config,
     maps: &'a Maps,
-    btf: Option<OwnedFd>,
+    /// The script's BTF in the kernel, or why it was refused; `None` where the object has none.
+    btf: Option<io::Result<OwnedFd>>,
+}
+
+/// A program in the kernel.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its descriptor.
+    pub fd: OwnedFd,
+    /// Why it runs without its BTF: no refusal and no profile names the script's lines.
+    pub without_btf: Option<io::Error>,
 }
 
 /// Creates all maps.
@@ -149,54 +166,70 @@ pub fn permission_hint() -> &'static str {
 impl<'a> Loader<'a> {
     /// Loads the BTF, if the kernel takes it.
     pub fn new(object: &'a Object, config: &'a Config, maps: &'a Maps) -> Self {
-        let btf = if object.btf.is_empty() { None } else { bpf::btf_load(&object.btf).ok() };
+        let btf = (!object.btf.is_empty()).then(|| bpf::btf_load(&object.btf));
         Loader { object, config, maps, btf }
     }
 
     /// Loads one program. `attach_type` is that of a multi link, or 0.
-    pub fn load(&self, program: &Program, attach_type: u32) -> Result<OwnedFd, Diagnostic> {
+    pub fn load(&self, program: &Program, attach_type: u32) -> Result<Loaded, Diagnostic> {
         let insns = self.patch(program);
-        let mut spec = bpf::ProgSpec {
+        let wanted = self.btf.as_ref().filter(|_| !program.func_info.is_empty());
+        let refused = wanted.and_then(|btf| btf.as_ref().err()).map(copied);
+        let spec = bpf::ProgSpec {
             name: &program.name,
             prog_type: prog_type(program.ty),
             attach_type,
             attach_btf_id: 0,
             license: &self.config.license,
             insns: &insns,
-            btf: self.btf.as_ref().filter(|_| !program.func_info.is_empty()).map(AsFd::as_fd),
+            btf: wanted.and_then(|btf| btf.as_ref().ok()).map(AsFd::as_fd),
             func_info: &program.func_info,
             line_info: &program.line_info,
         };
         let first = match bpf::prog_load(&spec, None) {
-            Ok(fd) => return Ok(fd),
+            Ok(fd) => return Ok(Loaded { fd, without_btf: refused }),
             Err(e) => e,
         };
-        // Where only the debug information is at fault, the program runs without.
-        if spec.btf.take().is_some()
-            && let Ok(fd) = bpf::prog_load(&spec, None)
+        // Where only the debug information is at fault, the program runs without. Callbacks cannot.
+        let plain = bpf::ProgSpec { btf: None, ..spec.clone() };
+        if spec.btf.is_some()
+            && first.raw_os_error() == Some(libc::EINVAL)
+            && program.func_info.len() == 1
+            && let Ok(fd) = bpf::prog_load(&plain, None)
         {
-            return Ok(fd);
+            return Ok(Loaded { fd, without_btf: Some(first) });
         }
         if first.raw_os_error() == Some(libc::EPERM) {
             return Err(self.refused(program, &first).hint(permission_hint()));
         }
-        self.explain(program, &spec, &first)
+        let error = match self.log_of(&spec) {
+            Ok(fd) => return Ok(Loaded { fd, without_btf: refused }),
+            Err(log) => explain_log(self.refused(program, &first), program, &log),
+        };
+        Err(match refused {
+            Some(e) => error.hint(format!("the kernel refused the script's BTF: {}", sys::describe(&e))),
+            None => error,
+        })
     }
 
-    /// Loads again with the verifier's log and makes a message of it.
-    fn explain(
-        &self,
-        program: &Program,
-        spec: &bpf::ProgSpec,
-        err: &io::Error,
-    ) -> Result<OwnedFd, Diagnostic> {
-        let mut log = vec![0u8; (self.config.log_size as usize).max(64 * 1024)];
-        if let Ok(fd) = bpf::prog_load(spec, Some(&mut log)) {
-            return Ok(fd);
+    /// Loads again, exactly so, and returns what the verifier says.
+    fn log_of(&self, spec: &bpf::ProgSpec) -> Result<OwnedFd, String> {
+        let mut size = (self.config.log_size as usize).clamp(MIN_LOG, MAX_LOG);
+        loop {
+            let mut log = vec![0u8; size];
+            let full = match bpf::prog_load(spec, Some(&mut log)) {
+                Ok(fd) => return Ok(fd),
+                Err(e) => e.raw_os_error() == Some(libc::ENOSPC),
+            };
+            // Before 6.4 the kernel keeps the log's beginning, and its end tells why.
+            if full && size < MAX_LOG {
+                size = (size * 8).min(MAX_LOG);
+                continue;
+            }
+            let end = log.iter().position(|&b| b == 0).unwrap_or(log.len());
+            let log = String::from_utf8_lossy(&log[..end]).into_owned();
+            return Err(if full { String::new() } else { log });
         }
-        let end = log.iter().position(|&b| b == 0).unwrap_or(log.len());
-        let log = String::from_utf8_lossy(&log[..end]);
-        Err(explain_log(self.refused(program, err), program, &log))
     }
 
     fn refused(&self, program: &Program, err: &io::Error) -> Diagnostic {
@@ -229,6 +262,11 @@ pub(crate) fn prog_type(ty: ProgramType) -> u32 {
     }
 }
 
+/// The same error once more.
+fn copied(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| io::Error::other(error.to_string()), io::Error::from_raw_os_error)
+}
+
 /// Puts the message at the refused instruction's place, with the log's last lines.
 fn explain_log(mut error: Diagnostic, program: &Program, log: &str) -> Diagnostic {
     let lines: Vec<&str> = log.lines().filter(|l| !is_noise(l)).collect();
@@ -256,23 +294,4 @@ fn is_noise(line: &str) -> bool {
 fn instruction(line: &str) -> Option<usize> {
     let (number, rest) = line.split_once(": (")?;
     rest.as_bytes().first()?.is_ascii_hexdigit().then(|| number.trim().parse().ok())?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_instruction_of_a_log_is_found() {
-        assert_eq!(instruction("12: (79) r1 = *(u64 *)(r1 +0)"), Some(12));
-        assert_eq!(instruction("R1 invalid mem access 'scalar'"), None);
-        assert_eq!(instruction("; hello: (world"), None);
-    }
-
-    #[test]
-    fn storage_types_name_their_size() {
-        let btf = storage_btf(24);
-        assert_eq!(btf.len(), 24 + 56 + 10);
-        assert_eq!(btf[24 + 52..24 + 56], [24, 0, 0, 0]);
-    }
 }

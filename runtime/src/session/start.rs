@@ -5,7 +5,7 @@ use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
 use crate::attach::Multi;
 use crate::events::Printer;
-use crate::load::{self, Loader, Maps};
+use crate::load::{self, Loaded, Loader, Maps};
 use crate::maps::{Storage, Table};
 use crate::print::Env;
 use crate::sink::Sink;
@@ -76,21 +76,30 @@ impl<'a> Session<'a> {
 
     fn load_programs(&mut self) -> Result<(), RunError> {
         let loader = Loader::new(self.object, &self.program.config, &self.maps);
+        let mut notes = Vec::new();
         for program in &self.object.programs {
             let attach_type = self.multi(program).map_or(0, Multi::attach_type);
-            let fd = loader
+            let loaded = loader
                 .load(program, attach_type)
                 .map_err(|d| RunError { diagnostics: vec![d], status: REFUSED })?;
-            self.programs.push(fd);
+            notes.extend(note_on_btf(&program.name, &loaded));
+            self.programs.push(loaded.fd);
         }
+        notes.iter().for_each(|note| self.tell(note));
         Ok(())
     }
 
     /// Loads a program again, for another way of attaching.
     pub(super) fn load_plain(&self, index: usize) -> Result<OwnedFd, RunError> {
         let loader = Loader::new(self.object, &self.program.config, &self.maps);
-        Ok(loader.load(&self.object.programs[index], 0)?)
+        Ok(loader.load(&self.object.programs[index], 0)?.fd)
     }
+}
+
+/// A kernel that does not take our BTF runs the script as well; who looks closely wants to know.
+fn note_on_btf(name: &str, loaded: &Loaded) -> Option<String> {
+    let why = sys::describe(loaded.without_btf.as_ref()?);
+    Some(format!("{name} is loaded without BTF, so without its lines: {why}"))
 }
 
 pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
