@@ -11,6 +11,9 @@ use std::rc::Rc;
 /// Types nest a few levels by value; the limit stops a blob that nests a struct in itself.
 const MAX_DEPTH: u32 = 48;
 
+/// So many types are looked at for one alignment: each level of such a blob may hold several ways on.
+const MAX_STEPS: u32 = 1 << 16;
+
 impl TypeId {
     /// As [`StructType::key`]; never 0.
     pub fn key(self) -> u64 {
@@ -89,9 +92,9 @@ impl KernelTypes {
         let mut space = AddrSpace::Kernel;
         let mut inner = to;
         // Tags stand directly below the pointer; compilers that know them mark `__user` so.
-        while let Some(ty) = btf.ty(inner)
-            && let Kind::TypeTag(next) | Kind::Qualifier(_, next) = ty.kind
-        {
+        for _ in 0..MAX_DEPTH {
+            let Some(ty) = btf.ty(inner) else { break };
+            let (Kind::TypeTag(next) | Kind::Qualifier(_, next)) = ty.kind else { break };
             if matches!(ty.kind, Kind::TypeTag(_)) && ty.name() == "user" {
                 space = AddrSpace::User;
             }
@@ -110,8 +113,8 @@ impl KernelTypes {
         }
         let ty = btf.ty(id.id)?;
         let (kind, size, align) = match ty.kind {
-            Kind::Struct(c) => (StructKind::Struct, c.size, align_of(btf, id.id, 0)),
-            Kind::Union(c) => (StructKind::Union, c.size, align_of(btf, id.id, 0)),
+            Kind::Struct(c) => (StructKind::Struct, c.size, align_of(btf, id.id, 0, &mut { MAX_STEPS })),
+            Kind::Union(c) => (StructKind::Union, c.size, align_of(btf, id.id, 0, &mut { MAX_STEPS })),
             Kind::Fwd { union: false } => (StructKind::Struct, 0, 1),
             Kind::Fwd { union: true } => (StructKind::Union, 0, 1),
             _ => return None,
@@ -192,29 +195,31 @@ fn bytes(len: u32) -> Type {
 /// Is this plain `char`, so that an array of it is a text?
 fn is_char(btf: &Btf, id: u32) -> bool {
     let mut id = id;
-    while let Some(Kind::Qualifier(_, next)) = btf.ty(id).map(|t| t.kind) {
+    for _ in 0..MAX_DEPTH {
+        let Some(Kind::Qualifier(_, next)) = btf.ty(id).map(|t| t.kind) else { break };
         id = next;
     }
     btf.ty(id).is_some_and(|t| matches!(t.kind, Kind::Int { size: 1, .. }) && t.name() == "char")
 }
 
 /// Alignment in bytes as the compiler chose it: 1 for a packed struct.
-fn align_of(btf: &Btf, id: u32, depth: u32) -> u32 {
+fn align_of(btf: &Btf, id: u32, depth: u32, left: &mut u32) -> u32 {
     let id = KernelTypes::strip(btf, id);
-    let Some(ty) = btf.ty(id).filter(|_| depth < MAX_DEPTH) else { return 1 };
+    *left = left.saturating_sub(1);
+    let Some(ty) = btf.ty(id).filter(|_| depth < MAX_DEPTH && *left > 0) else { return 1 };
     match ty.kind {
         Kind::Int { size, .. } | Kind::Enum { size, .. } | Kind::Float(size) => size.clamp(1, 16),
         Kind::Ptr(_) => 8,
-        Kind::Array { elem, .. } => align_of(btf, elem, depth + 1),
-        Kind::Struct(c) | Kind::Union(c) => composite_align(btf, c, depth),
+        Kind::Array { elem, .. } => align_of(btf, elem, depth + 1, left),
+        Kind::Struct(c) | Kind::Union(c) => composite_align(btf, c, depth, left),
         _ => 1,
     }
 }
 
-fn composite_align(btf: &Btf, c: Composite, depth: u32) -> u32 {
+fn composite_align(btf: &Btf, c: Composite, depth: u32, left: &mut u32) -> u32 {
     let mut align = 1;
     for m in c.members() {
-        let member = align_of(btf, m.ty, depth + 1);
+        let member = align_of(btf, m.ty, depth + 1, left);
         // A member off its alignment shows that the struct is packed.
         if m.bit_width == 0 && m.bit_offset % (member * 8) != 0 {
             return 1;

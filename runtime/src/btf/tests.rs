@@ -230,6 +230,47 @@ fn a_struct_that_holds_itself_ends() {
     assert!(types.definition(TypeId { blob: 0, id: 1 }).is_some_and(|text| text.len() < 10_000));
 }
 
+/// A blob with every kind of type, of which some words are replaced: whatever it says, asking ends, and soon.
+#[test]
+fn absurd_blobs_give_no_panic() {
+    let mut m = Maker::new();
+    let (a, b) = (m.name("a"), m.name("b"));
+    m.int("int", 4, true);
+    m.ty("s", KindTag::Struct, 3, true, 16, &[a, 1, 5 << 24, b, 1, 5 << 24 | 5, a, 4, 64]);
+    m.ty("u", KindTag::Union, 2, false, 16, &[0, 2, 0, b, 6, 0]);
+    m.ty("", KindTag::Ptr, 0, false, 2, &[]);
+    m.ty("t", KindTag::Typedef, 0, false, 3, &[]);
+    m.ty("", KindTag::Array, 0, false, 0, &[2, 1, 4]);
+    m.ty("e", KindTag::Enum, 2, false, 4, &[a, 0, b, 1]);
+    m.ty("", KindTag::FuncProto, 2, false, 1, &[a, 4, b, 5]);
+    m.ty("f", KindTag::Func, 0, false, 8, &[]);
+    m.ty("", KindTag::Const, 0, false, 6, &[]);
+    let (sound, count) = (m.types.clone(), 10);
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for round in 0..1500 {
+        m.types.clone_from(&sound);
+        for _ in 0..=next(2) {
+            let at = next(sound.len() / 4) * 4;
+            let kind = (next(20) as u32) << 24 | next(4) as u32;
+            let value = [next(12) as u32, u32::MAX, 1 << 31, i32::MAX as u32, kind, 1 << 20][next(6)];
+            m.types[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        let Ok(btf) = Btf::from_bytes(m.bytes(), None) else { continue };
+        drop(btf);
+        let (types, start) = (m.types(), std::time::Instant::now());
+        for id in 0..=count {
+            let id = TypeId { blob: 0, id };
+            let _ = (types.convert(id), types.definition(id), types.members(id), types.enum_type(id));
+            let _ = (types.struct_type(id), types.proto(id, 0), types.declared_params(id, 0));
+        }
+        assert!(start.elapsed().as_secs() < 5, "round {round} took {:?}", start.elapsed());
+    }
+}
+
 fn kernel() -> Option<KernelTypes> {
     let types = KernelTypes::default();
     match types.vmlinux() {

@@ -238,8 +238,8 @@ fn damage_gives_errors_and_no_panic() {
     let bad = scratch.0.join("bad");
     let attempt = |bytes: &[u8]| {
         std::fs::write(&bad, bytes).unwrap();
+        walk(&bad, &addresses);
         let Ok(info) = DebugInfo::open(&bad) else { return };
-        let _ = info.elf().symbols().count();
         for &address in &addresses {
             let _ = info.frames(address);
             let _ = info.elf().code(address, 64);
@@ -261,6 +261,90 @@ fn damage_gives_errors_and_no_panic() {
         attempt(&bytes);
         bytes[at] = good[at];
     }
+}
+
+/// All that is asked of a program's file without its debug information.
+fn walk(path: &Path, addresses: &[u64]) {
+    crate::symbols::tests::name_all(path, addresses);
+    let Ok(elf) = Elf::open(path) else { return };
+    let _ = (elf.symbols().count(), elf.dynamic_symbols().count(), elf.symbols_named("main"));
+    let _ = (elf.build_id(), elf.debug_link(), elf.names_of(addresses));
+    let _ = crate::debuginfo::of_elf(&elf);
+    for &address in addresses {
+        let _ = (elf.code(address, u64::MAX), elf.section_at(address));
+        let _ = (elf.address_of_offset(address), elf.offset_of_address(address));
+    }
+}
+
+/// Fields of headers, symbols and debug information set to numbers that overflow, reach behind the end or
+/// claim much: whatever the file says, reading it ends, and soon.
+#[test]
+fn absurd_numbers_give_errors_and_no_panic() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &["-gz"]) else { return };
+    let good = std::fs::read(&path).unwrap();
+    let addresses = [0, 1, 0x1130, good.len() as u64, u64::MAX];
+    let bad = scratch.0.join("bad");
+    let headers = good.len() - 64 * 48;
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    for round in 0..1500 {
+        let mut bytes = good.clone();
+        for _ in 0..=next(3) {
+            // The program's headers, the sections' headers, anywhere.
+            let at =
+                [next(64 + 56 * 14), headers + next(good.len() - headers), next(good.len())][round % 3] & !3;
+            let value: u64 = [0, 1, u64::MAX, i64::MAX as u64, 1 << 40, good.len() as u64 - 1][next(6)];
+            let width = [1, 2, 4, 8][next(4)].min(bytes.len() - at);
+            bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        }
+        std::fs::write(&bad, &bytes).unwrap();
+        let start = std::time::Instant::now();
+        walk(&bad, &addresses);
+        if let Ok(info) = DebugInfo::open(&bad) {
+            for &address in &addresses {
+                let _ = info.frames(address);
+            }
+            let query = LineQuery { file: "fixture.c", line: 20, column: None };
+            let _ = (info.source_line(None, query), info.source_line(Some("process"), query));
+        }
+        assert!(start.elapsed().as_secs() < 5, "round {round} took {:?}", start.elapsed());
+    }
+}
+
+/// A few bytes may claim to unpack to any number.
+#[test]
+fn a_packed_section_does_not_fill_the_memory() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &["-gz"]) else { return };
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (at, size) = {
+        use object::{Object as _, ObjectSection as _};
+        let file = object::File::parse(&*bytes).unwrap();
+        let section = file.section_by_name(".debug_info").unwrap();
+        (section.file_range().unwrap().0 as usize, section.compressed_data().unwrap().uncompressed_size)
+    };
+    // `ch_size` of Elf64_Chdr.
+    assert_eq!(bytes[at + 8..at + 16], size.to_le_bytes());
+    bytes[at + 8..at + 16].copy_from_slice(&(1u64 << 40).to_le_bytes());
+    let bad = scratch.0.join("bad");
+    std::fs::write(&bad, bytes).unwrap();
+    let error = DebugInfo::open(&bad).unwrap_err().to_string();
+    assert!(error.ends_with("section .debug_info: it unpacks to 1099511627776 bytes"), "{error}");
+}
+
+/// Units may be kept longer than the file that they are of.
+#[test]
+fn a_unit_outlives_its_file() {
+    let scratch = Scratch::new();
+    let Some(path) = fixture(&scratch, &["-gz"]) else { return };
+    let info = DebugInfo::open(&path).unwrap();
+    let unit = info.unit_at(info.elf().symbols_named("process")[0].address).unwrap().unwrap();
+    drop(info);
+    assert!(unit.name().unwrap().ends_with("fixture.c"), "{:?}", unit.name());
 }
 
 /// Needs a kernel image with debug information named by `RBTRACE_VMLINUX`.

@@ -15,7 +15,7 @@ mod source;
 mod user;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use source::source_line;
 

@@ -33,6 +33,15 @@ fn start(scratch: &Scratch, flags: &[&str], symbol: &str) -> Option<(Running, u6
     Some((child, map.start + (offset - map.offset)))
 }
 
+/// Names addresses by a file, whatever it holds.
+pub(crate) fn name_all(path: &std::path::Path, addresses: &[u64]) {
+    let Some(mut binary) = binary::Binary::open(path) else { return };
+    for &address in addresses {
+        let _ =
+            (binary.name(address).is_some(), binary.address_of_offset(address), binary.frames(address).len());
+    }
+}
+
 #[test]
 fn addresses_of_a_program_have_names() {
     for flags in [&["-pie"][..], &["-no-pie"], &["-static"]] {
