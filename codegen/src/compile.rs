@@ -100,6 +100,7 @@ fn assemble(unit: Unit, code: Code, (func_info, line_info): Infos) -> Program {
         spans: code.spans,
         attach: unit.attach,
         wants_cookie: unit.wants_cookie,
+        all_registers: unit.all_registers,
         loops: unit.loops,
     }
 }

@@ -65,6 +65,9 @@ pub struct Program {
     pub attach: Vec<ProbeId>,
     /// Give each link a cookie with its `ProbeId` (the program asks for it).
     pub wants_cookie: bool,
+    /// It reads registers of a function's call that not every way of attaching hands on: others than those of
+    /// arguments and stack at the entry, others than that of the result at the return.
+    pub all_registers: bool,
     /// Has the script a loop in it? Without one it sends only a few records each time.
     pub loops: bool,
 }

@@ -6,14 +6,18 @@ use super::memory::Place;
 use crate::arch;
 use crate::ir::{Alu, Op, Ty, Value, Width};
 use rbtrace_lang::Span;
-use rbtrace_lang::hir::{Ctx, Expr, ExprKind};
+use rbtrace_lang::hir::{Attach, AttachPoint, Ctx, Expr, ExprKind};
 use rbtrace_lang::types::Type;
 
 impl Lower<'_, '_> {
     /// Scalars that the probe gives.
     pub(super) fn scalar_of_probe(&mut self, e: &Expr) -> Lowered<Value> {
         match &e.kind {
-            ExprKind::Context => self.ctx(e.span),
+            ExprKind::Context => {
+                // Who has the address may read them all.
+                self.all_registers = true;
+                self.ctx(e.span)
+            }
             ExprKind::DataLoc(offset) => self.data_loc(*offset, e.span),
             ExprKind::Arg(n) => self.arg(*n, &e.ty, e.span),
             ExprKind::Retval => self.retval(&e.ty, e.span),
@@ -55,10 +59,22 @@ impl Lower<'_, '_> {
         if !matches!(self.probe.ctx, Ctx::PtRegs | Ctx::PerfEvent) {
             return self.unsupported(span, "This probe gives no registers");
         }
+        self.all_registers |= !self.always_has(offset & !7);
         let word = self.ctx_word(offset & !7, &Type::int(8, false), span)?;
         let shift = i64::from(offset % 8) * 8;
         let word = if shift > 0 { self.imm(Alu::LShr, word, shift) } else { word };
         Ok(if size < 8 { self.normalize(word, ty) } else { word })
+    }
+
+    /// Does a kprobe-multi link hand on this register as a kprobe does? Since Linux 6.14 it saves what a function's
+    /// call or its return needs (`ftrace_regs`, arch/x86/kernel/ftrace_64.S), and its instruction pointer is that of
+    /// the hook.
+    fn always_has(&self, offset: u32) -> bool {
+        let of_return = |a: &&AttachPoint| matches!(a.kind, Attach::Kprobe { ret: true, .. });
+        match self.plan.attach.iter().any(of_return) {
+            true => offset == arch::CURRENT.ret,
+            false => offset == arch::CURRENT.sp || arch::CURRENT.args.contains(&offset),
+        }
     }
 
     pub(super) fn instruction_pointer(&mut self, span: Span) -> Lowered<Value> {

@@ -27,6 +27,7 @@ pub(super) struct Lower<'a, 'p> {
     /// Locals that live together in one piece of memory, where callbacks need many.
     pub(super) area: Area,
     pub(super) wants_cookie: bool,
+    pub(super) all_registers: bool,
     /// What a body on `sys_enter` or `sys_exit` knows of its call.
     pub(super) syscall: Option<Syscall>,
     /// Of a statement that empties a map: the kind of record that prints the map before.
@@ -139,6 +140,7 @@ impl<'a, 'p> Lower<'a, 'p> {
             uses,
             area,
             wants_cookie: false,
+            all_registers: false,
             syscall: None,
             after: None,
             funcs: vec![None],

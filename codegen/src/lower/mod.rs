@@ -64,6 +64,8 @@ pub struct Unit {
     pub attach: Vec<ProbeId>,
     /// It asks for the attach cookie.
     pub wants_cookie: bool,
+    /// It reads registers that not every way of attaching hands on.
+    pub all_registers: bool,
     /// The script has a loop in it.
     pub loops: bool,
 }

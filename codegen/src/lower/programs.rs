@@ -80,7 +80,7 @@ pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan:
     let frame = Frame::program(&function_name(&name), Ty::Ptr(Space::Ctx), probe);
     let mut lower = Lower::new(shared, probe, plan, frame);
     lower.body()?;
-    let wants_cookie = lower.wants_cookie;
+    let (wants_cookie, all_registers) = (lower.wants_cookie, lower.all_registers);
     let funcs = lower.finish();
     Ok(Unit {
         module: Module { funcs, scratch: None },
@@ -88,6 +88,7 @@ pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan:
         ty,
         attach: ids,
         wants_cookie,
+        all_registers,
         loops: visit::has_loop(probe),
     })
 }

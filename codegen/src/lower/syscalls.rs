@@ -119,6 +119,7 @@ pub(super) fn lower_program<'p>(
         ty: ProgramType::RawTracepoint,
         attach,
         wants_cookie: false,
+        all_registers: false,
         loops,
     }))
 }

@@ -25,7 +25,8 @@ impl Multi {
         }
         let whole =
             |p: &&AttachPoint| matches!(&p.kind, Attach::Kprobe { func, offset: 0, .. } if !func.is_empty());
-        if points.iter().all(whole) {
+        // Such a link hands programs no more than the registers of a call.
+        if !program.all_registers && points.iter().all(whole) {
             return Some(Multi::Kprobe);
         }
         points.iter().all(|p| matches!(p.kind, Attach::Uprobe { .. })).then_some(Multi::Uprobe)

@@ -84,6 +84,7 @@ impl Asm {
             line_info: vec![],
             attach: vec![ProbeId(point)],
             wants_cookie: false,
+            all_registers: false,
             loops: false,
         }
     }
