@@ -82,7 +82,7 @@ impl Scan<'_> {
     /// Reads a header, or notes that it is a known one.
     pub(super) fn include(&mut self, wanted: &Wanted) {
         match self.headers.read(self.name, wanted) {
-            Ok(Some(source)) => self.header(source, wanted),
+            Ok(Some(source)) => self.header(&source, wanted),
             Ok(None) if headers::is_known(&wanted.path) => {
                 self.directives.found.push(Directive::Include(wanted.path.clone(), wanted.span));
             }
@@ -96,7 +96,7 @@ impl Scan<'_> {
     }
 
     /// Takes a header apart in place of the line that includes it.
-    fn header(&mut self, source: Source, wanted: &Wanted) {
+    fn header(&mut self, source: &Source, wanted: &Wanted) {
         if self.headers.once.contains(&source.name) {
             return;
         }
@@ -110,7 +110,7 @@ impl Scan<'_> {
         self.headers.sources.push(source.clone());
         self.headers.places.push(wanted.span);
         self.headers.depth += 1;
-        let mut inner = Scan::new(&source, file, std::mem::take(&mut self.headers));
+        let mut inner = Scan::new(source, file, std::mem::take(&mut self.headers));
         inner.directives = std::mem::take(&mut self.directives);
         let around = inner.directives.enter();
         let items = inner.items();
