@@ -5,7 +5,7 @@ pub use crate::emit::code::Code;
 use crate::emit::{layout, select, tidy};
 use crate::error::BackendError;
 use crate::ir::Module;
-use crate::kernel::Kernel;
+use crate::kernel::{Feature, Kernel};
 use crate::regalloc::frame::{self, Frames};
 use crate::{passes, regalloc};
 
@@ -39,6 +39,14 @@ fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, Backe
     for _ in 0..MAX_ATTEMPTS {
         let mut attempt = module.clone();
         let frames = frame::place(&mut attempt, &reserve)?;
+        if frames.scratch_bytes > 0
+            && let Some(scratch) = module.scratch.as_mut().filter(|s| s.preemptible)
+            && !kernel.has(Feature::Atomics)
+        {
+            // Kernels before the atomics run every program without preemption.
+            scratch.preemptible = false;
+            return place(module, kernel);
+        }
         passes::legalize(&mut attempt, kernel)?;
         let funcs = allocate(&attempt, &frames, kernel)?;
         let overflow = frame::overflow(&attempt, &funcs);

@@ -40,7 +40,7 @@ pub fn compile(program: &hir::Program, kernel: &dyn Kernel) -> Result<Object, Ve
     let mut maps = units.maps;
     if scratch_bytes > 0 {
         debug_assert_eq!(scratch.0 as usize, maps.len());
-        maps.push(layout::scratch_map(scratch_bytes, codes.len() as u32));
+        maps.push(layout::scratch_map(scratch_bytes));
     }
     let named: Vec<(&str, &Code)> = units.units.iter().map(|u| u.name.as_str()).zip(&codes).collect();
     let (btf, infos) = btf::build(&named, &program.sources);

@@ -361,6 +361,8 @@ pub enum Memory {
     Stack,
     /// In scratch memory only: it holds what the stack has no room for.
     Scratch,
+    /// The start of the program's place in scratch memory, for its callbacks. Of no size.
+    ScratchStart,
 }
 
 /// A function: a program, a subprogram or a callback.
@@ -383,9 +385,21 @@ pub struct Function {
 pub struct Module {
     /// The functions.
     pub funcs: Vec<Function>,
-    /// Per-CPU memory for slots that do not fit the stack, where the module may use it, and the element
-    /// that belongs to this program (a program that interrupts another has its own).
-    pub scratch: Option<(ObjMapId, u32)>,
+    /// Memory for slots that do not fit the stack, where the module may use it.
+    pub scratch: Option<Scratch>,
+}
+
+/// Per-CPU memory that programs claim a place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scratch {
+    /// A per-CPU array; each element is a place.
+    pub map: ObjMapId,
+    /// Places of a CPU.
+    pub places: u32,
+    /// Another task may run while this program does: claiming must be one atomic step.
+    pub preemptible: bool,
+    /// The counter of runs for which no place was free.
+    pub crowded: (ObjMapId, u32),
 }
 
 impl Function {

@@ -9,6 +9,10 @@ use std::rc::Rc;
 /// Bytes behind a text that `bpf_probe_read_*_str` needs for its NUL when the text is cut.
 pub const TEXT_SPARE: u32 = 1;
 
+/// Places of scratch memory on each CPU. Programs in interrupts take one each until they end; in preemptible ones, a few
+/// tasks may have been put aside.
+pub const SCRATCH_PLACES: u32 = 8;
+
 /// Frames' size in a stack map of addresses.
 const FRAME: u32 = 8;
 /// `sizeof(struct bpf_stack_build_id)`
@@ -87,14 +91,14 @@ pub fn data_map(bytes: Rc<[u8]>) -> MapDef {
     }
 }
 
-/// Per-CPU memory, one element for each program that needs some.
-pub fn scratch_map(bytes: u32, programs: u32) -> MapDef {
+/// Memory for what the stack cannot hold: each element is a place that a program claims.
+pub fn scratch_map(bytes: u32) -> MapDef {
     MapDef {
         name: "scratch".into(),
         kind: MapKind::PerCpuArray,
         key_size: 4,
         value_size: bytes.next_multiple_of(8),
-        max_entries: programs,
+        max_entries: SCRATCH_PLACES,
         flags: 0,
         role: MapRole::Scratch,
     }

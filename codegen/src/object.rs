@@ -261,6 +261,8 @@ pub enum Fault {
     OutOfBounds,
     /// A stack could not be stored: the stack map is full or its bucket is taken.
     StackLost,
+    /// Every place of the memory for what the stack cannot hold was in use: the rest of the program was not run.
+    Crowded,
     /// A loop was cut off at its limit of rounds.
     LoopLimit,
     /// Any other helper that failed.

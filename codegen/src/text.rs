@@ -136,6 +136,7 @@ impl Display for Function {
                 Memory::Any => "",
                 Memory::Stack => " stack",
                 Memory::Scratch => " scratch",
+                Memory::ScratchStart => " scratchstart",
             };
             writeln!(f, "slot s{i}: {} align {}{stack}", s.size, s.align)?;
         }
@@ -161,8 +162,9 @@ impl Display for Function {
 
 impl Display for Module {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let Some((map, element)) = self.scratch {
-            writeln!(f, "scratch m{}[{element}]", map.0)?;
+        if let Some(Scratch { map, places, preemptible, crowded: (counter, at) }) = self.scratch {
+            let how = if preemptible { " preemptible" } else { "" };
+            writeln!(f, "scratch m{}[{places}]{how} m{}[{at}]", map.0, counter.0)?;
         }
         self.funcs.iter().try_for_each(|func| func.fmt(f))
     }

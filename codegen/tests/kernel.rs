@@ -3,6 +3,7 @@
 mod common;
 
 use common::{kernel, kernel_of, random, run_ir};
+use rbtrace_codegen::ir::Scratch;
 use rbtrace_codegen::object::ObjMapId;
 use rbtrace_codegen::{backend, btf, disasm, text};
 
@@ -42,12 +43,15 @@ fn random_programs_run_in_the_kernel() {
 fn large_slots_live_in_scratch_memory() {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     let Some(map) = kernel::map(kernel::PERCPU_ARRAY, 16384, 2) else { return };
-    let maps = [map];
+    let Some(counter) = kernel::map(2, 8, 1) else { return };
+    let maps = [map, counter];
     let mut moved = 0;
     let v4 = has_v4();
     for seed in number("SEED").map_or(0..number("FUZZ").unwrap_or(100), |s| s..s + 1) {
         let mut module = random::module_of(seed, 3 + (seed % 5) as usize, 1 + (seed % 19) as u32);
-        module.scratch = Some((ObjMapId(0), 1));
+        let preemptible = seed % 2 == 0;
+        let crowded = (ObjMapId(1), 0);
+        module.scratch = Some(Scratch { map: ObjMapId(0), places: 2, preemptible, crowded });
         let mut compiled = module.clone();
         let code = backend::finish(&mut compiled, &kernel_of(v4 && seed % 2 == 0)).unwrap();
         moved += u32::from(code.scratch_bytes > 0);
@@ -115,4 +119,51 @@ fn callbacks_load_with_btf() {
     let info = kernel::Info { btf: &btf, funcs: &infos[0].0, lines: &infos[0].1 };
     let prog = kernel::load(&code, &[], Some(&info)).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(kernel::run(&prog, &[0]), Ok(45));
+}
+
+/// A function that claims scratch memory while the one that calls it has some.
+const NESTED: &str = "
+func main(v0: *ctx) {
+slot s0: 600 align 8
+b0:
+  v1: *stack = slot s0
+  v2: i64 = load.b8 v0[0]
+  store.b8 v1[592], v2
+  v3: i64 = const 16
+  v4: i64 = call 16(v1, v3)
+  v5: i64 = call f1(v0)
+  v6: i64 = load.b8 v1[592]
+  v7: i64 = add v5, v6
+  ret v7
+}
+func inner(v0: *ctx) {
+slot s0: 600 align 8
+b0:
+  v1: *stack = slot s0
+  v2: i64 = load.b8 v0[8]
+  store.b8 v1[592], v2
+  v3: i64 = const 16
+  v4: i64 = call 16(v1, v3)
+  v5: i64 = load.b8 v1[592]
+  ret v5
+}
+";
+
+#[test]
+fn who_finds_no_place_is_counted() {
+    for (places, preemptible) in [(1, true), (1, false), (2, true), (2, false)] {
+        let Some(map) = kernel::map(kernel::PERCPU_ARRAY, 4096, places) else { return };
+        let Some(counter) = kernel::map(2, 8, 1) else { return };
+        let maps = [map, counter];
+        let mut module = text::parse(NESTED).unwrap();
+        let crowded = (ObjMapId(1), 0);
+        module.scratch = Some(Scratch { map: ObjMapId(0), places, preemptible, crowded });
+        let code = backend::finish(&mut module, &kernel_of(has_v4())).unwrap();
+        let prog = kernel::load(&code, &maps, None).unwrap_or_else(|e| panic!("{e}"));
+        for runs in 1..4 {
+            let (wanted, missed) = if places == 1 { (7, runs) } else { (107, 0) };
+            assert_eq!(kernel::run(&prog, &[7, 100]), Ok(wanted));
+            assert_eq!(kernel::element(&maps[1], 8), u64::to_le_bytes(missed));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::Lowered;
 use super::frame::Lower;
 use super::memory::Place;
-use crate::ir::{Alu, Cond, Value};
+use crate::ir::{Alu, AtomicOp, Cond, Op, Value, Width};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Expr, MapId};
 use rbtrace_lang::types::{Agg, Type, U64};
@@ -52,11 +52,18 @@ impl Lower<'_, '_> {
 
     /// Adds a value (or 1) to a word.
     fn add_to(&mut self, place: &Place, value: Option<Value>) -> Lowered<()> {
-        let before = self.load_scalar(place, &U64)?;
         let value = match value {
             Some(value) => value,
             None => self.f.b.iconst(1),
         };
+        if self.reads_user() {
+            // Another task may come in between: programs on uprobes can be preempted.
+            let ptr = self.address(place);
+            let (op, width) = (AtomicOp::Add, Width::B8);
+            self.f.b.effect(Op::Atomic { op, width, ptr, offset: 0, value });
+            return Ok(());
+        }
+        let before = self.load_scalar(place, &U64)?;
         let after = self.f.b.alu(Alu::Add, before, value);
         self.store_scalar(place, 8, after);
         Ok(())

@@ -39,8 +39,9 @@ mod syscalls;
 mod text;
 pub mod visit;
 
-use crate::ir::Module;
+use crate::ir::{Module, Scratch};
 use crate::kernel::Kernel;
+use crate::layout;
 use crate::object::{Counter, MapDef, ObjMapId, ProgramType, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::{self, ProbeId};
@@ -121,10 +122,12 @@ pub fn lower(program: &hir::Program, kernel: &dyn Kernel) -> Result<Units, Vec<D
     if !errors.is_empty() {
         return Err(errors);
     }
+    let crowded: Vec<(ObjMapId, u32)> = units.iter().map(|u| shared.crowded(u)).collect();
     let mut lowered = shared.finish(units);
-    let scratch = lowered.scratch_id();
-    for (element, unit) in lowered.units.iter_mut().enumerate() {
-        unit.module.scratch = Some((scratch, element as u32));
+    let map = lowered.scratch_id();
+    for (unit, crowded) in lowered.units.iter_mut().zip(crowded) {
+        let preemptible = programs::is_preemptible(program, unit);
+        unit.module.scratch = Some(Scratch { map, places: layout::SCRATCH_PLACES, preemptible, crowded });
     }
     Ok(lowered)
 }

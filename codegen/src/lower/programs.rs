@@ -8,7 +8,7 @@ use crate::ir::{Module, Space, Ty};
 use crate::kernel::Kernel;
 use crate::layout::kernel_name;
 use crate::object::ProgramType;
-use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Ctx, Probe};
+use rbtrace_lang::hir::{self, Attach, AttachPoint, Builtin, Ctx, Probe};
 
 /// One program to be made of a body.
 pub(super) struct Plan<'p> {
@@ -108,4 +108,15 @@ pub(super) fn function_name(name: &str) -> String {
 /// Is the memory of an unknown pointer the process's rather than the kernel's?
 pub(super) fn reads_user(probe: &Probe) -> bool {
     probe.ctx == Ctx::PtRegs && probe.attach.iter().any(|a| matches!(a.kind, Attach::Uprobe { .. }))
+}
+
+/// May another task run while a program does? Those on kprobes, tracepoints and perf events run without preemption, as do
+/// test runs (`bpf_prog_test_run_raw_tp`, net/bpf/test_run.c).
+pub(super) fn is_preemptible(program: &hir::Program, unit: &Unit) -> bool {
+    let mut points = program.attach_points().filter(|p| unit.attach.contains(&p.id));
+    match unit.ty {
+        ProgramType::Kprobe => points.any(|p| matches!(p.kind, Attach::Uprobe { .. })),
+        ProgramType::RawTracepoint => true,
+        ProgramType::TestRun | ProgramType::Tracepoint | ProgramType::PerfEvent => false,
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Unit, Units};
 use crate::kernel::Kernel;
 use crate::layout::{self, MapHome};
-use crate::object::{Counter, Fault, MapDef, MapRole, ObjMapId, Record};
+use crate::object::{Control, Counter, Fault, MapDef, MapRole, ObjMapId, Record};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{self, EmitKind, MapId};
 use rbtrace_lang::types::{StackMode, StackType};
@@ -152,6 +152,12 @@ impl<'p> Shared<'p> {
             self.counters.len() - 1
         });
         at as u32
+    }
+
+    /// The word that counts the runs of a program that found no scratch memory.
+    pub(super) fn crowded(&mut self, unit: &Unit) -> (ObjMapId, u32) {
+        let counter = self.counter(Fault::Crowded, unit.module.funcs[0].span);
+        (CONTROL, Control::offset(Control::COUNTERS + counter))
     }
 
     /// Closes the lists.

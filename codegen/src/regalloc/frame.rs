@@ -109,7 +109,9 @@ pub fn raise(reserve: &mut [u32], funcs: &[MFunc]) {
 /// returned with their offsets there.
 fn place_function(f: &Function, budget: u32) -> (Frame, Vec<(Slot, u32)>) {
     let conflicts = SlotConflicts::new(f);
-    let mut order: Vec<usize> = (0..f.slots.len()).filter(|&s| conflicts.used(s)).collect();
+    let used = |s: &usize| conflicts.used(*s);
+    let (starts, mut order): (Vec<usize>, Vec<usize>) =
+        (0..f.slots.len()).filter(used).partition(|&s| f.slots[s].memory == Memory::ScratchStart);
     order.sort_by_key(|&s| (!conflicts.on_stack(f, s), f.slots[s].size, s));
     let mut frame = Frame { offsets: vec![None; f.slots.len()], stack_bytes: 0 };
     let mut moved = vec![];
@@ -128,7 +130,8 @@ fn place_function(f: &Function, budget: u32) -> (Frame, Vec<(Slot, u32)>) {
     }
     let total = below.iter().flatten().map(|o| o.unsigned_abs()).max().unwrap_or(0).next_multiple_of(8);
     let start = |s: usize| below[s].map(|o| (Slot(s as u32), total - o.unsigned_abs()));
-    (frame, moved.into_iter().filter_map(start).collect())
+    let starts = starts.iter().map(|&s| (Slot(s as u32), 0));
+    (frame, moved.iter().copied().filter_map(start).chain(starts).collect())
 }
 
 /// Distance from the end of the memory to the start of slot `s`, the smallest at which it meets no conflicting slot.

@@ -15,7 +15,14 @@ pub fn parse(text: &str) -> Result<Module, String> {
             let mut w = Words::new(line);
             w.next()?;
             let map = w.number('m').map_err(at)?;
-            module.scratch = Some((ObjMapId(map), w.int().map_err(at)? as u32));
+            let places = w.int().map_err(at)? as u32;
+            let preemptible = w.peek() == Some("preemptible");
+            if preemptible {
+                w.next()?;
+            }
+            let counter = w.number('m').map_err(at)?;
+            let crowded = (ObjMapId(counter), w.int().map_err(at)? as u32);
+            module.scratch = Some(Scratch { map: ObjMapId(map), places, preemptible, crowded });
         } else if line.starts_with("func ") {
             let f = function(n, line, &mut lines)?;
             module.funcs.push(f);
@@ -184,6 +191,7 @@ impl Parser {
         let memory = match w.peek() {
             Some("stack") => Memory::Stack,
             Some("scratch") => Memory::Scratch,
+            Some("scratchstart") => Memory::ScratchStart,
             _ => Memory::Any,
         };
         self.f.slots.push(SlotData { size, align, memory });

@@ -116,6 +116,16 @@ fn describe(program: &Program, counter: &Counter, count: u64) -> Diagnostic {
         Fault::DivisionByZero => (format!("divided by 0 {times}: the result is 1"), None),
         Fault::OutOfBounds => (format!("the index was outside the array {times}"), None),
         Fault::StackLost => (format!("A stack could not be stored: {times}"), None),
+        Fault::Crowded => (
+            format!(
+                "{times}, the memory of this program's CPU for large values was all in use: the rest of \
+                 the body was not run"
+            ),
+            Some(
+                "it is used only by values that the 512-byte stack cannot hold: shorter texts need none"
+                    .to_owned(),
+            ),
+        ),
         Fault::LoopLimit => (format!("A loop was cut off at its limit of rounds: {times}"), None),
         Fault::HelperFailed(helper) => (format!("{helper} failed: {times}"), None),
     };

@@ -39,7 +39,10 @@ fn command(kernel: &Kernel, initrd: &Path, disks: &Disks, monitor: &Path) -> Com
     qemu.arg("-kernel").arg(kernel.vmlinuz()).arg("-initrd").arg(initrd);
     qemu.arg("-monitor").arg(format!("unix:{},server,nowait", monitor.display()));
     // The panic that `autopsy` provokes shows the stacks of all CPUs (bit 6).
-    qemu.args(["-append", "console=ttyS0 panic=-1 quiet unknown_nmi_panic panic_print=0x40"]);
+    // Tasks in the kernel give way to others wherever they can: what programs share must stand that.
+    let preempt = if kernel.release.starts_with("6.12.") { " preempt=full" } else { "" };
+    qemu.arg("-append")
+        .arg(format!("console=ttyS0 panic=-1 quiet unknown_nmi_panic panic_print=0x40{preempt}"));
     let disks = [Some(&disks.root), Some(&disks.work), disks.dwarf.as_ref(), disks.with.as_ref()];
     for disk in disks.into_iter().flatten() {
         qemu.arg("-drive").arg(format!("file={},if=virtio,format=raw,snapshot=on", disk.display()));
