@@ -5,8 +5,11 @@ use crate::{
     BUILTINS, Builtin, CONFIG, Function, PROBES, ProbeKind, functions, library, supported_functions,
 };
 
+/// What makes a table.
+pub type Make = fn() -> String;
+
 /// Names of the tables, and what makes each.
-pub const TABLES: &[(&str, fn() -> String)] = &[
+pub const TABLES: &[(&str, Make)] = &[
     ("probes", probes),
     ("builtins", builtins),
     ("functions", all_functions),

@@ -90,9 +90,8 @@ impl<'a> Session<'a> {
 
     fn keep(&mut self, link: Link, point: &AttachPoint) {
         self.tell(&format!("attached {} by {}", point.name, link.method));
-        if let Some(note) = link.note.as_ref().filter(|_| !self.options.no_warnings) {
-            let warning = Diagnostic::warning(point.span, note.clone());
-            terminal::message(&warning.render(&self.program.sources));
+        if let Some(note) = &link.note {
+            self.printer.say(Said::Warning(&Diagnostic::warning(point.span, note.clone())));
         }
         self.links.push(link);
         self.attached += 1;
