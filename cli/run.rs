@@ -5,10 +5,11 @@ use crate::program;
 use crate::stages;
 use rbtrace_codegen::driver::Compilation;
 use rbtrace_codegen::kernel::{Kernel, Release};
+use rbtrace_codegen::object::{Form, Object};
 use rbtrace_lang::System;
 use rbtrace_runtime::kernel::LiveKernel;
 use rbtrace_runtime::privileges;
-use rbtrace_runtime::session::{self, RunOptions};
+use rbtrace_runtime::session::{self, RunError, RunOptions};
 use rbtrace_runtime::sink::{JsonSink, Output, Sink, TextSink, Wanted};
 use rbtrace_runtime::system::LiveSystem;
 use rbtrace_runtime::terminal::message as complain;
@@ -68,8 +69,17 @@ pub(crate) fn text(args: &Args, script: program::Text) -> anyhow::Result<u8> {
     if !args.stages.is_empty() {
         return Ok(0);
     }
-    let sink = sink(args, &typed.sources)?;
-    let result = session::run(program, object, sink, run_options(args, &system, &kernel));
+    let run = |object: &Object| -> anyhow::Result<Result<i32, RunError>> {
+        let sink = sink(args, &typed.sources)?;
+        Ok(session::run(program, object, sink, run_options(args, &system, &kernel)))
+    };
+    let mut result = run(object)?;
+    if result.as_ref().is_err_and(|error| error.too_complex) {
+        result = match rbtrace_codegen::compile_as(program, &kernel, Form::Frugal) {
+            Ok(frugal) => run(&frugal)?,
+            Err(errors) => Err(errors.into()),
+        };
+    }
     Ok(result.unwrap_or_else(|error| {
         complain(&error.diagnostics.iter().map(|d| d.render(&typed.sources)).collect::<String>());
         error.status

@@ -5,7 +5,7 @@ use crate::btf::{self, Infos};
 use crate::kernel::Kernel;
 use crate::layout;
 use crate::lower::{self, Unit, Units};
-use crate::object::{Object, Program};
+use crate::object::{Form, Object, Program};
 use crate::verify::verify;
 use rbtrace_lang::{Diagnostic, hir};
 use std::collections::BTreeSet;
@@ -18,7 +18,16 @@ const MAX_USED_MAPS: usize = 64;
 
 /// Compiles a program for this kernel.
 pub fn compile(program: &hir::Program, kernel: &dyn Kernel) -> Result<Object, Vec<Diagnostic>> {
-    let mut units = lower::lower(program, kernel)?;
+    compile_as(program, kernel, Form::Fast)
+}
+
+/// Compiles a program for this kernel in one of its forms.
+pub fn compile_as(
+    program: &hir::Program,
+    kernel: &dyn Kernel,
+    form: Form,
+) -> Result<Object, Vec<Diagnostic>> {
+    let mut units = lower::lower_as(program, kernel, form)?;
     let scratch = units.scratch_id();
     let mut codes = vec![];
     let mut errors = vec![];
@@ -52,6 +61,7 @@ pub fn compile(program: &hir::Program, kernel: &dyn Kernel) -> Result<Object, Ve
         .map(|((unit, code), i)| assemble(unit, code, i))
         .collect();
     Ok(Object {
+        form,
         programs,
         maps,
         records: units.records,

@@ -24,4 +24,4 @@ pub mod regalloc;
 pub mod text;
 pub mod verify;
 
-pub use compile::compile;
+pub use compile::{compile, compile_as};

@@ -7,9 +7,22 @@ use rbtrace_lang::hir::{EmitKind, MapId, ProbeId};
 use rbtrace_lang::types::{StackType, Type};
 use std::rc::Rc;
 
+/// How a program is lowered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// For the fewest instructions of each event.
+    #[default]
+    Fast,
+    /// For the verifier: what is tested or assigned loses the range that it knows of it, so that where two paths meet
+    /// again it has to follow only one of them; every loop and every search is a callback. Costs some instructions.
+    Frugal,
+}
+
 /// A compiled program.
 #[derive(Debug)]
 pub struct Object {
+    /// The form that it was lowered in.
+    pub form: Form,
     /// Programs to load.
     pub programs: Vec<Program>,
     /// Maps to create, all of them before the first program is loaded; [`ObjMapId`] indexes it.

@@ -4,7 +4,9 @@
 mod tests;
 
 use crate::sys::{self, bpf, map, mapped};
-use rbtrace_codegen::object::{MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget};
+use rbtrace_codegen::object::{
+    Form, MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget,
+};
 use rbtrace_lang::hir::Config;
 use rbtrace_lang::{Diagnostic, Span};
 use std::io;
@@ -63,6 +65,21 @@ pub struct Loaded {
     pub fd: OwnedFd,
     /// Why it runs without its BTF: no refusal and no profile names the script's lines.
     pub without_btf: Option<io::Error>,
+}
+
+/// Why a program was not loaded.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What to tell.
+    pub why: Diagnostic,
+    /// It takes too long to verify.
+    pub too_complex: bool,
+}
+
+impl Refusal {
+    fn other(why: Diagnostic) -> Self {
+        Refusal { why, too_complex: false }
+    }
 }
 
 /// Creates all maps.
@@ -171,7 +188,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Loads one program. `attach_type` is that of a multi link, or 0.
-    pub fn load(&self, program: &Program, attach_type: u32) -> Result<Loaded, Diagnostic> {
+    pub fn load(&self, program: &Program, attach_type: u32) -> Result<Loaded, Refusal> {
         let insns = self.patch(program);
         let wanted = self.btf.as_ref().filter(|_| !program.func_info.is_empty());
         let refused = wanted.and_then(|btf| btf.as_ref().err()).map(copied);
@@ -190,6 +207,10 @@ impl<'a> Loader<'a> {
             Ok(fd) => return Ok(Loaded { fd, without_btf: refused }),
             Err(e) => e,
         };
+        // Asking for the reasons would take as long again, and the other form may need none.
+        if first.raw_os_error() == Some(libc::E2BIG) && self.object.form == Form::Fast {
+            return Err(Refusal { why: self.refused(program, &first), too_complex: true });
+        }
         // Where only the debug information is at fault, the program runs without. Callbacks cannot.
         let plain = bpf::ProgSpec { btf: None, ..spec.clone() };
         if spec.btf.is_some()
@@ -200,16 +221,18 @@ impl<'a> Loader<'a> {
             return Ok(Loaded { fd, without_btf: Some(first) });
         }
         if first.raw_os_error() == Some(libc::EPERM) {
-            return Err(self.refused(program, &first).hint(permission_hint()));
+            return Err(Refusal::other(self.refused(program, &first).hint(permission_hint())));
         }
-        let error = match self.log_of(&spec) {
+        let log = match self.log_of(&spec) {
             Ok(fd) => return Ok(Loaded { fd, without_btf: refused }),
-            Err(log) => explain_log(self.refused(program, &first), program, &log),
+            Err(log) => log,
         };
-        Err(match refused {
+        let error = explain_log(self.refused(program, &first), program, &log);
+        let why = match refused {
             Some(e) => error.hint(format!("the kernel refused the script's BTF: {}", sys::describe(&e))),
             None => error,
-        })
+        };
+        Err(Refusal { why, too_complex: says_too_complex(&log) })
     }
 
     /// Loads again, exactly so, and returns what the verifier says.
@@ -280,6 +303,11 @@ fn explain_log(mut error: Diagnostic, program: &Program, log: &str) -> Diagnosti
         return error;
     }
     error.hint(format!("the verifier's last words:\n  {}", shown.join("\n  ")))
+}
+
+/// Did the verifier give up? (`BPF_COMPLEXITY_LIMIT_*` of kernel/bpf/verifier.c)
+fn says_too_complex(log: &str) -> bool {
+    log.lines().rev().take(LOG_LINES).any(|l| l.contains("is too complex") || l.contains("is too large."))
 }
 
 /// Statistics that end each log.

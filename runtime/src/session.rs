@@ -65,11 +65,19 @@ pub struct RunError {
     pub diagnostics: Vec<Diagnostic>,
     /// Exit status.
     pub status: i32,
+    /// The kernel gave up verifying it: in its frugal form ([`rbtrace_codegen::object::Form`]) it may run.
+    pub too_complex: bool,
 }
 
 impl From<Diagnostic> for RunError {
     fn from(d: Diagnostic) -> Self {
-        RunError { diagnostics: vec![d], status: 1 }
+        RunError { diagnostics: vec![d], status: 1, too_complex: false }
+    }
+}
+
+impl From<Vec<Diagnostic>> for RunError {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        RunError { diagnostics, status: 1, too_complex: false }
     }
 }
 

@@ -22,7 +22,8 @@ impl Lower<'_, '_> {
         let value = match value {
             Some(value) => {
                 let number = self.scalar(value)?;
-                Some(self.as_number(number))
+                let number = self.as_number(number);
+                Some(self.tested(number))
             }
             None => None,
         };

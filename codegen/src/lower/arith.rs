@@ -48,8 +48,9 @@ impl Lower<'_, '_> {
         let (zero, nonzero, end) =
             (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
         let result = self.f.b.declare_var(Ty::I64);
+        let divisor = self.tested(b);
         let none = self.f.b.iconst(0);
-        self.f.b.branch_unlikely(Cond::Eq, b, none, zero, nonzero);
+        self.f.b.branch_unlikely(Cond::Eq, divisor, none, zero, nonzero);
         self.f.b.start(nonzero);
         let quotient = self.divide_unchecked(a, b, signed, remainder);
         self.f.b.def_var(result, quotient);

@@ -7,9 +7,8 @@ use super::nest::{AREA, CONTEXT, MAX_FRAMES, Nest, RESULT, Round, STATUS};
 use super::visit::{self, Captures};
 use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
-use crate::ir::{Alu, Cond, FuncId, Op, Space, Ty, Value, Width};
+use crate::ir::{Cond, FuncId, Op, Space, Ty, Value, Width};
 use crate::layout;
-use crate::object::Control;
 use rbtrace_lang::hir::{LocalId, MapId, Stmt};
 use rbtrace_lang::types::{Type, U64};
 use rbtrace_lang::{Diagnostic, Span};
@@ -243,24 +242,6 @@ impl Lower<'_, '_> {
         }
         self.f.b.start(on);
         Ok(())
-    }
-
-    /// A zero that the verifier does not know to be one.
-    ///
-    /// Kernels before 6.7 verify a callback as if it ran exactly once with what its record held at the
-    /// call, and would drop code that only other rounds reach.
-    fn opaque_zero(&mut self) -> Value {
-        let word = self.control(Control::ZERO);
-        self.f.b.load(Width::B8, false, word, 0)
-    }
-
-    /// The same number without what the verifier knows of it.
-    fn hide(&mut self, value: Value) -> Value {
-        if self.f.b.ty(value) != Ty::I64 {
-            return value;
-        }
-        let zero = self.opaque_zero();
-        self.f.b.alu(Alu::Or, value, zero)
     }
 
     /// Loads a scalar of the nest's record. What it is after a loop within, or in another round, the verifier of older

@@ -139,7 +139,10 @@ impl Lower<'_, '_> {
         }
         let width = Width::of(size).unwrap_or(Width::B1);
         match self.readable(place, size) {
-            Some((ptr, offset)) => Ok(self.f.b.load(width, false, ptr, offset)),
+            Some((ptr, offset)) => {
+                let word = self.f.b.load(width, false, ptr, offset);
+                Ok(self.tested(word))
+            }
             None => self.load_scalar(place, &Type::int(size as u8, false)),
         }
     }

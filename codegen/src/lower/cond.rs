@@ -46,11 +46,13 @@ impl Lower<'_, '_> {
             }
             ExprKind::Binary(op, a, b) if op.is_comparison() => {
                 let (x, y) = self.numbers(a, b)?;
+                let (x, y) = (self.tested(x), self.tested(y));
                 let cond = condition(*op, a.ty.is_signed() && b.ty.is_signed());
                 self.f.b.branch(cond, x, y, then, otherwise);
             }
             ExprKind::Binary(BinOp::And, a, b) => {
                 let (x, y) = (self.scalar(a)?, self.scalar(b)?);
+                let (x, y) = (self.tested(x), self.tested(y));
                 self.f.b.branch(Cond::Set, x, y, then, otherwise);
             }
             ExprKind::Convert(a) if a.ty.is_scalar() && e.ty == rbtrace_lang::types::Type::Bool => {
@@ -63,6 +65,7 @@ impl Lower<'_, '_> {
             ExprKind::StrContains(text, part) => self.str_contains(text, part, then, otherwise)?,
             _ => {
                 let value = self.scalar(e)?;
+                let value = self.tested(value);
                 let zero = self.f.b.iconst(0);
                 self.f.b.branch(Cond::Ne, value, zero, then, otherwise);
             }
@@ -105,6 +108,7 @@ impl Lower<'_, '_> {
             self.f.b.jump(end, &[]);
         }
         self.f.b.start(end);
-        Ok(self.f.b.use_var(result))
+        let result = self.f.b.use_var(result);
+        Ok(self.joined(result))
     }
 }

@@ -109,6 +109,7 @@ impl Lower<'_, '_> {
 
     /// Assigns a scalar local; the value is cut to the variable's width.
     pub(super) fn set_local(&mut self, local: LocalId, value: Value) {
+        let value = self.joined(value);
         let ty = &self.probe.locals[local.0 as usize].ty;
         let home = self.home(local);
         match (home, self.place_of_home(home)) {
@@ -130,6 +131,7 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn is_nonzero(&mut self, value: Value) -> Value {
+        let value = self.tested(value);
         let zero = self.f.b.iconst(0);
         self.f.b.ins(Op::Cmp(Cond::Ne, value, zero), Ty::I64)
     }
@@ -160,6 +162,7 @@ impl Lower<'_, '_> {
             Unary::Neg => self.f.b.ins(Op::Neg(value), Ty::I64),
             Unary::BitNot => self.imm(Alu::Xor, value, -1),
             Unary::Not => {
+                let value = self.tested(value);
                 let zero = self.f.b.iconst(0);
                 self.f.b.ins(Op::Cmp(Cond::Eq, value, zero), Ty::I64)
             }
@@ -170,6 +173,7 @@ impl Lower<'_, '_> {
         let signed = a.ty.is_signed() || b.ty.is_signed();
         if op.is_comparison() {
             let (x, y) = self.numbers(a, b)?;
+            let (x, y) = (self.tested(x), self.tested(y));
             let cond = super::cond::condition(op, signed && a.ty.is_signed() == b.ty.is_signed());
             return Ok(self.f.b.ins(Op::Cmp(cond, x, y), Ty::I64));
         }
@@ -212,7 +216,8 @@ impl Lower<'_, '_> {
             self.f.b.jump(end, &[]);
         }
         self.f.b.start(end);
-        Ok(self.f.b.use_var(result))
+        let result = self.f.b.use_var(result);
+        Ok(self.joined(result))
     }
 
     /// Evaluates for the effect alone.

@@ -13,7 +13,7 @@ use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, FuncId, Function, Helper, Op, Slot, Space, Ty, Value, Width};
 use crate::kernel::Kernel;
 use crate::layout::{TEXT_SPARE, has_text};
-use crate::object::{Control, Fault, MapDef, ObjMapId};
+use crate::object::{Control, Fault, Form, MapDef, ObjMapId};
 use rbtrace_lang::hir::{LocalId, MapId, Probe};
 use rbtrace_lang::types::{AddrSpace, Type};
 use rbtrace_lang::{Diagnostic, Span};
@@ -59,6 +59,8 @@ pub(super) struct Frame {
     pub(super) attach_id: Option<Value>,
     /// Rounds that the enclosing plain loops multiply to.
     pub(super) rounds: u64,
+    /// How many numbers were tested so far.
+    pub(super) tests: u32,
     /// The nest of loops that this function is a part of.
     pub(super) within: Option<Within>,
     /// Its number in the chain of calls, the program's own being 1.
@@ -123,6 +125,7 @@ impl Frame {
             pairs: vec![],
             attach_id: None,
             rounds: 1,
+            tests: 0,
             within: None,
             depth: 1,
         }
@@ -157,6 +160,11 @@ impl<'a, 'p> Lower<'a, 'p> {
 
     pub(super) fn kernel(&self) -> &'p dyn Kernel {
         self.shared.kernel
+    }
+
+    /// Is everything to be as cheap to verify as can be?
+    pub(super) fn is_frugal(&self) -> bool {
+        self.shared.form == Form::Frugal
     }
 
     /// May this program call the helper?

@@ -36,9 +36,12 @@ impl Lower<'_, '_> {
         let first = self.scalar(start)?;
         let known = self.f.b.known_const(first);
         let last = self.scalar(end)?;
+        let (first, last) = (self.tested(first), self.tested(last));
         let short = |n: u64| visit::steps(body).is_some_and(|steps| n.saturating_mul(steps) <= PLAIN_STEPS);
         match rounds {
-            Some(n) if short(n) => self.plain_range(var, [first, last], signed, None, body),
+            Some(n) if short(n) && !self.follows_none() => {
+                self.plain_range(var, [first, last], signed, None, body)
+            }
             // Too deep for one more call: the verifier has to follow it.
             Some(n) if n <= PLAIN_STEPS && self.f.depth == MAX_FRAMES => {
                 self.plain_range(var, [first, last], signed, None, body)
@@ -52,6 +55,11 @@ impl Lower<'_, '_> {
                 lower.plain_range(var, [first, last], signed, Some(BOUNDED_ROUNDS), body)
             }),
         }
+    }
+
+    /// Is the verifier to follow no loop at all?
+    fn follows_none(&self) -> bool {
+        self.is_frugal() && self.f.depth < MAX_FRAMES && self.can_call(helpers::LOOP)
     }
 
     /// A loop that the verifier has to follow for so many rounds, in each round of the loops around it.

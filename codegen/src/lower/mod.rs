@@ -19,6 +19,7 @@ mod context;
 mod emit;
 mod expr;
 mod frame;
+mod hide;
 mod hist;
 mod loops;
 mod map;
@@ -42,7 +43,7 @@ pub mod visit;
 use crate::ir::{Module, Scratch};
 use crate::kernel::Kernel;
 use crate::layout;
-use crate::object::{Counter, MapDef, ObjMapId, ProgramType, Record};
+use crate::object::{Counter, Form, MapDef, ObjMapId, ProgramType, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::{self, ProbeId};
 use shared::Shared;
@@ -93,9 +94,14 @@ impl Units {
     }
 }
 
-/// Lowers every probe.
+/// Lowers every probe for speed.
 pub fn lower(program: &hir::Program, kernel: &dyn Kernel) -> Result<Units, Vec<Diagnostic>> {
-    let mut shared = Shared::new(program, kernel);
+    lower_as(program, kernel, Form::Fast)
+}
+
+/// Lowers every probe.
+pub fn lower_as(program: &hir::Program, kernel: &dyn Kernel, form: Form) -> Result<Units, Vec<Diagnostic>> {
+    let mut shared = Shared::new(program, kernel, form);
     let mut results = vec![];
     let mut calls = vec![];
     for probe in &program.probes {

@@ -143,6 +143,7 @@ impl Lower<'_, '_> {
 
     /// The index, or 0 with a fault where it is out of bounds.
     fn checked_index(&mut self, index: Value, len: u32) -> Value {
+        let index = self.tested(index);
         let (wrong, on) = (self.f.b.create_block(), self.f.b.create_block());
         let var = self.f.b.declare_var(Ty::I64);
         self.f.b.def_var(var, index);

@@ -3,7 +3,7 @@
 use super::{Unit, Units};
 use crate::kernel::Kernel;
 use crate::layout::{self, MapHome};
-use crate::object::{Control, Counter, Fault, MapDef, MapRole, ObjMapId, Record};
+use crate::object::{Control, Counter, Fault, Form, MapDef, MapRole, ObjMapId, Record};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{self, EmitKind, MapId};
 use rbtrace_lang::types::{StackMode, StackType};
@@ -16,6 +16,7 @@ pub(super) const CONTROL: ObjMapId = ObjMapId(0);
 pub(super) struct Shared<'p> {
     pub(super) program: &'p hir::Program,
     pub(super) kernel: &'p dyn Kernel,
+    pub(super) form: Form,
     maps: Vec<MapDef>,
     homes: Vec<MapHome>,
     events: Option<ObjMapId>,
@@ -28,7 +29,7 @@ pub(super) struct Shared<'p> {
 }
 
 impl<'p> Shared<'p> {
-    pub(super) fn new(program: &'p hir::Program, kernel: &'p dyn Kernel) -> Self {
+    pub(super) fn new(program: &'p hir::Program, kernel: &'p dyn Kernel, form: Form) -> Self {
         let mut maps = vec![layout::control_map(0)];
         let grows = super::collect::grows(program);
         let (defs, homes) = layout::script_maps(&program.maps, &grows, ObjMapId(CONTROL.0 + 1));
@@ -41,6 +42,7 @@ impl<'p> Shared<'p> {
         Shared {
             program,
             kernel,
+            form,
             maps,
             homes,
             events: None,

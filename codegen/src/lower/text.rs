@@ -50,6 +50,7 @@ impl Lower<'_, '_> {
             return Ok(self.f.b.iconst(n.min(u64::from(most)) as i64));
         }
         let len = self.scalar(len)?;
+        let len = self.tested(len);
         let most = self.f.b.iconst(i64::from(most));
         Ok(self.select(Cond::ULe, len, most, len, most))
     }

@@ -110,7 +110,7 @@ impl<'a> Session<'a> {
             let also = placeless(format!(
                 "nothing runs without {name}: config missing_probes=warn runs the script without it"
             ));
-            return Err(RunError { diagnostics: vec![told, also], status: 1 });
+            return Err(RunError { diagnostics: vec![told, also], status: 1, too_complex: false });
         }
         told.message = format!("{} is left out: {}", point.name, told.message);
         self.printer.say(Said::Warning(&told));

@@ -5,7 +5,7 @@ use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
 use crate::attach::Multi;
 use crate::events::Printer;
-use crate::load::{self, Loaded, Loader, Maps};
+use crate::load::{self, Loaded, Loader, Maps, Refusal};
 use crate::maps::{Storage, Table};
 use crate::print::Env;
 use crate::sink::Sink;
@@ -16,14 +16,19 @@ use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
 use crate::sys::{self, process, time};
 use crate::system::possible_cpus;
+use rbtrace_codegen::helpers;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
-use rbtrace_codegen::object::{Control, MapDef, MapForm, MapKind, MapRole, Object};
+use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::{Attach, MapId, Program};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+
+/// What to do where the verifier follows loops round by round.
+const NO_BPF_LOOP: &str =
+    "this kernel has no bpf_loop (Linux 5.17) and follows each loop round by round: fewer rounds may pass";
 
 impl<'a> Session<'a> {
     /// Forks the child, creates the maps, loads the programs. Nothing runs yet.
@@ -79,9 +84,8 @@ impl<'a> Session<'a> {
         let mut notes = Vec::new();
         for program in &self.object.programs {
             let attach_type = self.multi(program).map_or(0, Multi::attach_type);
-            let loaded = loader
-                .load(program, attach_type)
-                .map_err(|d| RunError { diagnostics: vec![d], status: REFUSED })?;
+            let loaded =
+                loader.load(program, attach_type).map_err(|refusal| self.not_loaded(program, refusal))?;
             notes.extend(note_on_btf(&program.name, &loaded));
             self.programs.push(loaded.fd);
         }
@@ -89,10 +93,21 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    fn not_loaded(&self, program: &object::Program, refusal: Refusal) -> RunError {
+        let Refusal { why, too_complex } = refusal;
+        let calls_back = |kernel: &dyn Kernel| kernel.can_call(program.ty, helpers::LOOP);
+        let follows_rounds = program.loops && !self.options.kernel.is_some_and(calls_back);
+        let why = if too_complex && follows_rounds { why.hint(NO_BPF_LOOP) } else { why };
+        let too_complex = too_complex && self.object.form == Form::Fast;
+        RunError { diagnostics: vec![why], status: REFUSED, too_complex }
+    }
+
     /// Loads a program again, for another way of attaching.
     pub(super) fn load_plain(&self, index: usize) -> Result<OwnedFd, RunError> {
         let loader = Loader::new(self.object, &self.program.config, &self.maps);
-        Ok(loader.load(&self.object.programs[index], 0)?.fd)
+        let program = &self.object.programs[index];
+        let loaded = loader.load(program, 0).map_err(|refusal| self.not_loaded(program, refusal))?;
+        Ok(loaded.fd)
     }
 }
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::sink::{Buffering, JsonSink, Output, TextSink, Wanted};
 use expect_test::expect;
 use rbtrace_codegen::object::{
-    Counter, Fault, MapDef, MapForm, MapKind, MapRole, ObjMapId, Program, ProgramType, Record, RecordField,
-    Reloc, RelocTarget, ScriptMap,
+    Counter, Fault, Form, MapDef, MapForm, MapKind, MapRole, ObjMapId, Program, ProgramType, Record,
+    RecordField, Reloc, RelocTarget, ScriptMap,
 };
 use rbtrace_lang::Source;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
@@ -109,6 +109,7 @@ fn object(programs: Vec<Program>) -> Object {
     };
     let pieces = [Piece::Text("hi ".into()), Piece::Conv(shown), Piece::Text("\n".into())];
     Object {
+        form: Form::Fast,
         programs,
         maps: vec![
             map("events", MapKind::RingBuf, 0, 0, MapRole::Events),
