@@ -17,6 +17,9 @@ const MAX_DEPTH: usize = 200;
 /// Most headers in all, so that a few that include each other twice come to an end.
 const MAX_HEADERS: usize = 2000;
 
+/// Most bytes of all headers.
+const MAX_BYTES: usize = 64 << 20;
+
 /// bpftool makes it from BTF, where we look ourselves.
 const BTF_AS_HEADER: &str = "vmlinux.h";
 
@@ -42,6 +45,12 @@ impl Included {
     pub(super) fn new(options: &Options, first: usize) -> Included {
         let from = options.headers.clone();
         Included { from, command_line: options.includes.clone(), first: first as u16, ..Included::default() }
+    }
+
+    /// Is there room for one more?
+    fn takes(&self, header: &Source) -> bool {
+        let bytes: usize = self.sources.iter().map(|s| s.text.len()).sum();
+        self.depth < MAX_DEPTH && self.sources.len() < MAX_HEADERS && bytes + header.text.len() <= MAX_BYTES
     }
 
     /// Are we in a header?
@@ -100,8 +109,8 @@ impl Scan<'_> {
         if self.headers.once.contains(&source.name) {
             return;
         }
-        if self.headers.depth >= MAX_DEPTH || self.headers.sources.len() >= MAX_HEADERS {
-            let message = format!("headers that include each other without end: '{}'", wanted.path);
+        if !self.headers.takes(&source) {
+            let message = format!("too many headers, or headers that include each other: '{}'", wanted.path);
             let hint = "put #pragma once at the top of each";
             self.diags.push(Diagnostic::error(wanted.span, message).hint(hint));
             return;
