@@ -200,6 +200,8 @@ impl Lower<'_, '_> {
         self.fault_if(Cond::UGt, rounds, MAX_LOOPS, Fault::LoopLimit);
         let most = self.f.b.iconst(MAX_LOOPS);
         let rounds = self.select(Cond::ULe, rounds, most, rounds, most);
+        // Where the verifier knows that there is no round, it drops the body but keeps its address, and gives up (6.18).
+        let rounds = self.hide(rounds);
         let params = [Ty::I64, Ty::Ptr(Space::Callback)];
         let call = self.callback(&params, round, start.is_none().then_some(first), |lower, first| {
             let index = lower.f.b.param(0);
