@@ -1,7 +1,7 @@
 //! A small made-up system for tests: a few structs, tracepoints and functions, the same on every machine.
 
 use crate::hir::Attach;
-use crate::system::{Answer, FuncProto, System, SystemError, TracepointFormat};
+use crate::system::{Answer, Edge, FuncProto, System, SystemCall, SystemError, TracepointFormat};
 use crate::types::*;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -31,12 +31,12 @@ impl Default for Fixture {
 
 const FUNCTIONS: &[(&str, &str)] =
     &[("vmlinux", "vfs_open"), ("vmlinux", "vfs_read"), ("vmlinux", "vfs_write"), ("nft", "nf_hook")];
-const TRACEPOINTS: &[(&str, &str, u32, Option<u32>)] = &[
+const TRACEPOINTS: &[(&str, &str, u32, Option<SystemCall>)] = &[
     ("net", "netif_rx", 7, None),
     ("sched", "sched_switch", 1, None),
     ("sched", "sched_wakeup", 2, None),
-    ("syscalls", "sys_enter_openat", 3, Some(257)),
-    ("syscalls", "sys_exit_openat", 4, Some(257)),
+    ("syscalls", "sys_enter_openat", 3, Some(SystemCall { number: 257, edge: Edge::Enter })),
+    ("syscalls", "sys_exit_openat", 4, Some(SystemCall { number: 257, edge: Edge::Exit })),
 ];
 const CHAR: Type = Type::Int { size: 1, signed: true };
 const U8: Type = Type::Int { size: 1, signed: false };

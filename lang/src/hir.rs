@@ -4,8 +4,10 @@
 //! conversion is a node. Lowering never asks for a type again and never asks the system.
 
 use crate::ast::BinOp;
+use crate::context::Location;
 use crate::format::Piece;
-use crate::types::{Agg, Bits, StackType, Type};
+use crate::system::SystemCall;
+use crate::types::{AddrSpace, Agg, Bits, StackType, Type};
 use crate::{Source, Span};
 use std::rc::Rc;
 
@@ -136,10 +138,10 @@ pub enum MapDeclKind {
 /// A body and all that it attaches to.
 #[derive(Debug)]
 pub struct Probe {
-    /// Where; never empty, all of one [`Ctx`].
+    /// Where; never empty, all of one kind.
     pub attach: Vec<AttachPoint>,
-    /// What the program's context is.
-    pub ctx: Ctx,
+    /// Where pointers point to of which that is not known otherwise.
+    pub space: AddrSpace,
     /// Runs the body only when true.
     pub predicate: Option<Expr>,
     /// The body.
@@ -159,21 +161,6 @@ pub struct Local {
     pub ty: Type,
 }
 
-/// What a program's context argument is, and so how arguments are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ctx {
-    /// begin and end: run by us; no context worth reading.
-    None,
-    /// kprobe, kretprobe, uprobe, uretprobe: `struct pt_regs`.
-    PtRegs,
-    /// A tracepoint's record.
-    Tracepoint,
-    /// `u64 args[]` of a raw tracepoint.
-    RawTracepoint,
-    /// profile, interval, software, hardware: `struct bpf_perf_event_data` (begins with the registers).
-    PerfEvent,
-}
-
 /// One place to attach to.
 #[derive(Clone, Debug)]
 pub struct AttachPoint {
@@ -181,6 +168,8 @@ pub struct AttachPoint {
     pub id: ProbeId,
     /// Its full name as the `probe` builtin prints it: `kprobe:vfs_read`, `tracepoint:sched:sched_switch`.
     pub name: Rc<str>,
+    /// The kind of probe, as stdlib's table names it.
+    pub provider: &'static str,
     /// What exactly.
     pub kind: Attach,
     /// The attach point in the text.
@@ -215,8 +204,8 @@ pub enum Attach {
         event: Rc<str>,
         /// Its number, as perf_event_open wants it.
         id: u32,
-        /// For system calls: the call's number.
-        syscall: Option<u32>,
+        /// For system calls: the call.
+        syscall: Option<SystemCall>,
     },
     /// `rawtracepoint`.
     RawTracepoint {
@@ -544,21 +533,9 @@ pub enum ExprKind {
     },
     /// `&$x`, `&@m[key]`: a pointer into the program's own memory (`AddrSpace::Bpf`).
     AddrOf(Place),
-    /// The context itself: a `Ptr` to the tracepoint's record (`AddrSpace::Ctx`), for `args` and `ctx`.
-    Context,
-    /// A `__data_loc` member at `offset` of the record: a kernel pointer to its data.
-    DataLoc(u32),
-    /// `arg0` …: PtrRegs: the n-th register argument; RawTracepoint: the n-th word of the context.
-    Arg(u8),
-    /// `retval` of a return probe.
-    Retval,
-    /// Bytes of the registers at this offset and of this size (`reg("ip")`).
-    Register {
-        /// Offset in `pt_regs`.
-        offset: u32,
-        /// 1, 2, 4 or 8.
-        size: u8,
-    },
+    /// The value at a place that the probe gives. Of [`Location::Context`] and [`Location::DataLoc`] the
+    /// value is the address; a field of struct or array type stands for the place.
+    At(Location),
     /// A value of the running task or machine.
     Builtin(Builtin),
     /// `kstack(mode, depth)`

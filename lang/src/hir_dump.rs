@@ -2,7 +2,9 @@
 //! conversions that the checker put in, types where they are not plain.
 
 use crate::ast::BinOp;
+use crate::context::{Location, Register};
 use crate::hir::*;
+use crate::types::Type;
 use std::fmt::{self, Write as _};
 
 impl fmt::Display for Program {
@@ -38,7 +40,7 @@ impl Dump<'_> {
     fn probe(&mut self) {
         let probe = self.probe;
         let names: Vec<_> = probe.attach.iter().map(|a| format!("{}#{}", a.name, a.id.0)).collect();
-        self.line(&format!("probe {} ({:?})", names.join(", "), probe.ctx));
+        self.line(&format!("probe {} ({:?})", names.join(", "), probe.space));
         self.depth += 1;
         for (i, l) in probe.locals.iter().enumerate() {
             self.line(&format!("local {}.{i}: {}", l.name, l.ty));
@@ -223,11 +225,7 @@ impl Dump<'_> {
                 format!("{}/{scale}", self.infix(left, "-", right))
             }
             ExprKind::AddrOf(place) => format!("&{}", self.place(place)),
-            ExprKind::Context => "ctx".into(),
-            ExprKind::DataLoc(offset) => format!("data_loc@{offset}"),
-            ExprKind::Arg(n) => format!("arg{n}"),
-            ExprKind::Retval => "retval".into(),
-            ExprKind::Register { offset, size } => format!("reg@{offset}:{size}"),
+            ExprKind::At(location) => location_text(*location, &e.ty),
             ExprKind::Builtin(b) => format!("{b:?}").to_lowercase(),
             ExprKind::KStack(s) => format!("kstack({:?}, {})", s.mode, s.depth),
             ExprKind::UStack(s) => format!("ustack({:?}, {})", s.mode, s.depth),
@@ -283,5 +281,17 @@ fn constant(bits: u64, ty: &crate::types::Type) -> String {
         crate::types::Type::Bool => (bits != 0).to_string(),
         t if t.is_signed() => format!("{}:{t}", bits as i64),
         t => format!("{bits}:{t}"),
+    }
+}
+
+fn location_text(location: Location, ty: &Type) -> String {
+    match location {
+        Location::Context => "ctx".into(),
+        Location::Field(offset) => format!("field@{offset}:{ty}"),
+        Location::DataLoc(offset) => format!("data_loc@{offset}"),
+        Location::Word(offset) => format!("word@{offset}"),
+        Location::Register(Register::Arg(n)) => format!("arg{n}"),
+        Location::Register(Register::Return) => "retval".into(),
+        Location::Register(Register::At { offset, size }) => format!("reg@{offset}:{size}"),
     }
 }

@@ -9,6 +9,7 @@ pub mod ast;
 pub mod attach;
 pub mod check;
 pub mod compile;
+pub mod context;
 pub mod diag;
 pub mod expand;
 pub mod fixture;

@@ -64,8 +64,26 @@ pub struct TracepointFormat {
     pub id: u32,
     /// The fields.
     pub fields: Rc<[Field]>,
-    /// For `syscalls:sys_enter_*` and `sys_exit_*`: the call's number.
-    pub syscall: Option<u32>,
+    /// For `syscalls:sys_enter_*` and `sys_exit_*`: the call.
+    pub syscall: Option<SystemCall>,
+}
+
+/// The beginning or the end of a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemCall {
+    /// The call's number.
+    pub number: u32,
+    /// Which of the two.
+    pub edge: Edge,
+}
+
+/// Before or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Before the call.
+    Enter,
+    /// After it.
+    Exit,
 }
 
 /// A pattern of names: `*` any run, `?` any one character, `[a-z]` one of these.

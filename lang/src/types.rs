@@ -327,6 +327,15 @@ impl Type {
         Type::Ptr { to: Box::new(to), space }
     }
 
+    /// A pointer type (or an array of such) with another address space; other types as they are.
+    pub fn in_space(&self, space: AddrSpace) -> Type {
+        match self {
+            Type::Ptr { to, .. } => Type::Ptr { to: to.clone(), space },
+            Type::Array { elem, len } => Type::Array { elem: Box::new(elem.in_space(space)), len: *len },
+            ty => ty.clone(),
+        }
+    }
+
     /// An integer type.
     pub fn int(size: u8, signed: bool) -> Type {
         Type::Int { size, signed }

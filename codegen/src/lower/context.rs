@@ -1,69 +1,99 @@
 //! What the program's context holds: arguments, registers, return values.
 
 use super::Lowered;
-use super::frame::Lower;
-use super::memory::Place;
+use super::frame::{Lower, Registers};
+use super::memory::{Place, Remote};
 use crate::arch;
 use crate::ir::{Alu, Op, Ty, Value, Width};
 use rbtrace_lang::Span;
-use rbtrace_lang::hir::{Attach, AttachPoint, Ctx, Expr, ExprKind};
-use rbtrace_lang::types::Type;
+use rbtrace_lang::context::{Location, Register};
+use rbtrace_lang::hir::{Attach, AttachPoint, Expr};
+use rbtrace_lang::types::{Type, U64};
 
 impl Lower<'_, '_> {
-    /// Scalars that the probe gives.
-    pub(super) fn scalar_of_probe(&mut self, e: &Expr) -> Lowered<Value> {
-        match &e.kind {
-            ExprKind::Context => {
+    /// The number at a location: the address of the context or of a field's data, or what lies there.
+    pub(super) fn at(&mut self, location: Location, e: &Expr) -> Lowered<Value> {
+        let location = self.locate(location);
+        if let Some(value) = self.known(location) {
+            return Ok(self.normalize(value, &e.ty));
+        }
+        match location {
+            Location::Context => {
                 // Who has the address may read them all.
                 self.all_registers = true;
                 self.ctx(e.span)
             }
-            ExprKind::DataLoc(offset) => self.data_loc(*offset, e.span),
-            ExprKind::Arg(n) => self.arg(*n, &e.ty, e.span),
-            ExprKind::Retval => self.retval(&e.ty, e.span),
-            ExprKind::Register { offset, size } => self.register(*offset, *size, &e.ty, e.span),
-            ExprKind::Builtin(which) => self.builtin(*which, e.span),
-            _ => self.unsupported(e.span, format!("A value of type {} cannot be used as a number", e.ty)),
+            Location::Field(offset) => {
+                let place = self.record(e.span)?.at(offset);
+                self.load_scalar(&place, &e.ty)
+            }
+            Location::DataLoc(offset) => self.data_loc(offset, e.span),
+            Location::Word(offset) => self.ctx_word(offset, &e.ty, e.span),
+            Location::Register(register) => self.register(register, &e.ty, e.span),
         }
     }
 
+    /// The place of a field of the record; `None` for what lies nowhere in memory.
+    pub(super) fn field_place(&mut self, location: Location) -> Lowered<Option<Place>> {
+        let span = self.f.b.span();
+        match self.locate(location) {
+            Location::Field(offset) => Ok(Some(self.record(span)?.at(offset))),
+            Location::Context | Location::DataLoc(_) | Location::Word(_) | Location::Register(_) => Ok(None),
+        }
+    }
+
+    fn record(&mut self, span: Span) -> Lowered<Place> {
+        Ok(Place::ptr(self.ctx(span)?))
+    }
+
     /// Eight bytes of the context, cut to the value's type.
-    fn ctx_word(&mut self, offset: u32, ty: &Type, span: Span) -> Lowered<Value> {
+    pub(super) fn ctx_word(&mut self, offset: u32, ty: &Type, span: Span) -> Lowered<Value> {
         let ctx = self.ctx(span)?;
         let word = self.f.b.load(Width::B8, false, ctx, offset as i32);
         Ok(if ty.size() < 8 { self.normalize(word, ty) } else { word })
     }
 
-    fn arg(&mut self, n: u8, ty: &Type, span: Span) -> Lowered<Value> {
-        match self.probe.ctx {
-            Ctx::RawTracepoint => self.ctx_word(u32::from(n) * 8, ty, span),
-            Ctx::PtRegs => match arch::CURRENT.args.get(usize::from(n)) {
-                Some(&offset) => self.ctx_word(offset, ty, span),
+    fn register(&mut self, register: Register, ty: &Type, span: Span) -> Lowered<Value> {
+        let (offset, size) = match register {
+            Register::Arg(n) => match arch::CURRENT.args.get(usize::from(n)) {
+                Some(&offset) => (offset, 8),
                 None => {
                     let last = arch::CURRENT.args.len() - 1;
-                    self.unsupported(span, format!("Only arg0 to arg{last} are passed in registers"))
+                    return self.unsupported(span, format!("Only arg0 to arg{last} are passed in registers"));
                 }
             },
-            _ => self.unsupported(span, "This probe has no numbered arguments"),
+            Register::Return => (arch::CURRENT.ret, 8),
+            Register::At { offset, size } => {
+                self.all_registers |= !self.always_has(offset & !7);
+                (offset, size)
+            }
+        };
+        match self.registers.clone() {
+            Registers::InContext => self.context_register(offset, size, ty, span),
+            Registers::Behind(Some((place, low))) if offset >= low => {
+                self.load_scalar(&place.at(offset - low), ty)
+            }
+            Registers::Behind(_) => {
+                let place = self.read_registers(offset, offset + 8, span)?;
+                let word = self.load_scalar(&place, &U64)?;
+                Ok(self.normalize(word, ty))
+            }
         }
     }
 
-    fn retval(&mut self, ty: &Type, span: Span) -> Lowered<Value> {
-        match self.probe.ctx {
-            Ctx::PtRegs => self.ctx_word(arch::CURRENT.ret, ty, span),
-            _ => self.unsupported(span, "This probe has no return value"),
-        }
-    }
-
-    fn register(&mut self, offset: u32, size: u8, ty: &Type, span: Span) -> Lowered<Value> {
-        if !matches!(self.probe.ctx, Ctx::PtRegs | Ctx::PerfEvent) {
-            return self.unsupported(span, "This probe gives no registers");
-        }
-        self.all_registers |= !self.always_has(offset & !7);
-        let word = self.ctx_word(offset & !7, &Type::int(8, false), span)?;
+    fn context_register(&mut self, offset: u32, size: u8, ty: &Type, span: Span) -> Lowered<Value> {
+        let word = self.ctx_word(offset & !7, &U64, span)?;
         let shift = i64::from(offset % 8) * 8;
         let word = if shift > 0 { self.imm(Alu::LShr, word, shift) } else { word };
-        Ok(if size < 8 { self.normalize(word, ty) } else { word })
+        Ok(if size < 8 || ty.size() < 8 { self.normalize(word, ty) } else { word })
+    }
+
+    /// A copy of the registers from `low` to `end`, whose address is the first word of the context.
+    pub(super) fn read_registers(&mut self, low: u32, end: u32, span: Span) -> Lowered<Place> {
+        let place = Place::slot(self.slot(end - low));
+        let registers = self.ctx_word(0, &U64, span)?;
+        self.read_certain(&place, end - low, &Place::remote(registers, Remote::Kernel).at(low));
+        Ok(place)
     }
 
     /// Does a kprobe-multi link hand on this register as a kprobe does? Since Linux 6.14 it saves what a function's
@@ -78,7 +108,8 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn instruction_pointer(&mut self, span: Span) -> Lowered<Value> {
-        self.register(arch::CURRENT.ip, 8, &Type::int(8, false), span)
+        let ip = Register::At { offset: arch::CURRENT.ip, size: 8 };
+        self.register(ip, &U64, span)
     }
 
     /// Address of the data that a `__data_loc` member describes: record + low 16 bits.

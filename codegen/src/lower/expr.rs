@@ -2,7 +2,7 @@
 
 use super::Lowered;
 use super::frame::{Home, Lower};
-use super::memory::{Fill, Place};
+use super::memory::Place;
 use super::read::extend_const;
 use crate::ir::{Alu, Cond, Op, Space, Ty, Value, Width};
 use rbtrace_lang::ast::BinOp;
@@ -42,13 +42,6 @@ impl Lower<'_, '_> {
                 self.emit(emit, e.span)?;
                 Ok(self.f.b.iconst(0))
             }
-            _ => self.scalar_of_memory(e),
-        }
-    }
-
-    /// Scalars that come from memory, maps, the context or helpers.
-    fn scalar_of_memory(&mut self, e: &Expr) -> Lowered<Value> {
-        match &e.kind {
             ExprKind::MapGet { map, key } => self.map_value_of(*map, key.as_deref(), e),
             ExprKind::HasKey { map, key } => self.has_key(*map, key),
             ExprKind::Delete { map, key } => self.delete(*map, key.as_deref()),
@@ -61,11 +54,6 @@ impl Lower<'_, '_> {
             | ExprKind::Index { .. }
             | ExprKind::TupleField(..)
             | ExprKind::Reinterpret(_) => {
-                if let Some(offset) = super::visit::record_field(e)
-                    && let Some(value) = self.syscall_field(offset, &e.ty)?
-                {
-                    return Ok(value);
-                }
                 let place = self.place(e)?;
                 self.load_scalar(&place, &e.ty)
             }
@@ -84,12 +72,23 @@ impl Lower<'_, '_> {
             ExprKind::KStack(ty) => self.stack_id(*ty, false),
             ExprKind::Signal(a) => self.signal(a),
             ExprKind::Override(a) => self.override_return(a),
-            _ => self.scalar_of_probe(e),
+            ExprKind::At(location) => self.at(*location, e),
+            ExprKind::Builtin(which) => self.builtin(*which, e.span),
+            ExprKind::Text(_)
+            | ExprKind::Tuple(_)
+            | ExprKind::UStack(_)
+            | ExprKind::Usym(_)
+            | ExprKind::StrFrom { .. }
+            | ExprKind::BufFrom { .. }
+            | ExprKind::Ntop { .. }
+            | ExprKind::MacAddr(_) => {
+                self.unsupported(e.span, format!("A value of type {} cannot be used as a number", e.ty))
+            }
         }
     }
 
     /// The value of a number, or the address of what is none (`ksym(array)`).
-    fn scalar_or_address(&mut self, e: &Expr) -> Lowered<Value> {
+    pub(super) fn scalar_or_address(&mut self, e: &Expr) -> Lowered<Value> {
         if e.ty.is_scalar() {
             return self.scalar(e);
         }
@@ -97,7 +96,7 @@ impl Lower<'_, '_> {
         Ok(self.address(&place))
     }
 
-    fn local_value(&mut self, local: LocalId, ty: &Type) -> Lowered<Value> {
+    pub(super) fn local_value(&mut self, local: LocalId, ty: &Type) -> Lowered<Value> {
         let home = self.home(local);
         match (home, self.place_of_home(home)) {
             (_, Some(place)) => self.load_scalar(&place, ty),
@@ -311,45 +310,5 @@ impl Lower<'_, '_> {
                 if a.ty.is_signed() { self.normalize(swapped, &a.ty) } else { swapped }
             }
         })
-    }
-
-    /// Zeros what a wider type has behind a value.
-    fn zero_rest(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) {
-        let (size, room) = (e.ty.size(), ty.size());
-        if fill == Fill::Padded && room > size {
-            self.zero(&dst.at(size), room - size);
-        }
-    }
-
-    /// Values that are made in memory by a helper or from several words. False: it is none of these.
-    pub(super) fn store_fresh(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<bool> {
-        match &e.kind {
-            ExprKind::Builtin(_) => self.store_comm(dst, ty, fill)?,
-            ExprKind::StrFrom { ptr, len } => {
-                self.str_from(ptr, len.as_deref(), &e.ty, dst, fill)?;
-                self.zero_rest(e, ty, dst, fill);
-            }
-            ExprKind::BufFrom { ptr, len } => {
-                self.buf_from(ptr, len.as_deref(), &e.ty, dst)?;
-                self.zero_rest(e, ty, dst, Fill::Padded);
-            }
-            ExprKind::UStack(stack) => self.store_ustack(*stack, dst)?,
-            ExprKind::Usym(a) => {
-                let value = self.scalar_or_address(a)?;
-                self.store_usym(value, dst);
-            }
-            ExprKind::Ntop { family, addr } => self.store_inet(family.as_deref(), addr, dst)?,
-            ExprKind::MacAddr(a) => self.store_mac(a, dst)?,
-            ExprKind::Reinterpret(a) if a.ty.is_scalar() => {
-                let value = self.scalar(a)?;
-                self.store_scalar(dst, a.ty.size(), value);
-            }
-            ExprKind::Local(local) if matches!(self.home(*local), Home::Var(_) | Home::Cell(..)) => {
-                let value = self.local_value(*local, &e.ty)?;
-                self.store_scalar(dst, ty.size(), value);
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
     }
 }

@@ -3,18 +3,19 @@
 use super::area::Area;
 use super::callback::Within;
 use super::memory::Place;
-use super::programs::Plan;
+use super::plan::{self, Plan};
 use super::shared::{CONTROL, Shared};
-use super::syscalls::Syscall;
 use super::visit::LocalUses;
-use super::{Lowered, programs, visit};
+use super::{Lowered, visit};
 use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, FuncId, Function, Helper, Op, Slot, Space, Ty, Value, Width};
 use crate::kernel::Kernel;
 use crate::layout::{TEXT_SPARE, has_text};
 use crate::object::{Control, Fault, Form, MapDef, ObjMapId};
+use rbtrace_lang::context::Location;
 use rbtrace_lang::hir::{LocalId, MapId, Probe};
+use rbtrace_lang::system::Edge;
 use rbtrace_lang::types::{AddrSpace, Type};
 use rbtrace_lang::{Diagnostic, Span};
 
@@ -28,8 +29,10 @@ pub(super) struct Lower<'a, 'p> {
     pub(super) area: Area,
     pub(super) wants_cookie: bool,
     pub(super) all_registers: bool,
-    /// What a body on `sys_enter` or `sys_exit` knows of its call.
-    pub(super) syscall: Option<Syscall>,
+    /// The program serves tracepoints of system calls from this raw tracepoint.
+    pub(super) raw_call: Option<Edge>,
+    /// Where the registers of the interrupted code lie.
+    pub(super) registers: Registers,
     /// Of a statement that empties a map: the kind of record that prints the map before.
     pub(super) after: Option<u32>,
     /// Finished functions and places for those under way.
@@ -57,6 +60,8 @@ pub(super) struct Frame {
     pub(super) pairs: Vec<(LocalId, Pair)>,
     /// The number, plus 1, of the attach point that fired, where it is looked up.
     pub(super) attach_id: Option<Value>,
+    /// Values of locations that are known already.
+    pub(super) known: Vec<(Location, Value)>,
     /// Rounds that the enclosing plain loops multiply to.
     pub(super) rounds: u64,
     /// How many numbers were tested so far.
@@ -65,6 +70,15 @@ pub(super) struct Frame {
     pub(super) within: Option<Within>,
     /// Its number in the chain of calls, the program's own being 1.
     pub(super) depth: u32,
+}
+
+/// Where the registers of the interrupted code lie.
+#[derive(Clone)]
+pub(super) enum Registers {
+    /// The program's context begins with them.
+    InContext,
+    /// The context's first word is their address; those from an offset on may be copied already.
+    Behind(Option<(Place, u32)>),
 }
 
 /// Places and types of an entry's key and value.
@@ -124,6 +138,7 @@ impl Frame {
             leave,
             pairs: vec![],
             attach_id: None,
+            known: vec![],
             rounds: 1,
             tests: 0,
             within: None,
@@ -144,7 +159,8 @@ impl<'a, 'p> Lower<'a, 'p> {
             area,
             wants_cookie: false,
             all_registers: false,
-            syscall: None,
+            raw_call: None,
+            registers: Registers::InContext,
             after: None,
             funcs: vec![None],
             own: 0,
@@ -279,6 +295,17 @@ impl<'a, 'p> Lower<'a, 'p> {
         self.f.b.ins(Op::Call(helper, args.to_vec()), Ty::Ptr(space))
     }
 
+    /// Where a value lies for this program.
+    pub(super) fn locate(&self, location: Location) -> Location {
+        let moved = self.raw_call.and_then(|edge| plan::in_raw(edge, location));
+        moved.unwrap_or(location)
+    }
+
+    /// The value of a location, where it is at hand.
+    pub(super) fn known(&self, location: Location) -> Option<Value> {
+        self.f.known.iter().find(|(l, _)| *l == location).map(|(_, value)| *value)
+    }
+
     /// The program's context.
     pub(super) fn ctx(&self, span: Span) -> Lowered<Value> {
         self.f.ctx.ok_or_else(|| Diagnostic::error(span, "The probe's context cannot be used here"))
@@ -286,7 +313,7 @@ impl<'a, 'p> Lower<'a, 'p> {
 
     /// Is the memory that an unknown pointer points to the process's?
     pub(super) fn reads_user(&self) -> bool {
-        programs::reads_user(self.probe)
+        self.probe.space == AddrSpace::User
     }
 
     /// Counts a fault here.

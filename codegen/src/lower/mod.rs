@@ -28,6 +28,7 @@ mod nest;
 mod net;
 mod percpu;
 mod place;
+mod plan;
 mod programs;
 mod read;
 mod search;
@@ -46,9 +47,9 @@ use crate::layout;
 use crate::object::{Counter, Form, MapDef, ObjMapId, ProgramType, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir::{self, ProbeId};
+use rbtrace_lang::system::Edge;
 use shared::Shared;
 use std::rc::Rc;
-use syscalls::Edge;
 
 /// The result of one step, or why the script cannot be compiled.
 type Lowered<T> = Result<T, Diagnostic>;

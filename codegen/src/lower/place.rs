@@ -4,7 +4,7 @@ use super::frame::{Home, Lower, Pair};
 use super::memory::{Base, Fill, Place, Remote};
 use super::{Lowered, read};
 use crate::ir::{Alu, Cond, Space, Ty, Value, Width};
-use crate::object::Fault;
+use crate::object::{Fault, ProgramType};
 use rbtrace_lang::hir::{Expr, ExprKind, LocalId};
 use rbtrace_lang::types::{AddrSpace, Bits, Type};
 use std::rc::Rc;
@@ -84,11 +84,53 @@ impl Lower<'_, '_> {
             ExprKind::Index { base, index } => self.element(base, index),
             ExprKind::Reinterpret(inner) => self.place(inner),
             ExprKind::MapGet { map, key } if !e.ty.is_scalar() => self.map_place(*map, key.as_deref(), e),
+            ExprKind::At(location) => match self.field_place(*location)? {
+                Some(place) => Ok(place),
+                None => self.materialize(e),
+            },
             ExprKind::Block(stmts, value) => {
                 self.stmts(stmts)?;
                 self.place(value)
             }
-            _ => self.materialize(e),
+            // Values that lie nowhere yet.
+            ExprKind::Const(_)
+            | ExprKind::MapGet { .. }
+            | ExprKind::HasKey { .. }
+            | ExprKind::Delete { .. }
+            | ExprKind::MapLen(_)
+            | ExprKind::StackLen(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::CompareMemory { .. }
+            | ExprKind::Strncmp(..)
+            | ExprKind::Logical { .. }
+            | ExprKind::Ternary(..)
+            | ExprKind::IncDec { .. }
+            | ExprKind::Convert(_)
+            | ExprKind::Widen(_)
+            | ExprKind::Tuple(_)
+            | ExprKind::Field { bits: Some(_), .. }
+            | ExprKind::PtrAdd { .. }
+            | ExprKind::PtrDiff { .. }
+            | ExprKind::AddrOf(_)
+            | ExprKind::Builtin(_)
+            | ExprKind::KStack(_)
+            | ExprKind::UStack(_)
+            | ExprKind::StrFrom { .. }
+            | ExprKind::BufFrom { .. }
+            | ExprKind::Ntop { .. }
+            | ExprKind::MacAddr(_)
+            | ExprKind::Ksym(_)
+            | ExprKind::Usym(_)
+            | ExprKind::Strftime(_)
+            | ExprKind::CgroupPath(_)
+            | ExprKind::Strerror(_)
+            | ExprKind::StrContains(..)
+            | ExprKind::StrLen(_)
+            | ExprKind::Bswap(_)
+            | ExprKind::Signal(_)
+            | ExprKind::Override(_)
+            | ExprKind::Emit(_) => self.materialize(e),
         }
     }
 
@@ -277,7 +319,7 @@ impl Lower<'_, '_> {
     /// Does the verifier let the context be read there? It wants natural alignment, and of tracepoints it
     /// hides the first eight bytes (`tp_prog_is_valid_access`).
     fn ctx_readable(&self, place: &Place, size: u32) -> bool {
-        let hidden = if self.probe.ctx == rbtrace_lang::hir::Ctx::Tracepoint { 8 } else { 0 };
+        let hidden = if self.plan.ty == ProgramType::Tracepoint { 8 } else { 0 };
         place.offset >= hidden && place.offset % i64::from(size) == 0 && place.offset < i64::from(i16::MAX)
     }
 

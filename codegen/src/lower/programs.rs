@@ -1,6 +1,7 @@
 //! Which BPF programs a body becomes, and the frame of each.
 
 use super::frame::{Frame, Lower};
+use super::plan::Plan;
 use super::shared::Shared;
 use super::{Lowered, Unit, visit};
 use crate::helpers;
@@ -8,15 +9,7 @@ use crate::ir::{Module, Space, Ty};
 use crate::kernel::Kernel;
 use crate::layout::kernel_name;
 use crate::object::ProgramType;
-use rbtrace_lang::hir::{self, Attach, AttachPoint, Builtin, Ctx, Probe};
-
-/// One program to be made of a body.
-pub(super) struct Plan<'p> {
-    /// Type.
-    pub(super) ty: ProgramType,
-    /// Attach points, never empty.
-    pub(super) attach: Vec<&'p AttachPoint>,
-}
+use rbtrace_lang::hir::{self, Attach, AttachPoint, Builtin, Probe};
 
 /// Groups the attach points of a body by the program that can serve them.
 pub(super) fn split<'p>(
@@ -103,11 +96,6 @@ pub(super) fn short_name(name: &str) -> &str {
 pub(super) fn function_name(name: &str) -> String {
     let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
-}
-
-/// Is the memory of an unknown pointer the process's rather than the kernel's?
-pub(super) fn reads_user(probe: &Probe) -> bool {
-    probe.ctx == Ctx::PtRegs && probe.attach.iter().any(|a| matches!(a.kind, Attach::Uprobe { .. }))
 }
 
 /// May another task run while a program does? Those on kprobes, tracepoints and perf events run without preemption, as do

@@ -1,12 +1,12 @@
 //! Writing values of any type to memory.
 
 use super::Lowered;
-use super::frame::{Lower, Pair};
+use super::frame::{Home, Lower, Pair};
 use super::memory::{Base, Fill, Place};
 use super::read::constant;
 use crate::ir::{Op, Width};
 use crate::layout::{TEXT_SPARE, has_text};
-use rbtrace_lang::hir::{Expr, ExprKind};
+use rbtrace_lang::hir::{Expr, ExprKind, LocalId};
 use rbtrace_lang::types::{TupleType, Type};
 
 impl Lower<'_, '_> {
@@ -34,19 +34,91 @@ impl Lower<'_, '_> {
             }
             ExprKind::Local(local) => match self.pair(*local) {
                 Some(pair) => self.copy_pair(&pair, dst, ty, fill),
-                None => self.store_other(e, ty, dst, fill),
+                None => self.store_local(e, *local, ty, dst, fill),
             },
-            _ => self.store_other(e, ty, dst, fill),
+            ExprKind::Builtin(_) => self.store_comm(dst, ty, fill),
+            ExprKind::StrFrom { ptr, len } => {
+                self.str_from(ptr, len.as_deref(), &e.ty, dst, fill)?;
+                self.zero_rest(e, ty, dst, fill);
+                Ok(())
+            }
+            ExprKind::BufFrom { ptr, len } => {
+                self.buf_from(ptr, len.as_deref(), &e.ty, dst)?;
+                self.zero_rest(e, ty, dst, Fill::Padded);
+                Ok(())
+            }
+            ExprKind::UStack(stack) => self.store_ustack(*stack, dst),
+            ExprKind::Usym(a) => {
+                let value = self.scalar_or_address(a)?;
+                self.store_usym(value, dst);
+                Ok(())
+            }
+            ExprKind::Ntop { family, addr } => self.store_inet(family.as_deref(), addr, dst),
+            ExprKind::MacAddr(a) => self.store_mac(a, dst),
+            ExprKind::Reinterpret(a) if a.ty.is_scalar() => {
+                let value = self.scalar(a)?;
+                self.store_scalar(dst, a.ty.size(), value);
+                Ok(())
+            }
+            // What lies somewhere already, and numbers.
+            ExprKind::Const(_)
+            | ExprKind::Text(_)
+            | ExprKind::MapGet { .. }
+            | ExprKind::HasKey { .. }
+            | ExprKind::Delete { .. }
+            | ExprKind::MapLen(_)
+            | ExprKind::StackLen(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(..)
+            | ExprKind::CompareMemory { .. }
+            | ExprKind::Strncmp(..)
+            | ExprKind::Logical { .. }
+            | ExprKind::IncDec { .. }
+            | ExprKind::Convert(_)
+            | ExprKind::Reinterpret(_)
+            | ExprKind::TupleField(..)
+            | ExprKind::Deref(_)
+            | ExprKind::Field { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::PtrAdd { .. }
+            | ExprKind::PtrDiff { .. }
+            | ExprKind::AddrOf(_)
+            | ExprKind::At(_)
+            | ExprKind::KStack(_)
+            | ExprKind::Ksym(_)
+            | ExprKind::Strftime(_)
+            | ExprKind::CgroupPath(_)
+            | ExprKind::Strerror(_)
+            | ExprKind::StrContains(..)
+            | ExprKind::StrLen(_)
+            | ExprKind::Bswap(_)
+            | ExprKind::Signal(_)
+            | ExprKind::Override(_)
+            | ExprKind::Emit(_) => self.store_copy(e, ty, dst, fill),
         }
     }
 
-    /// Values that are made where they are to lie, or copied from where they lie.
-    fn store_other(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {
-        if self.store_fresh(e, ty, dst, fill)? {
-            return Ok(());
-        }
+    /// Copies a value from where it lies.
+    fn store_copy(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {
         let src = self.place(e)?;
         self.copy_as(&src, &e.ty, dst, ty, fill)
+    }
+
+    fn store_local(&mut self, e: &Expr, local: LocalId, ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {
+        if !matches!(self.home(local), Home::Var(_) | Home::Cell(..)) {
+            return self.store_copy(e, ty, dst, fill);
+        }
+        let value = self.local_value(local, &e.ty)?;
+        self.store_scalar(dst, ty.size(), value);
+        Ok(())
+    }
+
+    /// Zeros what a wider type has behind a value.
+    fn zero_rest(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) {
+        let (size, room) = (e.ty.size(), ty.size());
+        if fill == Fill::Padded && room > size {
+            self.zero(&dst.at(size), room - size);
+        }
     }
 
     fn store_tuple(&mut self, items: &[Expr], ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {

@@ -4,9 +4,9 @@
 //! saves the perf path of each event, and at the end a wait for RCU for each tracepoint.
 //! Bodies that need more of the record than its fields stay on the tracepoint itself.
 
-use super::frame::{Frame, Lower};
-use super::memory::{Place, Remote};
-use super::programs::{self, Plan};
+use super::frame::{Frame, Lower, Registers};
+use super::plan::{NR, Plan, in_raw};
+use super::programs;
 use super::shared::Shared;
 use super::{Lowered, Unit, visit};
 use crate::arch;
@@ -15,83 +15,49 @@ use crate::ir::{Alu, Block, Cond, FuncId, Module, Op, Space, Ty, Value, Width};
 use crate::kernel::Kernel;
 use crate::layout;
 use crate::object::{ObjMapId, ProgramType};
-use rbtrace_lang::hir::{Attach, AttachPoint, Ctx, Probe};
-use rbtrace_lang::types::{Type, U64};
+use rbtrace_lang::context::{Location, Register};
+use rbtrace_lang::hir::{Attach, AttachPoint, Expr, ExprKind, Probe};
+use rbtrace_lang::system::{Edge, SystemCall};
+use rbtrace_lang::types::U64;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Offset of `__syscall_nr` in the records of these tracepoints.
-const NR: u32 = 8;
-/// Offset of the first argument, or of the result, in the records; each takes 8 bytes.
-const FIRST: u32 = 16;
 /// Calls up to which they are told apart one by one.
 const FEW: usize = 4;
-
-/// Before or after the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edge {
-    Enter,
-    Exit,
-}
 
 /// A body and the calls that it is for.
 pub(super) struct Member<'p> {
     pub(super) probe: &'p Probe,
     pub(super) edge: Edge,
     calls: Vec<(u32, &'p AttachPoint)>,
-    fields: BTreeSet<u32>,
-}
-
-/// What a body on a raw tracepoint knows of its call.
-pub(super) struct Syscall {
-    edge: Edge,
-    /// Fields of the record that the body reads.
-    fields: BTreeSet<u32>,
-    /// The number of the call, in the program's main function.
-    nr: Option<Value>,
-    /// Registers at the entry, from this offset on.
-    regs: Option<(Place, u32)>,
+    /// What the body reads, by its place in the context of the raw tracepoint.
+    reads: BTreeSet<Location>,
 }
 
 /// The attach points of a body that can be served from a raw tracepoint, and the others.
 pub(super) fn take<'p>(probe: &'p Probe, kernel: &dyn Kernel) -> (Vec<Member<'p>>, Vec<&'p AttachPoint>) {
-    let fields = visit::record_fields(probe).filter(|_| probe.ctx == Ctx::Tracepoint);
-    let Some(fields) =
-        fields.filter(|_| kernel.can_call(ProgramType::RawTracepoint, helpers::GET_CURRENT_TASK_BTF))
-    else {
-        return (vec![], probe.attach.iter().collect());
-    };
+    let reads = visit::locations(probe)
+        .filter(|_| probe.attach.iter().any(|a| call_of(a).is_some()))
+        .filter(|_| kernel.can_call(ProgramType::RawTracepoint, helpers::GET_CURRENT_TASK_BTF));
+    let Some(reads) = reads else { return (vec![], probe.attach.iter().collect()) };
     let (mut members, mut rest): (Vec<Member<'p>>, _) = (vec![], vec![]);
     for point in &probe.attach {
-        let Some((edge, nr)) = call_of(point).filter(|(edge, _)| readable(*edge, &fields)) else {
+        let moved = |call: &SystemCall| -> Option<BTreeSet<Location>> {
+            reads.iter().map(|&l| in_raw(call.edge, l)).collect()
+        };
+        let Some((call, reads)) = call_of(point).and_then(|call| Some((call, moved(&call)?))) else {
             rest.push(point);
             continue;
         };
-        match members.iter_mut().find(|m| m.edge == edge) {
-            Some(member) => member.calls.push((nr, point)),
-            None => members.push(Member { probe, edge, calls: vec![(nr, point)], fields: fields.clone() }),
+        match members.iter_mut().find(|m| m.edge == call.edge) {
+            Some(member) => member.calls.push((call.number, point)),
+            None => members.push(Member { probe, edge: call.edge, calls: vec![(call.number, point)], reads }),
         }
     }
     (members, rest)
 }
 
-fn call_of(point: &AttachPoint) -> Option<(Edge, u32)> {
-    match &point.kind {
-        Attach::Tracepoint { event, syscall: Some(nr), .. } if event.starts_with("sys_enter_") => {
-            Some((Edge::Enter, *nr))
-        }
-        Attach::Tracepoint { event, syscall: Some(nr), .. } if event.starts_with("sys_exit_") => {
-            Some((Edge::Exit, *nr))
-        }
-        _ => None,
-    }
-}
-
-fn readable(edge: Edge, fields: &BTreeSet<u32>) -> bool {
-    let args = match edge {
-        Edge::Enter => arch::CURRENT.syscall_args.len() as u32,
-        Edge::Exit => 1,
-    };
-    fields.iter().all(|&at| at == NR || (at >= FIRST && at % 8 == 0 && (at - FIRST) / 8 < args))
+fn call_of(point: &AttachPoint) -> Option<SystemCall> {
+    if let Attach::Tracepoint { syscall, .. } = &point.kind { *syscall } else { None }
 }
 
 /// One program for all bodies at this edge.
@@ -105,7 +71,7 @@ pub(super) fn lower_program<'p>(
     let attach = members.iter().flat_map(|m| m.calls.iter().map(|(_, a)| a.id)).collect();
     let loops = members.iter().any(|m| visit::has_loop(m.probe));
     let funcs = match <[Member; 1]>::try_from(members) {
-        Ok([only]) => single(shared, only)?,
+        Ok([only]) => single(shared, &only)?,
         Err(members) => dispatch(shared, edge, members)?,
     };
     let kernel_name = match edge {
@@ -127,21 +93,17 @@ pub(super) fn lower_program<'p>(
 type Functions = Vec<crate::ir::Function>;
 
 /// A program with its filter and its body in one function.
-fn single<'p>(shared: &mut Shared<'p>, member: Member<'p>) -> Lowered<Functions> {
+fn single<'p>(shared: &mut Shared<'p>, member: &Member<'p>) -> Lowered<Functions> {
     let frame = Frame::program(&programs::function_name(&member.calls[0].1.name), CTX, member.probe);
-    let calls = member.calls.clone();
     let mut lower = body_lower(shared, member, frame, vec![None], 0);
     let (run, skip) = (lower.f.b.create_block(), lower.f.b.create_block());
-    let nr = lower.call_number()?;
-    if let Some(call) = &mut lower.syscall {
-        call.nr = Some(nr);
-    }
-    let id = lower.match_calls(nr, &calls, run, skip);
+    let nr = lower.call_number(member.edge)?;
+    let id = lower.match_calls(nr, &member.calls, run, skip);
     lower.f.b.start(skip);
     lower.return_zero();
     lower.f.b.start(run);
     lower.f.attach_id = id;
-    lower.syscall_body()?;
+    lower.syscall_body(&member.reads)?;
     Ok(lower.finish())
 }
 
@@ -158,14 +120,14 @@ fn dispatch<'p>(shared: &mut Shared<'p>, edge: Edge, members: Vec<Member<'p>>) -
         let mut frame = Frame::body(&format!("{name}_{n}"), &[CTX, Ty::I64], member.probe);
         frame.attach_id = (calls[n].len() > 1).then(|| frame.b.param(1));
         frame.depth = 2;
-        let mut lower = body_lower(shared, member, frame, std::mem::take(&mut funcs), n + 1);
-        lower.syscall_body()?;
+        let mut lower = body_lower(shared, &member, frame, std::mem::take(&mut funcs), n + 1);
+        lower.syscall_body(&member.reads)?;
         funcs = lower.into_funcs();
     }
     let frame = Frame::program(if edge == Edge::Enter { "sys_enter" } else { "sys_exit" }, CTX, probe);
-    let main = Member { probe, edge, calls: calls.concat(), fields: BTreeSet::new() };
-    let mut lower = body_lower(shared, main, frame, funcs, 0);
-    let nr = lower.call_number()?;
+    let main = Member { probe, edge, calls: calls.concat(), reads: BTreeSet::new() };
+    let mut lower = body_lower(shared, &main, frame, funcs, 0);
+    let nr = lower.call_number(edge)?;
     lower.call_bodies(nr, &calls)?;
     lower.return_zero();
     Ok(lower.finish())
@@ -173,7 +135,7 @@ fn dispatch<'p>(shared: &mut Shared<'p>, edge: Edge, members: Vec<Member<'p>>) -
 
 fn body_lower<'a, 'p>(
     shared: &'a mut Shared<'p>,
-    member: Member<'p>,
+    member: &Member<'p>,
     frame: Frame,
     funcs: Vec<Option<crate::ir::Function>>,
     own: usize,
@@ -182,18 +144,19 @@ fn body_lower<'a, 'p>(
     let plan = Plan { ty: ProgramType::RawTracepoint, attach };
     let mut lower = Lower::new(shared, member.probe, plan, frame);
     lower.place_at(funcs, own);
-    lower.syscall = Some(Syscall { edge: member.edge, fields: member.fields, nr: None, regs: None });
+    lower.raw_call = Some(member.edge);
+    lower.registers = Registers::Behind(None);
     lower
 }
 
 impl<'p> Lower<'_, 'p> {
-    /// The body, unless the call came from a 32-bit program, whose numbers mean other calls.
+    /// The body, unless the call came from a 32-bit program, whose numbers mean other calls. `reads`: what it reads.
     ///
     /// A predicate that neither reads the record nor changes anything comes before that question: it
     /// mostly answers no, and is the cheaper of the two.
-    fn syscall_body(&mut self) -> Lowered<()> {
+    fn syscall_body(&mut self, reads: &BTreeSet<Location>) -> Lowered<()> {
         let predicate = self.probe.predicate.as_ref();
-        let of_record = predicate.is_some_and(visit::reads_record);
+        let of_record = predicate.is_some_and(visit::reads_probe);
         let first = predicate.is_some_and(|p| !of_record && !visit::has_effects(p));
         if first {
             self.predicate()?;
@@ -201,12 +164,12 @@ impl<'p> Lower<'_, 'p> {
         self.skip_32_bit_callers();
         if !first {
             if of_record {
-                self.read_registers()?;
+                self.copy_registers(reads)?;
             }
             self.predicate()?;
         }
         if !of_record {
-            self.read_registers()?;
+            self.copy_registers(reads)?;
         }
         self.actions()
     }
@@ -224,67 +187,28 @@ impl<'p> Lower<'_, 'p> {
         self.f.b.start(native);
     }
 
-    /// Reads the registers of all arguments that the body uses, at once.
-    fn read_registers(&mut self) -> Lowered<()> {
-        let Some(call) = &self.syscall else { return Ok(()) };
-        let args: Vec<u32> = match call.edge {
-            Edge::Enter => {
-                call.fields.iter().filter(|&&at| at >= FIRST).map(|&at| arg_register(at)).collect()
-            }
-            Edge::Exit => vec![],
-        };
-        let (Some(&low), Some(&high)) = (args.iter().min(), args.iter().max()) else { return Ok(()) };
-        let place = Place::slot(self.slot(high + 8 - low));
-        let regs = self.registers()?;
-        self.read_certain(&place, high + 8 - low, &Place::remote(regs, Remote::Kernel).at(low));
-        if let Some(call) = &mut self.syscall {
-            call.regs = Some((place, low));
-        }
+    /// Copies the registers that the body reads, at once.
+    fn copy_registers(&mut self, reads: &BTreeSet<Location>) -> Lowered<()> {
+        let offsets = reads.iter().filter_map(|l| match l {
+            Location::Register(Register::At { offset, .. }) if self.known(*l).is_none() => Some(*offset),
+            _ => None,
+        });
+        let offsets: Vec<u32> = offsets.collect();
+        let (Some(&low), Some(&high)) = (offsets.iter().min(), offsets.iter().max()) else { return Ok(()) };
+        let copy = self.read_registers(low, high + 8, self.f.b.span())?;
+        self.registers = Registers::Behind(Some((copy, low)));
         Ok(())
     }
 
-    /// Address of the `struct pt_regs`: the first argument of both raw tracepoints.
-    fn registers(&mut self) -> Lowered<Value> {
-        let ctx = self.ctx(self.f.b.span())?;
-        Ok(self.f.b.load(Width::B8, false, ctx, 0))
-    }
-
-    /// The number of the call: the second argument of `sys_enter`, a register at `sys_exit`.
-    fn call_number(&mut self) -> Lowered<Value> {
-        if let Some(nr) = self.syscall.as_ref().and_then(|s| s.nr) {
-            return Ok(nr);
-        }
-        let nr = match self.syscall.as_ref().map(|s| s.edge) {
-            Some(Edge::Exit) => {
-                let regs = self.registers()?;
-                let place = Place::slot(self.slot(8));
-                let src = Place::remote(regs, Remote::Kernel).at(arch::CURRENT.syscall_nr);
-                self.read_certain(&place, 8, &src);
-                self.load_scalar(&place, &U64)?
-            }
-            _ => {
-                let ctx = self.ctx(self.f.b.span())?;
-                self.f.b.load(Width::B8, false, ctx, 8)
-            }
+    /// The number of the call.
+    fn call_number(&mut self, edge: Edge) -> Lowered<Value> {
+        let Some(location) = in_raw(edge, Location::Field(NR)) else {
+            return self.unsupported(self.f.b.span(), "internal: a system call has no number");
         };
-        Ok(nr)
-    }
-
-    /// The place of a field of the tracepoint's record.
-    pub(super) fn syscall_field(&mut self, offset: u32, ty: &Type) -> Lowered<Option<Value>> {
-        let Some(call) = &self.syscall else { return Ok(None) };
-        let (edge, regs) = (call.edge, call.regs.clone());
-        if offset == NR {
-            let nr = self.call_number()?;
-            return Ok(Some(self.normalize(nr, ty)));
-        }
-        if edge == Edge::Exit {
-            let ctx = self.ctx(self.f.b.span())?;
-            let ret = self.f.b.load(Width::B8, false, ctx, 8);
-            return Ok(Some(self.normalize(ret, ty)));
-        }
-        let Some((place, low)) = regs else { return Ok(None) };
-        Ok(Some(self.load_scalar(&place.at(arg_register(offset) - low), ty)?))
+        let number = Expr { kind: ExprKind::At(Location::Field(NR)), ty: U64, span: self.f.b.span() };
+        let value = self.at(Location::Field(NR), &number)?;
+        self.f.known.push((location, value));
+        Ok(value)
     }
 
     /// Goes to `yes` where the number is one of these calls; the result is the attach point's number
@@ -385,10 +309,4 @@ impl<'p> Lower<'_, 'p> {
         self.f.b.ins(Op::CallLocal(func, vec![ctx, id]), Ty::I64);
         Ok(())
     }
-}
-
-/// Offset in `pt_regs` of the argument at this offset of the record.
-fn arg_register(offset: u32) -> u32 {
-    let n = ((offset - FIRST) / 8) as usize;
-    arch::CURRENT.syscall_args.get(n).copied().unwrap_or(0)
 }

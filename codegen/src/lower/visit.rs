@@ -1,5 +1,6 @@
 //! Questions about the typed program that need a walk over it.
 
+use rbtrace_lang::context::Location;
 use rbtrace_lang::hir::{
     Builtin, Emit, Expr, ExprKind, LocalId, MapId, Place, Probe, Program, Stmt, StmtKind,
 };
@@ -115,7 +116,20 @@ fn parts(kind: &ExprKind) -> [Option<&Expr>; 3] {
         ExprKind::Ternary(a, b, c) => [Some(a), Some(b), Some(c)],
         ExprKind::StrFrom { ptr, len } | ExprKind::BufFrom { ptr, len } => [Some(ptr), len.as_deref(), None],
         ExprKind::Ntop { family, addr } => [family.as_deref(), Some(addr), None],
-        _ => [None, None, None],
+        ExprKind::Const(_)
+        | ExprKind::Text(_)
+        | ExprKind::Local(_)
+        | ExprKind::MapLen(_)
+        | ExprKind::At(_)
+        | ExprKind::Builtin(_)
+        | ExprKind::KStack(_)
+        | ExprKind::UStack(_) => [None, None, None],
+        // Those that are not expressions alone: `walk` sees to them.
+        ExprKind::IncDec { .. }
+        | ExprKind::AddrOf(_)
+        | ExprKind::Block(..)
+        | ExprKind::Tuple(_)
+        | ExprKind::Emit(_) => [None, None, None],
     }
 }
 
@@ -313,15 +327,7 @@ pub(super) fn has_effects(e: &Expr) -> bool {
     walk(e, &mut |node| {
         found |= match node {
             Node::Stmt(_) => true,
-            Node::Expr(e) => matches!(
-                e.kind,
-                ExprKind::IncDec { .. }
-                    | ExprKind::Delete { .. }
-                    | ExprKind::Block(..)
-                    | ExprKind::Emit(_)
-                    | ExprKind::Signal(_)
-                    | ExprKind::Override(_)
-            ),
+            Node::Expr(e) => nature(&e.kind).effects,
             Node::Place(_) => false,
         }
     });
@@ -362,8 +368,19 @@ pub(super) fn captures(cond: Option<&Expr>, body: &[Stmt], inner: Option<LocalId
             }
             Node::Stmt(StmtKind::While { .. }) => found.loops = true,
             Node::Stmt(StmtKind::Return(_) | StmtKind::Exit(_)) => found.leaves = true,
-            Node::Expr(e) => found.context |= needs_context(&e.kind),
-            _ => {}
+            Node::Expr(e) => found.context |= nature(&e.kind).context,
+            Node::Place(Place::Map { .. })
+            | Node::Stmt(
+                StmtKind::Expr(_)
+                | StmtKind::AssignMap { .. }
+                | StmtKind::Aggregate { .. }
+                | StmtKind::If { .. }
+                | StmtKind::Unroll { .. }
+                | StmtKind::Break
+                | StmtKind::Continue
+                | StmtKind::Block(_)
+                | StmtKind::Emit(_),
+            ) => {}
         }
     };
     cond.into_iter().for_each(|e| walk(e, &mut visit));
@@ -389,62 +406,89 @@ pub(super) fn captured_locals(probe: &Probe) -> BTreeSet<LocalId> {
     found
 }
 
-fn needs_context(kind: &ExprKind) -> bool {
-    matches!(
-        kind,
-        ExprKind::Context
-            | ExprKind::DataLoc(_)
-            | ExprKind::Arg(_)
-            | ExprKind::Retval
-            | ExprKind::Register { .. }
-            | ExprKind::KStack(_)
-            | ExprKind::UStack(_)
-            | ExprKind::StackLen(_)
-            | ExprKind::Override(_)
-            | ExprKind::Builtin(Builtin::Probe | Builtin::Func | Builtin::Ip)
-    )
+/// What evaluating an expression takes and does, its parts apart.
+struct Nature {
+    /// It changes something, or runs code that may.
+    effects: bool,
+    /// It reads the program's context, or hands it to a helper.
+    context: bool,
 }
 
-/// The offsets of the record's fields that a body reads, if it uses its context for nothing else and in no
-/// loop.
-pub(super) fn record_fields(probe: &Probe) -> Option<BTreeSet<u32>> {
-    let (mut fields, mut reads, mut contexts) = (BTreeSet::new(), 0, 0);
+fn nature(kind: &ExprKind) -> Nature {
+    let (effects, context) = match kind {
+        ExprKind::IncDec { .. }
+        | ExprKind::Delete { .. }
+        | ExprKind::Block(..)
+        | ExprKind::Emit(_)
+        | ExprKind::Signal(_) => (true, false),
+        ExprKind::Override(_) => (true, true),
+        ExprKind::At(_) | ExprKind::KStack(_) | ExprKind::UStack(_) | ExprKind::StackLen(_) => (false, true),
+        ExprKind::Builtin(which) => (false, matches!(which, Builtin::Probe | Builtin::Func | Builtin::Ip)),
+        ExprKind::Const(_)
+        | ExprKind::Text(_)
+        | ExprKind::Local(_)
+        | ExprKind::MapGet { .. }
+        | ExprKind::HasKey { .. }
+        | ExprKind::MapLen(_)
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::CompareMemory { .. }
+        | ExprKind::Strncmp(..)
+        | ExprKind::Logical { .. }
+        | ExprKind::Ternary(..)
+        | ExprKind::Convert(_)
+        | ExprKind::Reinterpret(_)
+        | ExprKind::Widen(_)
+        | ExprKind::Tuple(_)
+        | ExprKind::TupleField(..)
+        | ExprKind::Deref(_)
+        | ExprKind::Field { .. }
+        | ExprKind::Index { .. }
+        | ExprKind::PtrAdd { .. }
+        | ExprKind::PtrDiff { .. }
+        | ExprKind::AddrOf(_)
+        | ExprKind::StrFrom { .. }
+        | ExprKind::BufFrom { .. }
+        | ExprKind::Ntop { .. }
+        | ExprKind::MacAddr(_)
+        | ExprKind::Ksym(_)
+        | ExprKind::Usym(_)
+        | ExprKind::Strftime(_)
+        | ExprKind::CgroupPath(_)
+        | ExprKind::Strerror(_)
+        | ExprKind::StrContains(..)
+        | ExprKind::StrLen(_)
+        | ExprKind::Bswap(_) => (false, false),
+    };
+    Nature { effects, context }
+}
+
+/// The places of the probe's values that a body reads, if it needs its context for nothing else, each is a number and
+/// none is read in a loop.
+pub(super) fn locations(probe: &Probe) -> Option<BTreeSet<Location>> {
+    let mut found = BTreeSet::new();
     let mut fits = true;
     walk_probe(probe, &mut |node| match node {
-        Node::Expr(e) => {
-            if let Some(offset) = record_field(e) {
-                fields.insert(offset);
-                reads += 1;
-            }
-            match e.kind {
-                ExprKind::Context => contexts += 1,
-                // A stack taken in a raw tracepoint would show other frames.
-                ExprKind::KStack(_) | ExprKind::StackLen(_) | ExprKind::DataLoc(_) => fits = false,
-                _ => {}
-            }
+        Node::Expr(Expr { kind: ExprKind::At(location), ty, .. }) => {
+            found.insert(*location);
+            fits &= ty.is_scalar() && ty.size() <= 8;
         }
+        // A stack taken in another program would show other frames.
+        Node::Expr(Expr { kind: ExprKind::KStack(_) | ExprKind::StackLen(_), .. }) => fits = false,
         Node::Stmt(StmtKind::While { cond, body }) => fits &= !captures(Some(cond), body, None).context,
         Node::Stmt(StmtKind::ForRange { body, .. } | StmtKind::ForMap { body, .. }) => {
             fits &= !captures(None, body, None).context;
         }
-        _ => {}
+        Node::Expr(_) | Node::Stmt(_) | Node::Place(_) => {}
     });
-    (fits && reads == contexts).then_some(fields)
+    fits.then_some(found)
 }
 
-/// Does an expression read the tracepoint's record?
-pub(super) fn reads_record(e: &Expr) -> bool {
+/// Does an expression read what the probe gives?
+pub(super) fn reads_probe(e: &Expr) -> bool {
     let mut found = false;
-    walk(e, &mut |node| found |= matches!(node, Node::Expr(e) if record_field(e).is_some()));
+    walk(e, &mut |node| found |= matches!(node, Node::Expr(Expr { kind: ExprKind::At(_), .. })));
     found
-}
-
-/// The offset of a number in the tracepoint's record.
-pub(super) fn record_field(e: &Expr) -> Option<u32> {
-    let ExprKind::Field { base, offset, bits: None } = &e.kind else { return None };
-    let ExprKind::Deref(pointer) = &base.kind else { return None };
-    let scalar = e.ty.is_scalar() && e.ty.size() <= 8;
-    (scalar && matches!(pointer.kind, ExprKind::Context)).then_some(*offset)
 }
 
 /// May a loop's variable stay the entry's own key and value? Not where it is changed, pointed to, or needed in

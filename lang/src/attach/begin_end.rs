@@ -1,6 +1,7 @@
 //! `begin` and `end`.
 
-use super::{Place, Provider, Refusal, Request};
+use super::{Place, Provider, Refusal, Request, Sight};
+use crate::context::Context;
 use crate::hir::Attach;
 
 /// `begin`, `end`: no arguments.
@@ -18,5 +19,9 @@ impl Provider for BeginEnd {
         }
         let attach = if request.kind.name == "begin" { Attach::Begin } else { Attach::End };
         Ok(vec![Place { name: request.kind.name.into(), attach }])
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        Context::bare(sight.kind)
     }
 }

@@ -1,9 +1,11 @@
 //! `kprobe` and `kretprobe`: functions, instructions and source lines of the kernel.
 
-use super::{Place, Provider, Refusal, Request, has_wildcard, split_offset};
+use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, parameters, split_offset};
 use crate::Diagnostic;
+use crate::context::{ARG_REGISTERS, Args, Context, Location, Register};
 use crate::hir::Attach;
 use crate::parse::number;
+use crate::types::{AddrSpace, Type};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -35,6 +37,29 @@ impl Provider for Kprobe {
             Some(offset) => at_offset(request, module, func, offset).map(|p| vec![p]),
             None => functions(request, module, func),
         }
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let Attach::Kprobe { func, module, offset, ret } = sight.attach else {
+            return Context::bare(sight.kind);
+        };
+        // Within a function the registers hold its arguments no more.
+        let args = if sight.wants.args && !*ret && *offset == 0 && !func.is_empty() {
+            let proto = sight.system.kernel_function_proto(module.as_deref(), func);
+            parameters(proto, AddrSpace::Kernel, argument_register)
+        } else {
+            Args::None
+        };
+        let space = AddrSpace::Kernel;
+        let func = Some(Type::Ksym);
+        Context { space, any_process: true, args, func, ..Context::function(sight.kind, *ret) }
+    }
+}
+
+fn argument_register(n: usize) -> Result<Location, &'static str> {
+    match u8::try_from(n) {
+        Ok(n) if n < ARG_REGISTERS => Ok(Location::Register(Register::Arg(n))),
+        _ => Err("this parameter is passed on the stack, which cannot be read yet"),
     }
 }
 

@@ -16,12 +16,15 @@ mod tracepoint;
 mod uprobe;
 
 use crate::ast::AttachSpec;
-use crate::hir::{Attach, AttachPoint, Ctx, ProbeId};
-use crate::system::{Cause, SystemError};
+use crate::context::{Args, Argument, Context, Location, Wants};
+use crate::hir::{Attach, AttachPoint, ProbeId};
+use crate::system::{Answer, Cause, FuncProto, SystemError};
+use crate::types::{AddrSpace, Type};
 use crate::{Diagnostic, Options, Span, System};
 use lex::Parts;
 pub use perf_event::event_names;
 use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
+use std::rc::Rc;
 
 /// Why an attach point means no place.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,29 +103,28 @@ fn resolve_one(
         *next_id += 1;
         // A label replaces the name.
         let name = spec.label.as_ref().map_or_else(|| place.name.into(), |l| l.text.clone());
-        AttachPoint { id, name, kind: place.attach, span: spec.span }
+        AttachPoint { id, name, provider: kind.name, kind: place.attach, span: spec.span }
     });
     Ok(points.collect())
 }
 
-/// What the context argument of a program is.
-pub fn ctx_of(kind: &Attach) -> Ctx {
-    match kind {
-        Attach::Begin | Attach::End | Attach::SelfSignal(_) => Ctx::None,
-        Attach::Kprobe { .. } | Attach::Uprobe { .. } => Ctx::PtRegs,
-        Attach::Tracepoint { .. } => Ctx::Tracepoint,
-        Attach::RawTracepoint { .. } => Ctx::RawTracepoint,
-        Attach::Interval(_) | Attach::Profile(_) | Attach::PerfEvent { .. } => Ctx::PerfEvent,
-    }
+/// What a body sees at an attach point, as far as it wants to know.
+pub fn context(point: &AttachPoint, wants: Wants, system: &dyn System) -> Context {
+    let provider = PROVIDERS.iter().find(|p| p.names().contains(&point.provider));
+    let sight = Sight { kind: point.provider, attach: &point.kind, wants, system };
+    provider.map_or_else(|| Context::bare(point.provider), |p| p.context(&sight))
 }
 
-/// Resolves attach points of some kinds.
+/// Resolves attach points of some kinds, and says what a body sees there.
 trait Provider: Sync {
     /// The kinds, as stdlib's table names them.
     fn names(&self) -> &'static [&'static str];
 
     /// The places; never empty.
     fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal>;
+
+    /// What a body sees at one of the places.
+    fn context(&self, sight: &Sight) -> Context;
 }
 
 const PROVIDERS: &[&dyn Provider] = &[
@@ -143,6 +145,14 @@ struct Request<'a> {
     span: Span,
     system: &'a dyn System,
     options: &'a Options,
+}
+
+/// One place that a body asks about.
+struct Sight<'a> {
+    kind: &'static str,
+    attach: &'a Attach,
+    wants: Wants,
+    system: &'a dyn System,
 }
 
 /// One place that was found.
@@ -202,6 +212,21 @@ impl<'a> Request<'a> {
             Ok(())
         }
     }
+}
+
+/// A function's parameters as `args`; `at` says where the n-th lies.
+fn parameters(
+    proto: Answer<FuncProto>,
+    space: AddrSpace,
+    at: impl Fn(usize) -> Result<Location, &'static str>,
+) -> Args {
+    let proto = match proto {
+        Ok(proto) => proto,
+        Err(why) => return Args::Unavailable(why),
+    };
+    let argument =
+        |(n, (name, ty)): (usize, (Rc<str>, Type))| Argument { name, ty: ty.in_space(space), at: at(n) };
+    Args::Values(proto.params.into_iter().enumerate().map(argument).collect())
 }
 
 fn has_wildcard(text: &str) -> bool {

@@ -1,7 +1,8 @@
 //! `software` and `hardware`: every so many events that the kernel or the processor counts.
 
-use super::{Place, Provider, Refusal, Request, has_wildcard};
+use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
 use crate::Diagnostic;
+use crate::context::{Context, Ctx};
 use crate::hir::Attach;
 use crate::parse::number;
 
@@ -82,6 +83,11 @@ impl Provider for PerfEvent {
         let attach = Attach::PerfEvent { perf_type, config, period: count.unwrap_or(default) };
         let suffix = count.map_or(String::new(), |c| format!(":{c}"));
         Ok(vec![Place { name: format!("{kind}:{event}{suffix}"), attach }])
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let ctx = Ctx::Struct("bpf_perf_event_data");
+        Context { ctx, registers: true, ..Context::bare(sight.kind) }
     }
 }
 

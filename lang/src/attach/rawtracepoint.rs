@@ -1,7 +1,9 @@
 //! `rawtracepoint`
 
-use super::{Place, Provider, Refusal, Request};
+use super::{Place, Provider, Refusal, Request, Sight, parameters};
+use crate::context::{ARG_REGISTERS, Args, Context, Ctx, Location};
 use crate::hir::Attach;
+use crate::types::AddrSpace;
 
 /// `rawtracepoint[:MODULE]:EVENT`
 pub(super) struct RawTracepoint;
@@ -28,5 +30,24 @@ impl Provider for RawTracepoint {
             attach: Attach::RawTracepoint { event, module: Some(module) },
         });
         Ok(places.collect())
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let Attach::RawTracepoint { event, module } = sight.attach else { return Context::bare(sight.kind) };
+        let word = |n: usize| Location::Word(n as u32 * 8);
+        let args = if sight.wants.args {
+            let proto = sight.system.raw_tracepoint_proto(module.as_deref(), event);
+            parameters(proto, AddrSpace::Kernel, |n| Ok(word(n)))
+        } else {
+            Args::None
+        };
+        Context {
+            space: AddrSpace::Kernel,
+            any_process: true,
+            ctx: Ctx::Struct("bpf_raw_tracepoint_args"),
+            numbered: (0..usize::from(ARG_REGISTERS)).map(word).collect(),
+            args,
+            ..Context::bare(sight.kind)
+        }
     }
 }

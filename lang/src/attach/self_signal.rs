@@ -1,6 +1,7 @@
 //! `self:signal:SIGUSR1`: signals that rbtrace itself receives.
 
-use super::{Place, Provider, Refusal, Request};
+use super::{Place, Provider, Refusal, Request, Sight};
+use crate::context::Context;
 use crate::hir::Attach;
 
 /// Signals that may be waited for, by name and number (signal(7), x86 and arm).
@@ -24,5 +25,9 @@ impl Provider for SelfSignal {
             return Err(request.error(format!("self cannot wait for the signal '{signal}'")));
         };
         Ok(vec![Place { name: format!("self:signal:{name}"), attach: Attach::SelfSignal(*number) }])
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        Context::bare(sight.kind)
     }
 }

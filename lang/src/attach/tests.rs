@@ -1,8 +1,7 @@
 //! Attach points against the made-up system.
 
-use super::{Refusal, ctx_of, resolve};
+use super::{Refusal, resolve};
 use crate::fixture::Fixture;
-use crate::hir::{Attach, Ctx, Period};
 use crate::{Options, Source, parse};
 use expect_test::{Expect, expect};
 
@@ -82,7 +81,7 @@ fn the_rest() {
             3 self:signal:SIGUSR1 SelfSignal(10)
             4 tracepoint:sched:sched_switch Tracepoint { category: "sched", event: "sched_switch", id: 1, syscall: None }
             5 tracepoint:sched:sched_wakeup Tracepoint { category: "sched", event: "sched_wakeup", id: 2, syscall: None }
-            6 tracepoint:syscalls:sys_enter_openat Tracepoint { category: "syscalls", event: "sys_enter_openat", id: 3, syscall: Some(257) }
+            6 tracepoint:syscalls:sys_enter_openat Tracepoint { category: "syscalls", event: "sys_enter_openat", id: 3, syscall: Some(SystemCall { number: 257, edge: Enter }) }
             7 rawtracepoint:vmlinux:kfree_skb RawTracepoint { event: "kfree_skb", module: Some("vmlinux") }
             8 interval:s:1 Interval(Nanos(1000000000))
             9 interval:us:1000000 Interval(Nanos(1000000000))
@@ -273,12 +272,6 @@ fn what_does_not_exist_is_told_from_what_is_wrong() {
     assert!(matches!(error("kprobe:nosuch"), Refusal::Missing(_)));
     assert!(matches!(error("kprobe:a:b:c"), Refusal::Wrong(_)));
     assert!(matches!(error("kprobe:vfs_read+5"), Refusal::Wrong(_)));
-}
-
-#[test]
-fn contexts() {
-    assert_eq!(ctx_of(&Attach::Begin), Ctx::None);
-    assert_eq!(ctx_of(&Attach::Interval(Period::Hertz(1))), Ctx::PerfEvent);
 }
 
 #[test]

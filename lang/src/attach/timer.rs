@@ -1,6 +1,7 @@
 //! `interval` and `profile`: again and again after some time.
 
-use super::{Place, Provider, Refusal, Request, has_wildcard};
+use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
+use crate::context::{Context, Ctx};
 use crate::hir::{Attach, Period};
 use crate::parse::number;
 
@@ -25,6 +26,11 @@ impl Provider for Timer {
         };
         let attach = if kind == "interval" { Attach::Interval(period) } else { Attach::Profile(period) };
         Ok(vec![Place { name: format!("{kind}:{unit}:{count}"), attach }])
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let ctx = Ctx::Struct("bpf_perf_event_data");
+        Context { ctx, registers: true, ..Context::bare(sight.kind) }
     }
 }
 

@@ -1,7 +1,11 @@
 //! `tracepoint`
 
-use super::{Place, Provider, Refusal, Request, has_wildcard};
+use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
+use crate::context::{Args, Context, Ctx};
 use crate::hir::Attach;
+use crate::system::TracepointFormat;
+use crate::types::{AddrSpace, Field, StructKind, StructType};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// `tracepoint:CATEGORY:EVENT`
@@ -41,6 +45,29 @@ impl Provider for Tracepoint {
             _ => Ok(places),
         }
     }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let Attach::Tracepoint { category, event, .. } = sight.attach else {
+            return Context::bare(sight.kind);
+        };
+        // Arguments of system calls are the process's pointers.
+        let of_calls = matches!(&**category, "syscalls" | "raw_syscalls");
+        let space = if of_calls { AddrSpace::User } else { AddrSpace::Kernel };
+        let args = if sight.wants.args {
+            let format = sight.system.tracepoint_format(category, event);
+            format.map_or_else(Args::Unavailable, |f| Args::record(record(&f, category, event, space)))
+        } else {
+            Args::None
+        };
+        Context {
+            space,
+            any_process: true,
+            ctx: Ctx::Record,
+            args,
+            advice: &[("retval", "the result of a system call is args.ret")],
+            ..Context::bare(sight.kind)
+        }
+    }
 }
 
 fn place(request: &Request, category: Rc<str>, event: Rc<str>) -> Result<Place, crate::system::SystemError> {
@@ -48,4 +75,19 @@ fn place(request: &Request, category: Rc<str>, event: Rc<str>) -> Result<Place, 
     let name = format!("tracepoint:{category}:{event}");
     let attach = Attach::Tracepoint { category, event, id: format.id, syscall: format.syscall };
     Ok(Place { name, attach })
+}
+
+/// A tracepoint's record as a struct. Its pointers point where the event's arguments do.
+fn record(format: &TracepointFormat, category: &str, event: &str, space: AddrSpace) -> StructType {
+    let fields: Rc<[Field]> =
+        format.fields.iter().map(|f| Field { ty: f.ty.in_space(space), ..f.clone() }).collect();
+    let size = fields.iter().map(|f| f.offset + f.ty.size()).max().unwrap_or(0);
+    StructType {
+        name: format!("_tracepoint_{category}_{event}").into(),
+        kind: StructKind::Struct,
+        size,
+        align: 8,
+        key: u64::from(format.id) | 1 << 63,
+        fields: OnceCell::from(fields),
+    }
 }

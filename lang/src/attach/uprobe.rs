@@ -1,8 +1,10 @@
 //! `uprobe` and `uretprobe`: functions of programs and libraries.
 
-use super::{Place, Provider, Refusal, Request, has_wildcard, split_offset};
+use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, split_offset};
+use crate::context::Context;
 use crate::hir::Attach;
 use crate::parse::number;
+use crate::types::{AddrSpace, Type};
 use std::rc::Rc;
 
 /// `uprobe`, `uretprobe`.
@@ -35,6 +37,18 @@ impl Provider for Uprobe {
         match number(func) {
             Ok(address) if offset.is_none() => at_address(request, &binary, address),
             _ => functions(request, &binary, func, offset.unwrap_or(0)),
+        }
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let Attach::Uprobe { path, ret, .. } = sight.attach else { return Context::bare(sight.kind) };
+        let context = Context::function(sight.kind, *ret);
+        Context {
+            space: AddrSpace::User,
+            func: Some(Type::Usym),
+            binary: Some(path.clone()),
+            advice: if *ret { context.advice } else { &[("args", "use arg0, arg1, … and cast them")] },
+            ..context
         }
     }
 }

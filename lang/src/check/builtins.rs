@@ -1,16 +1,13 @@
 //! Builtins: words that are values.
 
 use super::literal::{boolean, constant, int_literal, text};
-use super::probes::Kind;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::BinOp;
-use crate::hir::{Builtin, Ctx, Expr, ExprKind};
+use crate::context::{Args, Ctx, Location, Register};
+use crate::hir::{Builtin, Expr, ExprKind};
 use crate::types::{AddrSpace, StackType, StructKind, TupleType, Type, U32, U64};
 use rbtrace_stdlib as stdlib;
-
-/// The last argument that is passed in a register on x86-64 (arm64 passes two more).
-pub(crate) const LAST_ARG: usize = 5;
 
 /// Size of a thread's name: `TASK_COMM_LEN`, include/linux/sched.h.
 const COMM_LEN: u32 = 16;
@@ -22,7 +19,7 @@ impl Checker<'_> {
             return Some(self.arg(n, name, span));
         }
         let entry = stdlib::builtin(name)?;
-        if !entry.probes.is_empty() && !entry.probes.contains(&self.view.kind.name()) && name != "args" {
+        if !entry.probes.is_empty() && !entry.probes.contains(&self.view.context.kind) && name != "args" {
             return Some(self.not_here(name, entry.probes, span));
         }
         let of = |builtin, ty| Some(Expr { kind: ExprKind::Builtin(builtin), ty, span });
@@ -42,16 +39,13 @@ impl Checker<'_> {
             "jiffies" => of(Builtin::Jiffies, U64),
             "numaid" => of(Builtin::Numaid, U32),
             "curtask" => self.curtask(span),
-            "func" => {
-                let user = matches!(self.view.kind, Kind::Uprobe | Kind::Uretprobe);
-                of(Builtin::Func, if user { Type::Usym } else { Type::Ksym })
-            }
+            "func" => of(Builtin::Func, self.view.context.func.clone().unwrap_or(Type::Ksym)),
             "probe" => Some(match self.view.text.clone() {
                 Some(name) => text(name.as_bytes(), span),
                 None => Expr { kind: ExprKind::Builtin(Builtin::Probe), ty: Type::ProbeName, span },
             }),
             "probetype" => Some(text(self.probe_type().as_bytes(), span)),
-            "retval" => Some(Expr { kind: ExprKind::Retval, ty: U64, span }),
+            "retval" => self.retval(entry.probes, span),
             "args" => self.args_whole(span),
             "ctx" => self.context(span),
             "cpid" => self.cpid(span),
@@ -63,36 +57,41 @@ impl Checker<'_> {
         })
     }
 
-    fn not_here(&mut self, name: &str, probes: &[&str], span: Span) -> Typed {
+    pub(crate) fn not_here(&mut self, name: &str, probes: &[&str], span: Span) -> Typed {
         let list = match probes.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
             _ => probes.concat(),
         };
-        let hint = match (name, self.view.kind) {
-            ("retval", Kind::Tracepoint) => Some("the result of a system call is args.ret".to_string()),
-            (_, Kind::Kretprobe | Kind::Uretprobe) => {
-                Some("store it in a map at the function's entry, with tid as the key".into())
-            }
-            _ => None,
-        };
+        let key = if arg_number(name).is_some() { "argN" } else { name };
+        let advice = self.view.context.advice.iter().find(|(of, _)| *of == key);
+        let hint = advice.map(|(_, hint)| (*hint).to_string());
         self.error_hint(span, format!("{name} exists only in {list} probes"), hint)
     }
 
     fn arg(&mut self, n: usize, name: &str, span: Span) -> Typed {
         let probes = stdlib::builtin("argN").map_or(&[][..], |b| b.probes);
-        if !probes.contains(&self.view.kind.name()) {
+        if !probes.contains(&self.view.context.kind) {
             return self.not_here(name, probes, span);
         }
-        if n > LAST_ARG {
+        let numbered = &self.view.context.numbered;
+        let Some(&location) = numbered.get(n) else {
+            let last = numbered.len().saturating_sub(1);
             return self.error_hint(
                 span,
                 format!("{name} is not passed in a register"),
                 Some(format!(
-                    "arg0 to arg{LAST_ARG} can be read; further arguments lie on the stack: reg(\"sp\")"
+                    "arg0 to arg{last} can be read; further arguments lie on the stack: reg(\"sp\")"
                 )),
             );
+        };
+        self.at(location, &U64, span)
+    }
+
+    fn retval(&mut self, probes: &[&str], span: Span) -> Typed {
+        match self.view.context.retval.clone() {
+            Some((ty, location)) => self.at(location, &ty, span),
+            None => self.not_here("retval", probes, span),
         }
-        Some(Expr { kind: ExprKind::Arg(n as u8), ty: U64, span })
     }
 
     /// The settings in force, as a record.
@@ -122,14 +121,18 @@ impl Checker<'_> {
 
     /// Was the CPU in user mode? On x86-64 the low two bits of `cs` are the privilege level, 3 in user mode.
     fn usermode(&mut self, span: Span) -> Typed {
-        if self.view.ctx == Ctx::None {
+        if !self.view.context.registers {
             // begin and end are run by us.
             return Some(constant(1, Type::int(1, false), span));
         }
         let Some((offset, size)) = self.system.register("cs") else {
             return self.error(span, "usermode is only known on x86-64");
         };
-        let cs = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };
+        let cs = Expr {
+            kind: ExprKind::At(Location::Register(Register::At { offset, size })),
+            ty: Type::int(size, false),
+            span,
+        };
         let masked = self.binary(BinOp::And, cs, int_literal(3, span), span)?;
         let user = self.binary(BinOp::Eq, masked, int_literal(3, span), span)?;
         Some(super::convert::convert(user, Type::int(1, false)))
@@ -148,31 +151,23 @@ impl Checker<'_> {
     }
 
     fn probe_type(&self) -> &'static str {
-        match self.view.kind {
-            Kind::Begin | Kind::End => "special",
-            kind => kind.name(),
+        match self.view.context.kind {
+            "begin" | "end" => "special",
+            kind => kind,
         }
     }
 
     /// `ctx`: a pointer to the program's context.
     fn context(&mut self, span: Span) -> Typed {
-        let name = match self.view.ctx {
-            Ctx::PtRegs => "pt_regs",
-            Ctx::PerfEvent => "bpf_perf_event_data",
-            Ctx::RawTracepoint => "bpf_raw_tracepoint_args",
-            Ctx::Tracepoint => return self.record_context(span),
-            Ctx::None => return self.error(span, "there is no context in this kind of probe"),
+        let to = match (self.view.context.ctx, &self.view.context.args) {
+            (Ctx::None, _) => return self.error(span, "there is no context in this kind of probe"),
+            (Ctx::Struct(name), _) => {
+                self.system.struct_type(StructKind::Struct, name).map_or(Type::Void, Type::Struct)
+            }
+            (Ctx::Record, Args::Record(s, _)) => Type::Struct(s.clone()),
+            (Ctx::Record, _) => Type::Void,
         };
-        let to = self.system.struct_type(StructKind::Struct, name).map_or(Type::Void, Type::Struct);
-        Some(Expr { kind: ExprKind::Context, ty: Type::ptr(to, AddrSpace::Ctx), span })
-    }
-
-    fn record_context(&mut self, span: Span) -> Typed {
-        let to = match &self.view.args {
-            super::probes::Args::Record(s) => Type::Struct(s.clone()),
-            _ => Type::Void,
-        };
-        Some(Expr { kind: ExprKind::Context, ty: Type::ptr(to, AddrSpace::Ctx), span })
+        self.at(Location::Context, &Type::ptr(to, AddrSpace::Ctx), span)
     }
 
     fn cpid(&mut self, span: Span) -> Typed {

@@ -3,6 +3,7 @@
 use super::literal::{constant, is_literal, normalize};
 use super::{Checker, Typed};
 use crate::ast;
+use crate::context::Location;
 use crate::hir::{Expr, ExprKind, Stmt, StmtKind};
 use crate::types::{I64, TupleType, Type, U64};
 
@@ -22,7 +23,13 @@ pub(crate) fn is_char_array(ty: &Type) -> bool {
 
 /// Char arrays that lie in memory become texts of the same size. What was cast to int8[] stays one.
 pub(crate) fn decay(e: Expr) -> Expr {
-    let in_memory = matches!(e.kind, ExprKind::Field { .. } | ExprKind::Index { .. } | ExprKind::Deref(_));
+    let in_memory = matches!(
+        e.kind,
+        ExprKind::Field { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Deref(_)
+            | ExprKind::At(Location::Field(_))
+    );
     if in_memory && is_char_array(&e.ty) { as_text(e) } else { e }
 }
 

@@ -2,12 +2,12 @@
 
 use super::convert::convert;
 use super::literal::int_literal;
-use super::memory::{Member, in_space};
-use super::probes::Args;
+use super::memory::Member;
 use super::suggest::did_you_mean;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, Name, TypeOrExpr};
+use crate::context::{Args, Argument, Location};
 use crate::hir::{Expr, ExprKind};
 use crate::types::{AddrSpace, StructType, Type, U64};
 use std::rc::Rc;
@@ -68,14 +68,10 @@ impl Checker<'_> {
         // A record's pointers know where they point; those of other structs point where the struct lies.
         let ty = self.resolved(&found.ty);
         if found.data_loc {
-            let elem = match ty {
-                Type::Array { elem, .. } => *elem,
-                other => other,
-            };
-            let ty = Type::ptr(elem, AddrSpace::Kernel);
-            return Expr { kind: ExprKind::DataLoc(found.offset), ty, span };
+            let ty = Type::ptr(element(ty), AddrSpace::Kernel);
+            return Expr { kind: ExprKind::At(Location::DataLoc(found.offset)), ty, span };
         }
-        let ty = if space == AddrSpace::Ctx { ty } else { in_space(&ty, space) };
+        let ty = if space == AddrSpace::Ctx { ty } else { ty.in_space(space) };
         let kind = ExprKind::Field { base: Box::new(base), offset: found.offset, bits: found.bits };
         Expr { kind, ty, span }
     }
@@ -112,65 +108,53 @@ impl Checker<'_> {
 
     /// `args.name`
     fn args_field(&mut self, name: &Name, span: Span, base: Span) -> Typed {
-        match self.view.args.clone() {
-            Args::Record(s) => {
-                if name.text.starts_with("common_") {
-                    return self
-                        .error(span, "the kernel keeps the common_ fields of tracepoints from programs");
-                }
-                let record = self.record(&s, base);
-                self.struct_field(record, &s, name, span)
-            }
-            Args::Params(params) => {
-                let Some(at) = params.iter().position(|(n, _)| *n == name.text) else {
-                    let hint = did_you_mean(&name.text, params.iter().map(|(n, _)| &**n));
-                    return self.error_hint(
-                        span,
-                        format!("the function has no parameter '{}'", name.text),
-                        hint,
-                    );
-                };
-                self.param(at, &params[at].1, span)
+        let args = self.view.context.args.clone();
+        if let Some(found) = args.list().iter().find(|a| a.name == name.text) {
+            return self.argument(found, span);
+        }
+        match args {
+            Args::Record(s, _) => self.no_such_field(&s, &name.text, span),
+            Args::Values(list) => {
+                let hint = did_you_mean(&name.text, list.iter().map(|a| &*a.name));
+                self.error_hint(span, format!("the function has no parameter '{}'", name.text), hint)
             }
             Args::Unavailable(e) => self.error_hint(span, e.message, e.hint),
             Args::None => self.no_args(base),
         }
     }
 
-    /// A function's parameter by its place.
-    fn param(&mut self, at: usize, ty: &Type, span: Span) -> Typed {
-        let ty = in_space(&self.resolved(ty), self.space());
-        if at > super::builtins::LAST_ARG && self.view.ctx == crate::hir::Ctx::PtRegs {
-            return self.error(span, "this parameter is passed on the stack, which cannot be read yet");
+    fn argument(&mut self, argument: &Argument, span: Span) -> Typed {
+        match argument.at {
+            Ok(location) => self.at(location, &argument.ty, span),
+            Err(why) => self.error(span, why),
         }
-        if !super::casts::is_word(&ty) {
-            return self.error(span, format!("a parameter of type '{ty}' cannot be read"));
-        }
-        let word = Expr { kind: ExprKind::Arg(at as u8), ty: U64, span };
-        Some(convert(word, ty))
     }
 
-    /// The tracepoint's record as a place.
-    fn record(&mut self, s: &Rc<StructType>, span: Span) -> Expr {
-        let ty = Type::Struct(Rc::clone(s));
-        let context = Expr { kind: ExprKind::Context, ty: Type::ptr(ty.clone(), AddrSpace::Ctx), span };
-        Expr { kind: ExprKind::Deref(Box::new(context)), ty, span }
+    /// The value of this type at a place that the probe gives.
+    pub(crate) fn at(&mut self, location: Location, ty: &Type, span: Span) -> Typed {
+        let ty = self.resolved(ty);
+        let value = |ty| Expr { kind: ExprKind::At(location), ty, span };
+        match location {
+            Location::Context | Location::Field(_) => Some(value(ty)),
+            Location::DataLoc(_) => Some(value(Type::ptr(element(ty), AddrSpace::Kernel))),
+            Location::Word(_) | Location::Register(_) if super::casts::is_word(&ty) => {
+                Some(convert(value(U64), ty))
+            }
+            Location::Word(_) | Location::Register(_) => {
+                self.error(span, format!("a parameter of type '{ty}' cannot be read"))
+            }
+        }
     }
 
     /// `args` by itself.
     pub(crate) fn args_whole(&mut self, span: Span) -> Typed {
-        match self.view.args.clone() {
-            Args::Record(s) => Some(self.record(&s, span)),
-            Args::Params(params) => {
-                let fields: Vec<_> =
-                    params.iter().enumerate().map(|(n, (_, ty))| self.param(n, ty, span)).collect();
+        match self.view.context.args.clone() {
+            Args::Record(s, _) => self.at(Location::Field(0), &Type::Struct(s), span),
+            Args::Values(list) => {
+                let fields: Vec<_> = list.iter().map(|a| self.argument(a, span)).collect();
                 let fields = fields.into_iter().collect::<Option<Vec<_>>>()?;
-                let types = params
-                    .iter()
-                    .zip(&fields)
-                    .map(|((name, _), e)| (Some(Rc::clone(name)), e.ty.clone()))
-                    .collect();
-                let ty = Type::Tuple(Rc::new(crate::types::TupleType { fields: types }));
+                let types = list.iter().zip(&fields).map(|(a, e)| (Some(Rc::clone(&a.name)), e.ty.clone()));
+                let ty = Type::Tuple(Rc::new(crate::types::TupleType { fields: types.collect() }));
                 Some(Expr { kind: ExprKind::Tuple(fields), ty, span })
             }
             Args::Unavailable(e) => self.error_hint(span, e.message, e.hint),
@@ -178,15 +162,9 @@ impl Checker<'_> {
         }
     }
 
-    fn no_args<T>(&mut self, span: Span) -> Option<T> {
-        let hint = match self.view.kind {
-            super::probes::Kind::Uprobe => Some("use arg0, arg1, … and cast them".to_string()),
-            super::probes::Kind::Kretprobe | super::probes::Kind::Uretprobe => {
-                Some("store them in a map at the function's entry, with tid as the key".into())
-            }
-            _ => None,
-        };
-        self.error_hint(span, "args exists only in tracepoint, rawtracepoint and kprobe probes", hint)
+    fn no_args(&mut self, span: Span) -> Typed {
+        let probes = rbtrace_stdlib::builtin("args").map_or(&[][..], |b| b.probes);
+        self.not_here("args", probes, span)
     }
 
     /// `offsetof(struct x, a.b)`
@@ -210,6 +188,14 @@ impl Checker<'_> {
     }
 }
 
+/// What an array is made of; other types as they are.
+fn element(ty: Type) -> Type {
+    match ty {
+        Type::Array { elem, .. } => *elem,
+        other => other,
+    }
+}
+
 /// The address space that a place lies in, if it lies in memory.
 pub(crate) fn space_of(e: &Expr) -> Option<AddrSpace> {
     match &e.kind {
@@ -217,6 +203,7 @@ pub(crate) fn space_of(e: &Expr) -> Option<AddrSpace> {
             Type::Ptr { space, .. } => Some(space),
             _ => None,
         },
+        ExprKind::At(Location::Field(_)) => Some(AddrSpace::Ctx),
         ExprKind::Field { base, .. } | ExprKind::Index { base, .. } => space_of(base),
         _ => None,
     }

@@ -2,7 +2,6 @@
 
 use super::convert::to_int;
 use super::literal::const_value;
-use super::memory::in_space;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast;
@@ -60,7 +59,7 @@ impl Checker<'_> {
         let space = super::fields::space_of(&base);
         let elem = self.resolved(elem);
         let ty = match space {
-            Some(space) if space != crate::types::AddrSpace::Ctx => in_space(&elem, space),
+            Some(space) if space != crate::types::AddrSpace::Ctx => elem.in_space(space),
             _ => elem,
         };
         let kind = ExprKind::Index { base: Box::new(base), index: Box::new(to_int(index, I64)) };

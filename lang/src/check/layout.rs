@@ -190,7 +190,7 @@ impl<'a> Checker<'a> {
                 let inner = Type::Struct(self.make_struct(inline)?);
                 self.wrap_inline(&f.ty, inner)
             }
-            None => self.resolve_type(&f.ty).map(|t| super::memory::in_space(&t, AddrSpace::Unknown)),
+            None => self.resolve_type(&f.ty).map(|t| t.in_space(AddrSpace::Unknown)),
         }
     }
 

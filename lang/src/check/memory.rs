@@ -2,17 +2,8 @@
 
 use super::Checker;
 use crate::Span;
-use crate::types::{AddrSpace, Bits, Field, StructType, Type};
+use crate::types::{Bits, Field, StructType, Type};
 use std::rc::Rc;
-
-/// A pointer type with another address space; other types as they are.
-pub(crate) fn in_space(ty: &Type, space: AddrSpace) -> Type {
-    match ty {
-        Type::Ptr { to, .. } => Type::Ptr { to: to.clone(), space },
-        Type::Array { elem, len } => Type::Array { elem: Box::new(in_space(elem, space)), len: *len },
-        ty => ty.clone(),
-    }
-}
 
 /// A member that was found, anonymous structs on the way added up.
 pub(crate) struct Member {

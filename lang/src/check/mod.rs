@@ -218,7 +218,7 @@ impl<'a> Checker<'a> {
         let stmts = self.block(&probe.body);
         let mut typed = hir::Probe {
             attach: body.attach.clone(),
-            ctx: body.view.ctx,
+            space: body.view.context.space,
             predicate: match predicate {
                 Some(p) => Some(p?),
                 None => None,
@@ -227,7 +227,7 @@ impl<'a> Checker<'a> {
             locals: self.finish_locals(),
             span: probe.span,
         };
-        if let Some(pid) = self.options.pid {
+        if let Some(pid) = self.options.pid.filter(|_| body.view.context.any_process) {
             only_pid::restrict(&mut typed, pid);
         }
         Some(typed)
@@ -285,6 +285,6 @@ impl<'a> Checker<'a> {
 
     /// The address space of plain integers used as pointers in this body.
     fn space(&self) -> AddrSpace {
-        self.view.space
+        self.view.context.space
     }
 }

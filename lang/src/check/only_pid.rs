@@ -1,18 +1,15 @@
 //! `-p PID`: events of other processes are left out.
 //!
 //! Probes that the kernel can tie to a process are attached to it (uprobes, timers, perf events);
-//! the others get the question as the first part of their predicate.
+//! the others (`Context::any_process`) get the question as the first part of their predicate.
 
 use crate::Span;
 use crate::ast::BinOp;
-use crate::hir::{Attach, Builtin, Expr, ExprKind, Probe};
+use crate::hir::{Builtin, Expr, ExprKind, Probe};
 use crate::types::{Type, U32};
 
-/// Adds the question to a probe's predicate where its events may come from any process.
+/// Adds the question to a probe's predicate.
 pub(crate) fn restrict(probe: &mut Probe, pid: i32) {
-    if !probe.attach.iter().all(|a| of_any_process(&a.kind)) {
-        return;
-    }
     let question = is_process(pid, probe.span);
     probe.predicate = Some(match probe.predicate.take() {
         None => question,
@@ -22,10 +19,6 @@ pub(crate) fn restrict(probe: &mut Probe, pid: i32) {
             kind: ExprKind::Logical { and: true, left: Box::new(question), right: Box::new(own) },
         },
     });
-}
-
-fn of_any_process(attach: &Attach) -> bool {
-    matches!(attach, Attach::Kprobe { .. } | Attach::Tracepoint { .. } | Attach::RawTracepoint { .. })
 }
 
 fn is_process(pid: i32, span: Span) -> Expr {

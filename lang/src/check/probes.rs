@@ -6,111 +6,23 @@
 use super::Checker;
 use super::uses::Uses;
 use crate::attach::{self, Refusal};
-use crate::hir::{Attach, AttachPoint, Config, Ctx, MissingProbes};
-use crate::system::{SystemError, TracepointFormat};
-use crate::types::{AddrSpace, Field, StructKind, StructType, Type};
+use crate::context::{Args, Context, Ctx, Wants};
+use crate::hir::{AttachPoint, Config, MissingProbes};
 use crate::{Diagnostic, Options, Severity, System, ast};
-use std::cell::OnceCell;
 use std::rc::Rc;
-
-/// Kind of an attach point, as messages and tables name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Not in a probe at all: an array size of a struct.
-    Outside,
-    Begin,
-    End,
-    SelfProbe,
-    Kprobe,
-    Kretprobe,
-    Tracepoint,
-    RawTracepoint,
-    Interval,
-    Profile,
-    Software,
-    Hardware,
-    Uprobe,
-    Uretprobe,
-}
-
-impl Kind {
-    fn of(attach: &Attach) -> Kind {
-        match attach {
-            Attach::Begin => Kind::Begin,
-            Attach::End => Kind::End,
-            Attach::SelfSignal(_) => Kind::SelfProbe,
-            Attach::Kprobe { ret: false, .. } => Kind::Kprobe,
-            Attach::Kprobe { ret: true, .. } => Kind::Kretprobe,
-            Attach::Tracepoint { .. } => Kind::Tracepoint,
-            Attach::RawTracepoint { .. } => Kind::RawTracepoint,
-            Attach::Interval(_) => Kind::Interval,
-            Attach::Profile(_) => Kind::Profile,
-            Attach::PerfEvent { perf_type: 0, .. } => Kind::Hardware,
-            Attach::PerfEvent { .. } => Kind::Software,
-            Attach::Uprobe { ret: false, .. } => Kind::Uprobe,
-            Attach::Uprobe { ret: true, .. } => Kind::Uretprobe,
-        }
-    }
-
-    /// The provider's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Kind::Outside => "none",
-            Kind::Begin => "begin",
-            Kind::End => "end",
-            Kind::SelfProbe => "self",
-            Kind::Kprobe => "kprobe",
-            Kind::Kretprobe => "kretprobe",
-            Kind::Tracepoint => "tracepoint",
-            Kind::RawTracepoint => "rawtracepoint",
-            Kind::Interval => "interval",
-            Kind::Profile => "profile",
-            Kind::Software => "software",
-            Kind::Hardware => "hardware",
-            Kind::Uprobe => "uprobe",
-            Kind::Uretprobe => "uretprobe",
-        }
-    }
-}
-
-/// What `args` is.
-#[derive(Clone, Debug)]
-pub(crate) enum Args {
-    /// Not used by the body, or not available here.
-    None,
-    /// A tracepoint's record.
-    Record(Rc<StructType>),
-    /// Parameters by position.
-    Params(Rc<[(Rc<str>, Type)]>),
-    /// The system could not say.
-    Unavailable(SystemError),
-}
 
 /// What typing a body needs to know of its attach points.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
-    pub kind: Kind,
-    pub ctx: Ctx,
-    /// Where integers point to that are used as pointers.
-    pub space: AddrSpace,
-    pub args: Args,
-    /// One attach point of the group.
-    pub attach: Option<AttachPoint>,
+    pub context: Context,
     /// `probe` is this text rather than a number.
     pub text: Option<Rc<str>>,
 }
 
 impl View {
-    /// For expressions that stand in no probe.
+    /// For expressions that stand in no probe: an array size of a struct.
     pub(crate) fn outside() -> View {
-        View {
-            kind: Kind::Outside,
-            ctx: Ctx::None,
-            space: AddrSpace::Unknown,
-            args: Args::None,
-            attach: None,
-            text: None,
-        }
+        View { context: Context::bare("none"), text: None }
     }
 }
 
@@ -217,7 +129,7 @@ fn group(uses: &Uses, points: Vec<AttachPoint>, system: &dyn System) -> Vec<Body
     let mut groups: Vec<Body> = vec![];
     for point in points {
         let view = view(&point, uses, system);
-        match groups.iter_mut().find(|g| same_typing(&g.view, &view, uses)) {
+        match groups.iter_mut().find(|g| same_typing(&g.view.context, &view.context, uses)) {
             Some(g) => g.attach.push(point),
             None => groups.push(Body { attach: vec![point], view: Rc::new(view) }),
         }
@@ -226,81 +138,27 @@ fn group(uses: &Uses, points: Vec<AttachPoint>, system: &dyn System) -> Vec<Body
 }
 
 fn view(point: &AttachPoint, uses: &Uses, system: &dyn System) -> View {
-    View {
-        kind: Kind::of(&point.kind),
-        ctx: attach::ctx_of(&point.kind),
-        space: space(&point.kind),
-        args: if uses.no_args() { Args::None } else { args(&point.kind, system) },
-        attach: Some(point.clone()),
-        text: None,
-    }
+    let wants = Wants { args: !uses.no_args(), retval: uses.retval };
+    View { context: attach::context(point, wants, system), text: None }
 }
 
-fn space(attach: &Attach) -> AddrSpace {
-    match attach {
-        Attach::Kprobe { .. } | Attach::RawTracepoint { .. } => AddrSpace::Kernel,
-        Attach::Uprobe { .. } => AddrSpace::User,
-        // Arguments of system calls are the process's pointers.
-        Attach::Tracepoint { category, .. } if matches!(&**category, "syscalls" | "raw_syscalls") => {
-            AddrSpace::User
-        }
-        Attach::Tracepoint { .. } => AddrSpace::Kernel,
-        _ => AddrSpace::Unknown,
-    }
+/// Has every name that the body uses the same type and place for both?
+fn same_typing(a: &Context, b: &Context, uses: &Uses) -> bool {
+    let same_retval = !uses.retval || a.retval == b.retval;
+    a.kind == b.kind && a.space == b.space && same_retval && same_args(a, b, uses)
 }
 
-fn args(attach: &Attach, system: &dyn System) -> Args {
-    let answer = match attach {
-        Attach::Tracepoint { category, event, .. } => system
-            .tracepoint_format(category, event)
-            .map(|format| Args::Record(Rc::new(record(&format, category, event, space(attach))))),
-        Attach::RawTracepoint { event, module } => {
-            system.raw_tracepoint_proto(module.as_deref(), event).map(|p| Args::Params(p.params.into()))
-        }
-        Attach::Kprobe { func, module, offset: 0, ret: false } if !func.is_empty() => {
-            system.kernel_function_proto(module.as_deref(), func).map(|p| Args::Params(p.params.into()))
-        }
-        _ => return Args::None,
-    };
-    answer.unwrap_or_else(Args::Unavailable)
-}
-
-/// A tracepoint's record as a struct. Its pointers point where the event's arguments do.
-fn record(format: &TracepointFormat, category: &str, event: &str, space: AddrSpace) -> StructType {
-    let fields: Rc<[Field]> = format
-        .fields
-        .iter()
-        .map(|f| Field { ty: super::memory::in_space(&f.ty, space), ..f.clone() })
-        .collect();
-    let size = fields.iter().map(|f| f.offset + f.ty.size()).max().unwrap_or(0);
-    StructType {
-        name: format!("_tracepoint_{category}_{event}").into(),
-        kind: StructKind::Struct,
-        size,
-        align: 8,
-        key: u64::from(format.id) | 1 << 63,
-        fields: OnceCell::from(fields),
-    }
-}
-
-fn same_typing(a: &View, b: &View, uses: &Uses) -> bool {
-    a.kind == b.kind && a.ctx == b.ctx && a.space == b.space && same_args(&a.args, &b.args, uses)
-}
-
-fn same_args(a: &Args, b: &Args, uses: &Uses) -> bool {
-    let field = |s: &Rc<StructType>, name: &str| {
-        s.fields.get().and_then(|fields| fields.iter().find(|f| &*f.name == name).cloned())
-    };
-    match (a, b) {
+fn same_args(a: &Context, b: &Context, uses: &Uses) -> bool {
+    let whole = uses.whole_args || uses.ctx && a.ctx == Ctx::Record;
+    let find = |args: &Args, name: &str| args.list().iter().find(|a| &*a.name == name).cloned();
+    match (&a.args, &b.args) {
         (Args::None, Args::None) => true,
         (Args::Unavailable(a), Args::Unavailable(b)) => a == b,
-        (Args::Record(a), Args::Record(b)) if uses.whole_args => a.fields == b.fields,
-        (Args::Record(a), Args::Record(b)) => uses.args.iter().all(|n| field(a, n) == field(b, n)),
-        (Args::Params(a), Args::Params(b)) => {
-            let at = |p: &[(Rc<str>, Type)], name: &str| {
-                p.iter().enumerate().find(|(_, (n, _))| &**n == name).map(|(i, (_, t))| (i, t.clone()))
-            };
-            uses.args.iter().all(|n| at(a, n) == at(b, n))
+        (Args::Record(..), Args::Record(..)) | (Args::Values(_), Args::Values(_)) if whole => {
+            a.args.list() == b.args.list()
+        }
+        (Args::Record(..), Args::Record(..)) | (Args::Values(_), Args::Values(_)) => {
+            uses.args.iter().all(|n| find(&a.args, n) == find(&b.args, n))
         }
         _ => false,
     }

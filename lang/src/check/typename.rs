@@ -140,7 +140,7 @@ impl Checker<'_> {
         if let Some(ty) = base_type(name).or_else(|| self.language_type(name)) {
             return Ok(ty);
         }
-        self.system.named_type(name).map(|ty| super::memory::in_space(&ty, self.space()))
+        self.system.named_type(name).map(|ty| ty.in_space(self.space()))
     }
 
     /// `(sk_buff *)` for `(struct sk_buff *)` is the commonest slip.

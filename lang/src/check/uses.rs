@@ -11,6 +11,10 @@ pub(crate) struct Uses {
     pub args: BTreeSet<Rc<str>>,
     /// `args` as a whole: `print(args)`.
     pub whole_args: bool,
+    /// `ctx`, which may be the record whose fields are `args`.
+    pub ctx: bool,
+    /// `retval`.
+    pub retval: bool,
     /// The builtin `probe`.
     pub probe: bool,
 }
@@ -28,7 +32,17 @@ impl Uses {
 
     /// Is `args` not used at all?
     pub(crate) fn no_args(&self) -> bool {
-        !self.whole_args && self.args.is_empty()
+        !self.whole_args && !self.ctx && self.args.is_empty()
+    }
+
+    fn word(&mut self, name: &str) {
+        match name.strip_prefix("__builtin_").unwrap_or(name) {
+            "args" => self.whole_args = true,
+            "ctx" => self.ctx = true,
+            "retval" => self.retval = true,
+            "probe" => self.probe = true,
+            _ => {}
+        }
     }
 
     fn block(&mut self, block: &Block) {
@@ -90,8 +104,7 @@ impl Uses {
 
     fn expr(&mut self, e: &Expr) {
         match &e.kind {
-            ExprKind::Ident(name) if matches!(&**name, "args" | "ctx") => self.whole_args = true,
-            ExprKind::Ident(name) if &**name == "probe" => self.probe = true,
+            ExprKind::Ident(name) => self.word(name),
             ExprKind::Field { base, name, .. } => match &base.kind {
                 ExprKind::Ident(args) if &**args == "args" => {
                     self.args.insert(Rc::clone(&name.text));
@@ -116,7 +129,7 @@ impl Uses {
                 self.expr(b);
             }
             ExprKind::Call { name, args } => {
-                self.probe |= &*name.text == "probe";
+                self.word(&name.text);
                 args.iter().for_each(|a| self.expr(a));
             }
             ExprKind::Sizeof(t) | ExprKind::Offsetof(t, _) => self.type_or_expr(t),
@@ -126,7 +139,6 @@ impl Uses {
             ExprKind::Int(_)
             | ExprKind::Bool(_)
             | ExprKind::Str(_)
-            | ExprKind::Ident(_)
             | ExprKind::Positional(_)
             | ExprKind::PositionalCount
             | ExprKind::Var(_)

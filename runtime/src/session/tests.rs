@@ -9,8 +9,8 @@ use rbtrace_codegen::object::{
 };
 use rbtrace_lang::Source;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
-use rbtrace_lang::hir::{Config, Ctx, EmitKind, Map, MapId, Probe};
-use rbtrace_lang::types::I64;
+use rbtrace_lang::hir::{Config, EmitKind, Map, MapId, Probe};
+use rbtrace_lang::types::{AddrSpace, I64};
 use std::fs::File;
 use std::rc::Rc;
 
@@ -139,6 +139,7 @@ fn script(kinds: Vec<Attach>) -> hir::Program {
     let attach = |(i, kind): (usize, Attach)| AttachPoint {
         id: ProbeId(i as u32),
         name: format!("{kind:?}").into(),
+        provider: "begin",
         kind,
         span: Span::new(0, 5),
     };
@@ -148,7 +149,7 @@ fn script(kinds: Vec<Attach>) -> hir::Program {
         sources: vec![Source::new("test", "begin { }")],
         probes: vec![Probe {
             attach: kinds.into_iter().enumerate().map(attach).collect(),
-            ctx: Ctx::None,
+            space: AddrSpace::Unknown,
             predicate: None,
             body: vec![],
             locals: vec![],

@@ -2,7 +2,7 @@
 
 use super::ctype::base_type;
 use super::named::{NameOf, named, named_enum};
-use rbtrace_lang::system::TracepointFormat;
+use rbtrace_lang::system::{SystemCall, TracepointFormat};
 use rbtrace_lang::types::{AddrSpace, Field, Type};
 
 /// One `field:` line.
@@ -37,8 +37,8 @@ enum Loc {
     Relative,
 }
 
-/// Reads a format file. `syscall` is the number of the call whose arguments the event carries.
-pub(super) fn parse(text: &str, syscall: Option<u32>) -> Option<TracepointFormat> {
+/// Reads a format file. `syscall` is the call whose arguments the event carries.
+pub(super) fn parse(text: &str, syscall: Option<SystemCall>) -> Option<TracepointFormat> {
     let id = text.lines().find_map(|l| l.strip_prefix("ID:"))?.trim().parse().ok()?;
     let fields = text.lines().filter_map(line).filter_map(|l| field(&l, syscall.is_some())).collect();
     Some(TracepointFormat { id, fields, syscall })
@@ -198,7 +198,7 @@ mod tests {
 
     const HEAD: &str = "name: x\nID: 77\nformat:\n\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n";
 
-    fn check(lines: &str, syscall: Option<u32>, expected: &Expect) {
+    fn check(lines: &str, syscall: Option<SystemCall>, expected: &Expect) {
         let format = parse(&format!("{HEAD}{lines}"), syscall).expect("a format");
         let mut out = String::new();
         for f in format.fields.iter().skip(1) {
@@ -292,7 +292,7 @@ mod tests {
         ];
         check(
             &rows.concat(),
-            Some(257),
+            Some(SystemCall { number: 257, edge: rbtrace_lang::system::Edge::Enter }),
             &expect![[r#"
                 __syscall_nr: int32 at 8
                 dfd: int32 at 16

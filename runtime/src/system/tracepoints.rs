@@ -3,7 +3,7 @@
 use super::{LiveSystem, Names, format, syscalls};
 use crate::btf::{KindTag, TypeId};
 use crate::{glob, near};
-use rbtrace_lang::system::{Answer, FuncProto, SystemError, TracepointFormat};
+use rbtrace_lang::system::{Answer, Edge, FuncProto, SystemCall, SystemError, TracepointFormat};
 
 /// The category whose events the kernel makes of its system calls.
 const SYSCALLS: &str = "syscalls";
@@ -53,7 +53,7 @@ impl LiveSystem {
             return Err(self.no_tracepoint(category, event)?);
         }
         let text = fs.format(category, event)?;
-        let format = format::parse(&text, syscall_number(category, event)).ok_or_else(|| {
+        let format = format::parse(&text, system_call(category, event)).ok_or_else(|| {
             SystemError::new(format!("the format file of tracepoint {name} cannot be understood"))
         })?;
         self.formats.borrow_mut().insert(name, format.clone());
@@ -138,13 +138,16 @@ impl LiveSystem {
 /// Prefix of the typedefs that describe raw tracepoints (include/trace/bpf_probe.h).
 pub(crate) const BTF_TRACE: &str = "btf_trace_";
 
-/// Number of the system call behind `syscalls:sys_enter_NAME` or `sys_exit_NAME`.
-fn syscall_number(category: &str, event: &str) -> Option<u32> {
+/// The system call behind `syscalls:sys_enter_NAME` or `sys_exit_NAME`.
+fn system_call(category: &str, event: &str) -> Option<SystemCall> {
     if category != SYSCALLS {
         return None;
     }
-    let name = event.strip_prefix("sys_enter_").or_else(|| event.strip_prefix("sys_exit_"))?;
-    syscalls::number(name)
+    let (edge, name) = match event.strip_prefix("sys_enter_") {
+        Some(name) => (Edge::Enter, name),
+        None => (Edge::Exit, event.strip_prefix("sys_exit_")?),
+    };
+    Some(SystemCall { number: syscalls::number(name)?, edge })
 }
 
 #[cfg(test)]
@@ -190,7 +193,7 @@ mod tests {
             eprintln!("skipped: this kernel has no syscall events");
             return;
         };
-        assert_eq!(format.syscall, Some(257));
+        assert_eq!(format.syscall, Some(SystemCall { number: 257, edge: Edge::Enter }));
         let name = format.fields.iter().find(|f| &*f.name == "filename").expect("filename");
         assert_eq!(name.ty, Type::ptr(Type::int(1, true), AddrSpace::User));
         assert!(!system.types().is_open(), "a pointer to char opens no BTF");

@@ -4,7 +4,6 @@ use crate::Span;
 use crate::ast;
 use crate::check::convert::{convert, to_int};
 use crate::check::literal::{const_value, constant, is_literal};
-use crate::check::memory::in_space;
 use crate::check::{Checker, Typed};
 use crate::hir::{Expr, ExprKind};
 use crate::types::{AddrSpace, Type, U64};
@@ -73,7 +72,7 @@ impl Checker<'_> {
         let space = if name == "kptr" { AddrSpace::Kernel } else { AddrSpace::User };
         let e = self.expr(&args[0])?;
         let ty = match &e.ty {
-            Type::Ptr { .. } => in_space(&e.ty, space),
+            Type::Ptr { .. } => e.ty.in_space(space),
             Type::Int { .. } => Type::ptr(U64, space),
             ty => {
                 let message = format!("{name}() takes an integer or a pointer, not {ty}");

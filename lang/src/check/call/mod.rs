@@ -147,7 +147,7 @@ impl Checker<'_> {
                 Some("--unsafe allows it".into()),
             );
         }
-        let here = self.view.kind.name();
+        let here = self.view.context.kind;
         if !f.probes.is_empty() && !f.probes.contains(&here) {
             let hint = Some(format!("it works in {}", f.probes.join(", ")));
             return self.error_hint(span, format!("{}() does not work in {here} probes", f.name), hint);

@@ -6,7 +6,8 @@ use crate::check::convert::{convert, to_int};
 use crate::check::literal::constant;
 use crate::check::suggest::did_you_mean;
 use crate::check::{Checker, Typed};
-use crate::hir::{Attach, Expr, ExprKind};
+use crate::context::{Location, Register};
+use crate::hir::{Expr, ExprKind};
 use crate::types::{AddrSpace, Type, U64};
 
 impl Checker<'_> {
@@ -38,9 +39,8 @@ impl Checker<'_> {
     /// `uaddr("symbol")` of the binary that the probe is in.
     pub(crate) fn uaddr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let name = self.literal_text(&args[0], "uaddr")?;
-        let path = match self.view.attach.as_ref().map(|a| &a.kind) {
-            Some(Attach::Uprobe { path, .. }) => path.clone(),
-            _ => return self.error(span, "uaddr() works in uprobes only, which name the program"),
+        let Some(path) = self.view.context.binary.clone() else {
+            return self.error(span, "uaddr() works in uprobes only, which name the program");
         };
         let answer = self.system.uaddr(&path, &name);
         let (address, size) = self.ask(span, answer)?;
@@ -57,7 +57,11 @@ impl Checker<'_> {
             let message = format!("this processor has no register '{name}'");
             return self.error_hint(args[0].span, message, Some(hint));
         };
-        let value = Expr { kind: ExprKind::Register { offset, size }, ty: Type::int(size, false), span };
+        let value = Expr {
+            kind: ExprKind::At(Location::Register(Register::At { offset, size })),
+            ty: Type::int(size, false),
+            span,
+        };
         Some(to_int(value, U64))
     }
 }

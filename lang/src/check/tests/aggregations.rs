@@ -16,7 +16,7 @@ fn each_kind_collects_64_bits() {
             map @l: lhist_t (4096 entries)
             map @a: avg_t (4096 entries)
             map @st: stats_t (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               @c = count()
               @s = sum((int64)pid)
               @s = sum(-1:int64)
@@ -37,7 +37,7 @@ fn scalars_are_read_in_expressions() {
         expect![[r#"
             map @c: count_t (4096 entries)
             map @a[int8]: avg_t (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $x.0: uint64
               local $kv.1: (int8,int64)
               @c = count()
@@ -76,13 +76,13 @@ fn they_stand_only_where_a_map_is_assigned() {
     check(
         "begin { @ = { let $a = 100; avg($a) }; }",
         expect![[r#"
-        map @: avg_t (4096 entries)
-        probe begin#0 (None)
-          local $a.0: int8
-          block
-            $a.0 = 100:int8
-            @ = avg((int64)$a.0)
-    "#]],
+            map @: avg_t (4096 entries)
+            probe begin#0 (Unknown)
+              local $a.0: int8
+              block
+                $a.0 = 100:int8
+                @ = avg((int64)$a.0)
+        "#]],
     );
 }
 

@@ -9,7 +9,7 @@ fn texts_and_bytes() {
          print(buf(arg0, 8)); print(buf(((struct sk_buff *)arg0).data)); print(buf(\"abc\")); print(strncmp(comm, \"ab\", 2)); \
          print(strcontains(comm, \"x\")); print(len(\"abc\")); print(len(comm)); print(strlen(\"abc\")); print(bswap((uint16)1)); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               Print(str((int8 *)arg0):string[1024])
               Print(str((int8 *)arg0, 16:uint64):string[16])
               Print(str((int8 *)arg0, arg1):string[1024])
@@ -62,7 +62,7 @@ fn stacks() {
         "begin { @[kstack, ustack(perf, 3), kstack(5), ustack(build_id)] = count(); print(len(kstack)); }",
         expect![[r#"
             map @[(kstack,ustack,kstack,ustack)]: count_t (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               @[(kstack(Bpftrace, 127), ustack(Perf, 3), kstack(Bpftrace, 5), ustack(BuildId, 127))] = count()
               Print(stack_len(kstack(Bpftrace, 127)))
         "#]],
@@ -86,7 +86,7 @@ fn network_addresses() {
     check(
         "kprobe:vfs_read { print(ntop(arg0)); print(ntop(10, pton(\"::1\"))); print(ntop(pton(\"1.2.3.4\"))); print(macaddr(((struct sk_buff *)arg0).data)); print(macaddr((uint8 *)arg0)); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               Print(ntop((uint32)arg0))
               Print(ntop(10:int64, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\u{1}":uint8[16]))
               Print(ntop("\u{1}\u{2}\u{3}\u{4}":uint8[4]))
@@ -109,7 +109,7 @@ fn time_and_symbols() {
     check(
         "kprobe:vfs_read { time(); time(\"%H\"); print(strftime(\"%H\", nsecs)); print(nsecs(tai)); print(ksym(arg0)); print(usym(arg1)); print(reg(\"ip\")); print(kaddr(\"vfs_read\")); print(strerror(2)); print(cgroup_path(cgroup)); print(username); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               Time("%H:%M:%S\n")()
               Time("%H")()
               Print(strftime(nsecsboot))
@@ -213,7 +213,7 @@ fn parameters() {
         &options,
     );
     expect![[r#"
-        probe begin#0 (None)
+        probe begin#0 (Unknown)
           Print((42:int8, "hello":string[6], -16:int8, 3:int8))
           Print(("42":string[3], "ello":string[5]))
           Print((true, false, "GPL":string[4], 1000000:uint64, 1024:uint64, 10240:uint64, 4096:uint64, 1024:uint64, 1024:uint64, 32:uint64, true, true, "bpftrace":string[9], "..":string[3]).8)
@@ -238,7 +238,7 @@ fn compile_time_questions() {
     check(
         "begin { print((is_str(comm), is_ptr(curtask), is_array(pton(\"::1\")), is_integer(pid), is_unsigned_integer(pid), is_literal(1), is_literal(pid))); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               Print((true, true, true, true, true, true, false))
         "#]],
     );
@@ -255,12 +255,12 @@ fn library_macros() {
     check(
         "kprobe:vfs_read { print(is_err((void *)arg0)); assert(pid > 1, \"no\"); }",
         expect![[r#"
-        probe kprobe:vfs_read#0 (PtRegs)
-          Print(((uint64)(void *)arg0 >= (uint64)-4095:int16))
-          block
-            if !(pid > 1:uint32)
-              Errorf([Text("assert failed: "), Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })], false)("no":string[3])
-              exit(1:int64)
-    "#]],
+            probe kprobe:vfs_read#0 (Kernel)
+              Print(((uint64)(void *)arg0 >= (uint64)-4095:int16))
+              block
+                if !(pid > 1:uint32)
+                  Errorf([Text("assert failed: "), Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })], false)("no":string[3])
+                  exit(1:int64)
+        "#]],
     );
 }

@@ -8,7 +8,7 @@ fn between_integers_and_arrays() {
         "begin { $a = (int8[8])12345; print($a[0]); print((uint64)$a); print((bool[2])(uint16)1); print((uint16[])(uint64)5); \
          print((uint32)pton(\"127.0.0.1\")); print((int8[])\"abc\"); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $a.0: int8[8]
               $a.0 = as<int8[8]>((uint64)12345:int64)
               Print($a.0[0:int64])
@@ -31,7 +31,7 @@ fn between_integers_and_pointers() {
     check(
         "kprobe:vfs_read { $p = (struct task *)arg0; $q = (uint64)$p; $r = (int8 *)$p; print((uint8)arg0); print((bool)arg1); print((int32)-1); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               local $p.0: struct task *
               local $q.1: uint64
               local $r.2: int8 *
@@ -50,10 +50,10 @@ fn to_enums() {
     check(
         "begin { print((enum color)pid); print((enum color)7); }",
         expect![[r#"
-        probe begin#0 (None)
-          Print((enum color)pid)
-          Print((enum color)7:int8)
-    "#]],
+            probe begin#0 (Unknown)
+              Print((enum color)pid)
+              Print((enum color)7:int8)
+        "#]],
     );
     assert_eq!(
         messages("begin { print((enum color)5); print((enum nosuch)1); }"),
@@ -68,7 +68,7 @@ fn of_texts() {
     check(
         "kprobe:vfs_read { print((string[64])arg0); print((string[16])\"abc\"); print((bool)comm); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               Print(str((int8 *)arg0):string[64])
               Print("abc":string[16])
               Print((comm != "":string[1]))

@@ -61,7 +61,7 @@ fn enums_and_constants() {
         "enum e { AA, BB = 5, CC = BB + 1 } begin { @ = AA; print(CC); print((enum e)6); print(AF_INET6); print(GREEN); print(BB + 1); if (BB == 5) { } $x = AA; $x = BB; }",
         expect![[r#"
             map @: enum e (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $x.0: enum e
               @ = 0:enum e
               Print(6:enum e)

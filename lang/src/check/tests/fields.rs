@@ -8,7 +8,7 @@ fn members_are_found_through_pointers_and_anonymous_structs() {
         "kprobe:vfs_read { $t = (struct task *)arg0; print($t.pid); print($t->parent->pid); print($t.parent.comm); \
          print($t.flag_b); print($t.u.half); print($t.list[2]); print(str($t.name)); print((*$t).pid); $c = *$t; print($c.comm); print($t.comm[0]); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               local $t.0: struct task *
               local $c.1: struct task
               $t.0 = (struct task *)arg0
@@ -50,7 +50,7 @@ fn structs_of_the_script_are_laid_out_as_c_does() {
          kprobe:vfs_read { $b = (struct B *)arg0; print(sizeof(struct B)); print(sizeof(struct P)); print(sizeof(union U)); \
          print($b.y); print($b.bf); print($b.bg); print($b.h); print($b.s); print($b.next.a); print(offsetof(struct B, next)); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               local $b.0: struct B *
               $b.0 = (struct B *)arg0
               Print(48:int8)
@@ -88,7 +88,7 @@ fn indices_are_checked_where_they_are_known() {
     check(
         "kprobe:vfs_read { $t = (struct task *)arg0; $i = (uint8)arg1; print($t.list[$i]); print($t[1].pid); print((1, \"a\")[1 - 1]); }",
         expect![[r#"
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               local $t.0: struct task *
               local $i.1: uint8
               $t.0 = (struct task *)arg0
@@ -105,7 +105,7 @@ fn pointers_step_by_what_they_point_to() {
     check(
         "begin { $p = (int32 *)1000; $q = $p + 2; $q -= 1; $q++; print(*$q); print($q - $p); print($p == 0); if ($p && !$q) { } print(&$p); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $p.0: int32 *
               local $q.1: int32 *
               $p.0 = (int32 *)1000:int16

@@ -9,7 +9,7 @@ fn ranges_and_maps() {
         expect![[r#"
             map @m[int8]: uint16 (4096 entries)
             map @n[uint16]: int64 (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $i.0: int16
               local $kv.1: (int8,uint16)
               @m[1:int8] = (uint16)2:int8
@@ -40,7 +40,7 @@ fn while_and_unroll() {
             begin { $i = 0; while ($i < 5) { $i++; } unroll (3) { print(1); } }
                             ~~~~~~~~~~~~~
             HINT: a counting loop is written: for ($i : 0..10) { print($i); }
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $i.0: int64
               $i.0 = 0:int64
               while ($i.0 <s 5:int64)
@@ -76,7 +76,7 @@ fn conditions() {
     check(
         "begin { $x = pid; if ($x) { $x++; } else if (!$x && comm == \"a\") { } else { if ($x == 1 || $x) { $x--; } } print($x ? 1 : 300); $x ? print(1) : print(\"b\"); print($x ? \"a\" : \"abc\"); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $x.0: int64
               $x.0 = (int64)pid
               if (bool)$x.0
@@ -120,7 +120,7 @@ fn scopes() {
     check(
         "begin { let $a; if (pid) { $a = \"abc\"; $b = 1; } $b = \"x\"; print(($a, $b)); let $z; print($z); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $a.0: string[4]
               local $b.1: int8
               local $b.2: string[2]
@@ -142,11 +142,11 @@ fn block_expressions_have_a_value() {
     check(
         "begin { let $a = { let $b = 1; $b + 1 }; print({ print(1); \"x\" }); }",
         expect![[r#"
-        probe begin#0 (None)
-          local $b.0: int8
-          local $a.1: int64
-          $a.1 = { $b.0 = 1:int8; ((int64)$b.0 + 1:int64) }
-          Print({ Print(1:int8); "x":string[2] })
-    "#]],
+            probe begin#0 (Unknown)
+              local $b.0: int8
+              local $a.1: int64
+              $a.1 = { $b.0 = 1:int8; ((int64)$b.0 + 1:int64) }
+              Print({ Print(1:int8); "x":string[2] })
+        "#]],
     );
 }

@@ -108,7 +108,7 @@ fn declarations_choose_the_kernel_object() {
             let @a = lruhash(10); let @b = hash(5); begin { @a[1] = 1; }
                                   ~~~~~~~~~~~~~~~~~
             map @a[int8]: int8 (10 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               @a[1:int8] = 1:int8
         "#]],
     );
@@ -138,7 +138,7 @@ fn delete_has_key_and_len_know_scalar_maps() {
         expect![[r#"
             map @a[(int8,int8)]: int8 (4096 entries)
             map @u: int8 (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               @a[(1:int8, 2:int8)] = 1:int8
               delete @a[(1:int8, 2:int8)]
               delete @a[(1:int8, 2:int8)]
@@ -156,7 +156,7 @@ fn find_puts_the_value_into_a_variable() {
         "begin { @a[1] = (uint16)2; let $v; if (find(@a, 1, $v)) { print($v); } }",
         expect![[r#"
             map @a[int8]: uint16 (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $v.0: uint16
               local $found.1: bool
               @a[1:int8] = (uint16)2:int8
@@ -174,7 +174,7 @@ fn structs_and_stacks_may_be_keys_and_values() {
         expect![[r#"
             map @t[struct task]: kstack (4096 entries)
             map @s[(kstack,ustack)]: struct task * (4096 entries)
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               @t[*(struct task *)arg0] = kstack(Bpftrace, 127)
               @s[(kstack(Bpftrace, 127), ustack(Bpftrace, 3))] = (struct task *)arg0
               Print(*@s[(kstack(Bpftrace, 127), ustack(Bpftrace, 3))]@0:uint32)
@@ -189,7 +189,7 @@ fn records_are_evaluated_as_they_are_written() {
         expect![[r#"
             map @a: (x=int64,y=int64) (4096 entries)
             map @b[int8]: int8 (4096 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $field.0: int8
               local $field.1: int8
               local $v.2: int8

@@ -46,7 +46,7 @@ fn shifts_keep_the_sign_of_their_left_side() {
     check(
         "begin { $u = (uint64)1; $i = (int32)-8; print($u >> 1); print($i >> 1); print($u << $i); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $u.0: uint64
               local $i.1: int32
               $u.0 = (uint64)1:int8
@@ -83,7 +83,7 @@ fn declared_variables_keep_their_type() {
             stdin:1:41-44: WARNING: a uint32 becomes uint8 here, which may change its value: cast it to uint8 if that is meant
             begin { let $x: uint8 = 255; $x++; $x = pid; let $y: int16 = (int8)5; }
                                                     ~~~
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $x.0: uint8
               local $y.1: int16
               $x.0 = 255:uint8
@@ -104,7 +104,7 @@ fn comparisons_compare_values() {
         "begin { $u8 = (uint8)255; $i8 = (int8)-1; $b = true; print($u8 == $i8); print($u8 == 5); print($u8 < 300); \
          print($u8 > -1); print($b == 1); print($b == true); print(1 < 2); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $u8.0: uint8
               local $i8.1: int8
               local $b.2: bool
@@ -145,7 +145,7 @@ fn sizeof_sees_the_final_type() {
     check(
         "begin { $a = 1; $b = (uint8)1; $b++; print((sizeof($a), sizeof($b), sizeof(1 + 2), sizeof(pid))); }",
         expect![[r#"
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               local $a.0: int8
               local $b.1: uint64
               $a.0 = 1:int8

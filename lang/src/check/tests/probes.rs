@@ -7,21 +7,21 @@ fn equal_typing_shares_a_body() {
     check(
         "kprobe:vfs_* { @[func] = count(); } tracepoint:sched:* { @p[probe] = count(); }",
         expect![[r#"
-        map @[ksym_t]: count_t (4096 entries)
-        map @p[probe_t]: count_t (4096 entries)
-        probe kprobe:vfs_open#0, kprobe:vfs_read#1, kprobe:vfs_write#2 (PtRegs)
-          @[func] = count()
-        probe tracepoint:sched:sched_switch#3, tracepoint:sched:sched_wakeup#4 (Tracepoint)
-          @p[probe] = count()
-    "#]],
+            map @[ksym_t]: count_t (4096 entries)
+            map @p[probe_t]: count_t (4096 entries)
+            probe kprobe:vfs_open#0, kprobe:vfs_read#1, kprobe:vfs_write#2 (Kernel)
+              @[func] = count()
+            probe tracepoint:sched:sched_switch#3, tracepoint:sched:sched_wakeup#4 (Kernel)
+              @p[probe] = count()
+        "#]],
     );
     check(
         "tracepoint:sched:sched_wakeup, tracepoint:syscalls:sys_exit_openat { @[probe]++; }",
         expect![[r#"
             map @[probe_t]: int64 (4096 entries)
-            probe tracepoint:sched:sched_wakeup#0 (Tracepoint)
+            probe tracepoint:sched:sched_wakeup#0 (Kernel)
               (@[probe] +1)
-            probe tracepoint:syscalls:sys_exit_openat#1 (Tracepoint)
+            probe tracepoint:syscalls:sys_exit_openat#1 (User)
               (@[probe] +1)
         "#]],
     );
@@ -45,11 +45,11 @@ fn probe_as_a_text_makes_one_body_each() {
         "kprobe:vfs_read, kprobe:vfs_open { if (probe == \"kprobe:vfs_read\") { @ = 1; } print(probetype); }",
         expect![[r#"
             map @: int8 (4096 entries)
-            probe kprobe:vfs_read#0 (PtRegs)
+            probe kprobe:vfs_read#0 (Kernel)
               if ("kprobe:vfs_read":string[16] == "kprobe:vfs_read":string[16])
                 @ = 1:int8
               Print("kprobe":string[7])
-            probe kprobe:vfs_open#1 (PtRegs)
+            probe kprobe:vfs_open#1 (Kernel)
               if ("kprobe:vfs_open":string[16] == "kprobe:vfs_read":string[16])
                 @ = 1:int8
               Print("kprobe":string[7])
@@ -58,12 +58,12 @@ fn probe_as_a_text_makes_one_body_each() {
     check(
         "kprobe:vfs_read { @[probe] = 1; } begin { @[\"x\"] = 2; }",
         expect![[r#"
-        map @[string[16]]: int8 (4096 entries)
-        probe kprobe:vfs_read#0 (PtRegs)
-          @["kprobe:vfs_read":string[16]] = 1:int8
-        probe begin#1 (None)
-          @["x":string[16]] = 2:int8
-    "#]],
+            map @[string[16]]: int8 (4096 entries)
+            probe kprobe:vfs_read#0 (Kernel)
+              @["kprobe:vfs_read":string[16]] = 1:int8
+            probe begin#1 (Unknown)
+              @["x":string[16]] = 2:int8
+        "#]],
     );
 }
 
@@ -93,11 +93,11 @@ fn tracepoint_records() {
     check(
         "tracepoint:net:netif_rx { print(args.len); print(str(args.name)); print(args.skbaddr); print(args); }",
         expect![[r#"
-            probe tracepoint:net:netif_rx#0 (Tracepoint)
-              Print(*ctx@16:uint32)
+            probe tracepoint:net:netif_rx#0 (Kernel)
+              Print(field@16:uint32)
               Print(str(data_loc@20):string[1024])
-              Print(*ctx@8:void *)
-              Print(*ctx)
+              Print(field@8:void *)
+              Print(field@0:struct _tracepoint_net_netif_rx)
         "#]],
     );
     assert_eq!(
@@ -115,10 +115,10 @@ fn raw_tracepoint_parameters() {
     check(
         "rawtracepoint:kfree_skb { print(args.skb.len); printf(\"%s\", args.reason); print(arg1); }",
         expect![[r#"
-            probe rawtracepoint:vmlinux:kfree_skb#0 (RawTracepoint)
-              Print(*(struct sk_buff *)arg0@8:uint32)
-              Printf([Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })])((enum color)arg2)
-              Print(arg1)
+            probe rawtracepoint:vmlinux:kfree_skb#0 (Kernel)
+              Print(*(struct sk_buff *)word@0@8:uint32)
+              Printf([Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })])((enum color)word@16)
+              Print(word@8)
         "#]],
     );
     assert!(
@@ -147,7 +147,7 @@ fn config_variables() {
         "config = { max_strlen=64; stack_mode=perf; max_map_keys=7 } begin { @[str(1)] = kstack; }",
         expect![[r#"
             map @[string[64]]: kstack (7 entries)
-            probe begin#0 (None)
+            probe begin#0 (Unknown)
               @[str((int8 *)1:uint64):string[64]] = kstack(Perf, 127)
         "#]],
     );

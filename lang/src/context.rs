@@ -1,0 +1,174 @@
+//! What a body sees where its probe fires: data that each kind of probe hands to the checker.
+
+use crate::system::SystemError;
+use crate::types::{AddrSpace, Field, StructType, Type, U64};
+use std::rc::Rc;
+
+/// Where a value lies that a probe gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Location {
+    /// The program's context itself: its address.
+    Context,
+    /// A field of the context's record, so many bytes from its start.
+    Field(u32),
+    /// Data of the context's record that four bytes at this offset describe (`__data_loc`): its address.
+    DataLoc(u32),
+    /// A word of 8 bytes at this offset of the context.
+    Word(u32),
+    /// A register of the code that was interrupted.
+    Register(Register),
+}
+
+/// A register, by what it is used for or by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Register {
+    /// Argument number n of a function call.
+    Arg(u8),
+    /// A function's result.
+    Return,
+    /// The register at this offset of `struct pt_regs`.
+    At {
+        /// Bytes.
+        offset: u32,
+        /// 1, 2, 4 or 8.
+        size: u8,
+    },
+}
+
+/// An argument of the traced event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Argument {
+    /// Name; may be empty.
+    pub name: Rc<str>,
+    /// Type.
+    pub ty: Type,
+    /// Where it lies, or why it cannot be read.
+    pub at: Result<Location, &'static str>,
+}
+
+/// What `args` is.
+#[derive(Clone, Debug)]
+pub enum Args {
+    /// Not asked for, or not to be had in this kind of probe.
+    None,
+    /// The fields of a record, which is the program's context.
+    Record(Rc<StructType>, Rc<[Argument]>),
+    /// Values by name.
+    Values(Rc<[Argument]>),
+    /// The system could not say.
+    Unavailable(SystemError),
+}
+
+impl Args {
+    /// The arguments, where they are known.
+    pub fn list(&self) -> &[Argument] {
+        match self {
+            Args::Record(_, list) | Args::Values(list) => list,
+            Args::None | Args::Unavailable(_) => &[],
+        }
+    }
+
+    /// A record's fields.
+    pub fn record(record: StructType) -> Args {
+        let fields = record.fields.get().map_or(&[][..], |fields| fields);
+        let list = fields.iter().map(Argument::of_field).collect();
+        Args::Record(Rc::new(record), list)
+    }
+}
+
+impl Argument {
+    fn of_field(field: &Field) -> Argument {
+        let at = match field.data_loc {
+            _ if field.name.starts_with("common_") => {
+                Err("the kernel keeps the common_ fields of tracepoints from programs")
+            }
+            true => Ok(Location::DataLoc(field.offset)),
+            false => Ok(Location::Field(field.offset)),
+        };
+        Argument { name: Rc::clone(&field.name), ty: field.ty.clone(), at }
+    }
+}
+
+/// What the context of a program is, for `ctx`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ctx {
+    /// Nothing worth reading.
+    None,
+    /// The kernel's struct of this name.
+    Struct(&'static str),
+    /// The record whose fields are `args`.
+    Record,
+}
+
+/// What a body asks of its probe; the rest need not be found out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wants {
+    /// `args`, or `ctx`, which may be a record.
+    pub args: bool,
+    /// `retval`.
+    pub retval: bool,
+}
+
+/// What a body sees where its probe fires.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The kind of probe, as stdlib's table names it.
+    pub kind: &'static str,
+    /// Where integers point to that are used as pointers.
+    pub space: AddrSpace,
+    /// Events come from any process: with `-p` the program asks whose they are. Of the other kinds, the
+    /// kernel lets only those of the process through.
+    pub any_process: bool,
+    /// What `ctx` points to.
+    pub ctx: Ctx,
+    /// `arg0`, `arg1`, …
+    pub numbered: Vec<Location>,
+    /// `args`
+    pub args: Args,
+    /// `retval`, and its type.
+    pub retval: Option<(Type, Location)>,
+    /// `func`: its type.
+    pub func: Option<Type>,
+    /// Are there registers to be read?
+    pub registers: bool,
+    /// The file that holds the probed code, for `uaddr()`.
+    pub binary: Option<Rc<str>>,
+    /// What to do for a builtin that is not to be had here, by its name.
+    pub advice: &'static [(&'static str, &'static str)],
+}
+
+impl Context {
+    /// One without anything to see; kinds of probes add what they have.
+    pub fn bare(kind: &'static str) -> Context {
+        Context {
+            kind,
+            space: AddrSpace::Unknown,
+            any_process: false,
+            ctx: Ctx::None,
+            numbered: vec![],
+            args: Args::None,
+            retval: None,
+            func: None,
+            registers: false,
+            binary: None,
+            advice: &[],
+        }
+    }
+
+    /// At a function's entry or on its return: the program's context is its registers.
+    pub(crate) fn function(kind: &'static str, on_return: bool) -> Context {
+        let (numbered, retval, advice) = if on_return {
+            (vec![], Some((U64, Location::Register(Register::Return))), ARGUMENTS_ARE_GONE)
+        } else {
+            ((0..ARG_REGISTERS).map(|n| Location::Register(Register::Arg(n))).collect(), None, &[][..])
+        };
+        let (ctx, registers) = (Ctx::Struct("pt_regs"), true);
+        Context { ctx, numbered, retval, registers, advice, ..Context::bare(kind) }
+    }
+}
+
+const AT_ENTRY: &str = "store it in a map at the function's entry, with tid as the key";
+const ARGUMENTS_ARE_GONE: &[(&str, &str)] = &[("args", AT_ENTRY), ("argN", AT_ENTRY)];
+
+/// How many arguments are passed in registers on x86-64 (arm64 passes two more).
+pub(crate) const ARG_REGISTERS: u8 = 6;
