@@ -71,7 +71,7 @@ pub(crate) fn text(args: &Args, script: program::Text) -> anyhow::Result<u8> {
     }
     let run = |object: &Object| -> anyhow::Result<Result<i32, RunError>> {
         let sink = sink(args, &typed.sources)?;
-        Ok(session::run(program, object, sink, run_options(args, &system, &kernel)))
+        Ok(session::run(object, sink, run_options(args, &system, &kernel)))
     };
     let mut result = run(object)?;
     if result.as_ref().is_err_and(|error| error.too_complex) {

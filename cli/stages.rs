@@ -42,7 +42,7 @@ fn ir(program: &Program, kernel: &dyn Kernel) {
 
 fn bpf(object: &Object) {
     for program in &object.programs {
-        heading(&format!("bpf of {} ({:?})", program.name, program.ty));
+        heading(&format!("bpf of {} ({:?})", program.name, program.load.ty));
         let name = |map: ObjMapId| object.maps[map.0 as usize].name.clone();
         say(&disasm::disassemble_named(&program.insns, &program.relocs, name));
     }

@@ -66,7 +66,10 @@ pub fn compile_as(
         maps,
         records: units.records,
         counters: units.counters,
-        probe_names: units.probe_names,
+        points: units.points,
+        tables: program.maps.clone(),
+        sources: program.sources.clone(),
+        config: program.config.clone(),
         btf,
     })
 }
@@ -102,7 +105,7 @@ fn too_many_maps(units: &Units, codes: &[Code]) -> Vec<Diagnostic> {
 fn assemble(unit: Unit, code: Code, (func_info, line_info): Infos) -> Program {
     Program {
         name: unit.name,
-        ty: unit.ty,
+        load: unit.load,
         insns: code.insns,
         relocs: code.relocs,
         func_info,

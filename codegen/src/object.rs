@@ -2,9 +2,11 @@
 //!
 //! **Invariant**: the runtime reads records, map values and counters only through what stands here.
 
-use rbtrace_lang::Span;
-use rbtrace_lang::hir::{EmitKind, MapId, ProbeId};
+use rbtrace_lang::hir::{Config, EmitKind, Map, MapId, ProbeId};
+use rbtrace_lang::system::BtfFunction;
+use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{StackType, Type};
+use rbtrace_lang::{Source, Span};
 use std::rc::Rc;
 
 /// How a program is lowered.
@@ -31,11 +33,30 @@ pub struct Object {
     pub records: Vec<Record>,
     /// Counter number → what it counts.
     pub counters: Vec<Counter>,
-    /// The names behind [`ProbeId`]s.
-    pub probe_names: Vec<Rc<str>>,
+    /// The attach points; [`ProbeId`] indexes it.
+    pub points: Vec<Point>,
+    /// The script's maps; [`MapId`] indexes it.
+    pub tables: Vec<Map>,
+    /// The texts that spans point into; 0 is the script.
+    pub sources: Vec<Source>,
+    /// The script's settings.
+    pub config: Config,
     /// Raw BTF for the programs' function and line infos; empty for none. Loaded with `btf__new` and
     /// `BPF_BTF_LOAD`; where the kernel refuses it, programs load without.
     pub btf: Vec<u8>,
+}
+
+impl Object {
+    /// The attach points that a program serves.
+    pub fn points_of<'a>(&'a self, program: &'a Program) -> impl Iterator<Item = &'a Point> {
+        let ids = program.attach.iter().flat_map(|a| &a.points);
+        ids.filter_map(|id| self.points.get(id.0 as usize))
+    }
+
+    /// Everything that programs are attached to.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.programs.iter().flat_map(|p| &p.attach).map(|a| &a.target)
+    }
 }
 
 /// Index into [`Object::maps`].
@@ -57,13 +78,60 @@ pub enum ProgramType {
     PerfEvent,
 }
 
+impl ProgramType {
+    /// `BPF_PROG_TYPE_*` (include/uapi/linux/bpf.h).
+    pub fn number(self) -> u32 {
+        match self {
+            ProgramType::Kprobe => 2,
+            ProgramType::Tracepoint => 5,
+            ProgramType::PerfEvent => 7,
+            ProgramType::TestRun | ProgramType::RawTracepoint => 17,
+        }
+    }
+}
+
+/// What loading a program takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadAs {
+    /// Type.
+    pub ty: ProgramType,
+    /// `BPF_TRACE_*` as the expected attach type; 0 where the type has none.
+    pub attach_type: u32,
+    /// The function that the program is bound to.
+    pub function: Option<BtfFunction>,
+}
+
+impl From<ProgramType> for LoadAs {
+    fn from(ty: ProgramType) -> LoadAs {
+        LoadAs { ty, attach_type: 0, function: None }
+    }
+}
+
+/// An attach point of the script.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Its full name, as `probe` prints it.
+    pub name: Rc<str>,
+    /// Its place in the text.
+    pub span: Span,
+}
+
+/// What a program is attached to once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attachment {
+    /// To what.
+    pub target: Target,
+    /// The attach points that it serves; never empty.
+    pub points: Vec<ProbeId>,
+}
+
 /// One BPF program.
 #[derive(Debug)]
 pub struct Program {
     /// For `bpf_prog_load`: at most 15 characters of `[A-Za-z0-9_.]`.
     pub name: String,
-    /// Type.
-    pub ty: ProgramType,
+    /// What loading it takes.
+    pub load: LoadAs,
     /// Instructions, 8 bytes each, `struct bpf_insn`; subprograms follow the main one.
     pub insns: Vec<u64>,
     /// 64-bit immediates to fill in before loading.
@@ -74,8 +142,8 @@ pub struct Program {
     pub line_info: Vec<[u32; 4]>,
     /// Span of the script that each instruction came from, same length as `insns`.
     pub spans: Vec<Span>,
-    /// Attach points that this program serves.
-    pub attach: Vec<ProbeId>,
+    /// What it is attached to.
+    pub attach: Vec<Attachment>,
     /// Give each link a cookie with its `ProbeId` (the program asks for it).
     pub wants_cookie: bool,
     /// It reads registers of a function's call that not every way of attaching hands on: others than those of

@@ -6,9 +6,10 @@ use common::{kernel_of, script};
 use rbtrace_codegen::compile;
 use rbtrace_codegen::ir::Helper;
 use rbtrace_codegen::kernel::{Feature, Kernel, PidNamespace};
-use rbtrace_codegen::lower::{Units, lower};
+use rbtrace_codegen::lower::{Unit, Units, lower};
 use rbtrace_codegen::object::ProgramType;
 use rbtrace_codegen::verify::verify;
+use rbtrace_lang::hir::ProbeId;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -20,6 +21,11 @@ fn cases() -> Vec<(PathBuf, String)> {
     files.retain(|p| p.extension().is_some_and(|e| e == "bt"));
     files.sort();
     files.into_iter().map(|p| (p.clone(), std::fs::read_to_string(p).unwrap())).collect()
+}
+
+/// The attach points that a program serves.
+fn points(unit: &Unit) -> impl Iterator<Item = &ProbeId> {
+    unit.attach.iter().flat_map(|a| &a.points)
 }
 
 /// The IR, and what goes with it where there is any.
@@ -37,8 +43,8 @@ fn dump(units: &Units) -> String {
         writeln!(out, "counter {n}: {:?}", counter.what).unwrap();
     }
     for unit in &units.units {
-        let ids: Vec<String> = unit.attach.iter().map(|id| id.0.to_string()).collect();
-        writeln!(out, "\nprogram {}: {:?} for {}", unit.name, unit.ty, ids.join(" ")).unwrap();
+        let ids: Vec<String> = points(unit).map(|id| id.0.to_string()).collect();
+        writeln!(out, "\nprogram {}: {:?} for {}", unit.name, unit.load.ty, ids.join(" ")).unwrap();
         if unit.wants_cookie {
             writeln!(out, "wants a cookie").unwrap();
         }
@@ -100,7 +106,7 @@ fn missing_features_are_told() {
 fn programs_for_attach_points() {
     let programs = |text: &str, newest| {
         let units = lower(&script::typed(text), &kernel_of(newest)).unwrap().units;
-        units.into_iter().map(|u| (u.attach.len(), u.wants_cookie)).collect::<Vec<_>>()
+        units.into_iter().map(|u| (points(&u).count(), u.wants_cookie)).collect::<Vec<_>>()
     };
     assert_eq!(programs("kprobe:vfs_* { @[probe] = count(); }", true), [(3, true)]);
     assert_eq!(programs("kprobe:vfs_* { @[probe] = count(); }", false), [(1, false); 3]);

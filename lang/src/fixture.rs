@@ -1,7 +1,9 @@
 //! A small made-up system for tests: a few structs, tracepoints and functions, the same on every machine.
 
-use crate::hir::Attach;
-use crate::system::{Answer, Edge, FuncProto, System, SystemCall, SystemError, TracepointFormat};
+use crate::system::{
+    Answer, BtfFunction, Edge, FuncProto, System, SystemCall, SystemError, TracepointFormat,
+};
+use crate::target::Target;
 use crate::types::*;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -228,14 +230,16 @@ impl System for Fixture {
             ],
             _ => return Err(SystemError::new(format!("no raw tracepoint '{event}'"))),
         };
-        Ok(FuncProto { params, ret: Type::Void })
+        Ok(FuncProto { params, ret: Type::Void, function: None })
     }
 
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto> {
         self.kernel_function(module, func)?;
+        let at = FUNCTIONS.iter().position(|f| f.1 == func).map(|n| (FUNCTIONS[n].0, n as u32 + 1));
         Ok(FuncProto {
             params: vec![("task".into(), self.pointer_to("task")), ("count".into(), U64)],
             ret: I64,
+            function: at.map(|(module, id)| BtfFunction { module: module.into(), id }),
         })
     }
 
@@ -246,12 +250,12 @@ impl System for Fixture {
         offset: u64,
         ret: bool,
         pid: Option<i32>,
-    ) -> Answer<Vec<Attach>> {
+    ) -> Answer<Vec<Target>> {
         if binary != "/bin/app" && binary != "*" {
             return Err(SystemError::new(format!("failed to open '{binary}': No such file or directory")));
         }
         let all = [("main", 0x1000u64), ("work", 0x1100)];
-        let found = all.into_iter().filter(|(s, _)| matches(symbol, s)).map(|(s, at)| Attach::Uprobe {
+        let found = all.into_iter().filter(|(s, _)| matches(symbol, s)).map(|(s, at)| Target::Uprobe {
             path: "/bin/app".into(),
             symbol: s.into(),
             offset: at + offset,

@@ -6,7 +6,7 @@
 use crate::ast::BinOp;
 use crate::context::Location;
 use crate::format::Piece;
-use crate::system::SystemCall;
+use crate::target::Target;
 use crate::types::{AddrSpace, Agg, Bits, StackType, Type};
 use crate::{Source, Span};
 use std::rc::Rc;
@@ -171,84 +171,9 @@ pub struct AttachPoint {
     /// The kind of probe, as stdlib's table names it.
     pub provider: &'static str,
     /// What exactly.
-    pub kind: Attach,
+    pub target: Target,
     /// The attach point in the text.
     pub span: Span,
-}
-
-/// Where a program attaches.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Attach {
-    /// `begin`: once, before anything else is attached.
-    Begin,
-    /// `end`: once, after all else is detached.
-    End,
-    /// `self:signal:SIGUSR1`: run when we receive the signal (its number).
-    SelfSignal(i32),
-    /// `kprobe`, `kretprobe`.
-    Kprobe {
-        /// Function; empty where only the address is known.
-        func: Rc<str>,
-        /// Module where the script names one.
-        module: Option<Rc<str>>,
-        /// Offset in the function, or the address.
-        offset: u64,
-        /// On return.
-        ret: bool,
-    },
-    /// `tracepoint`.
-    Tracepoint {
-        /// Category.
-        category: Rc<str>,
-        /// Event.
-        event: Rc<str>,
-        /// Its number, as perf_event_open wants it.
-        id: u32,
-        /// For system calls: the call.
-        syscall: Option<SystemCall>,
-    },
-    /// `rawtracepoint`.
-    RawTracepoint {
-        /// Event.
-        event: Rc<str>,
-        /// Module, `vmlinux` for the kernel.
-        module: Option<Rc<str>>,
-    },
-    /// `interval`: one CPU.
-    Interval(Period),
-    /// `profile`: every CPU.
-    Profile(Period),
-    /// `software`, `hardware`: a perf event by its `perf_event_attr` type and config.
-    PerfEvent {
-        /// `PERF_TYPE_SOFTWARE` 1 or `PERF_TYPE_HARDWARE` 0.
-        perf_type: u32,
-        /// `PERF_COUNT_*`.
-        config: u64,
-        /// Events between two samples.
-        period: u64,
-    },
-    /// `uprobe`, `uretprobe`.
-    Uprobe {
-        /// The file.
-        path: Rc<str>,
-        /// Symbol; empty where only the address is known.
-        symbol: Rc<str>,
-        /// Offset in the file.
-        offset: u64,
-        /// On return.
-        ret: bool,
-        /// Only this process.
-        pid: Option<i32>,
-    },
-}
-
-/// How often a timer fires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Period {
-    /// Every so many nanoseconds.
-    Nanos(u64),
-    /// So many times a second.
-    Hertz(u64),
 }
 
 /// A statement.

@@ -20,6 +20,7 @@ mod hir_dump;
 pub mod parse;
 pub mod span;
 pub mod system;
+pub mod target;
 pub mod types;
 
 pub use check::check;

@@ -3,7 +3,7 @@
 //! **Invariant**: this trait is the language's only window to a kernel. The runtime answers for the
 //! live machine, tests answer from fixtures, `rbtrace check --btf FILE` answers for another kernel.
 
-use crate::hir::Attach;
+use crate::target::Target;
 use crate::types::{EnumType, Field, StructKind, StructType, Type};
 use std::rc::Rc;
 
@@ -54,6 +54,17 @@ pub struct FuncProto {
     pub params: Vec<(Rc<str>, Type)>,
     /// Result.
     pub ret: Type,
+    /// How the kernel names the function to programs that are bound to it, where it can.
+    pub function: Option<BtfFunction>,
+}
+
+/// A function by its type in the kernel's BTF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BtfFunction {
+    /// Whose BTF: a module's, or `vmlinux`.
+    pub module: Rc<str>,
+    /// Number of the type.
+    pub id: u32,
 }
 
 /// Fields of a tracepoint record, from its `format` file. Fields that begin with `common_` are
@@ -129,7 +140,7 @@ pub trait System {
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto>;
 
     /// User-level functions that match: `binary` is a path, a pattern of paths, a library's name or,
-    /// with `pid`, `*`. Fills in [`Attach::Uprobe`] whole (path, symbol, file offset); `offset` is added.
+    /// with `pid`, `*`. Fills in [`Target::Uprobe`] whole (path, symbol, file offset); `offset` is added.
     fn uprobes(
         &self,
         binary: &str,
@@ -137,7 +148,7 @@ pub trait System {
         offset: u64,
         ret: bool,
         pid: Option<i32>,
-    ) -> Answer<Vec<Attach>>;
+    ) -> Answer<Vec<Target>>;
 
     /// A user-level address of a binary, as a file offset: `(resolved path, file offset)`.
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)>;

@@ -4,7 +4,6 @@
 //! helper of newer kernels costs nothing.
 
 use crate::kallsyms;
-use crate::load::prog_type;
 use crate::sys::probe::{self, EXIT, Multi, insn, mov_k};
 use crate::system::possible_cpus;
 use libbpf_sys as lb;
@@ -29,7 +28,7 @@ impl Kernel for LiveKernel {
     fn can_call(&self, program: ProgramType, helper: Helper) -> bool {
         let known = self.helpers.borrow().get(&(program, helper)).copied();
         known.unwrap_or_else(|| {
-            let able = probe::helper(prog_type(program), helper.0).unwrap_or(false);
+            let able = probe::helper(program.number(), helper.0).unwrap_or(false);
             self.helpers.borrow_mut().insert((program, helper), able);
             able
         })

@@ -4,10 +4,7 @@
 mod tests;
 
 use crate::sys::{self, bpf, map, mapped};
-use rbtrace_codegen::object::{
-    Form, MapDef, MapKind, MapRole, Object, Program, ProgramType, Reloc, RelocTarget,
-};
-use rbtrace_lang::hir::Config;
+use rbtrace_codegen::object::{Form, MapDef, MapKind, MapRole, Object, Program, Reloc, RelocTarget};
 use rbtrace_lang::{Diagnostic, Span};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -25,14 +22,6 @@ const MAX_LOG: usize = (16 << 20) - 1;
 
 /// Lines of the verifier's log that are shown.
 const LOG_LINES: usize = 12;
-
-/// `BPF_PROG_TYPE_*` (include/uapi/linux/bpf.h).
-mod prog_type {
-    pub(super) const KPROBE: u32 = 2;
-    pub(super) const TRACEPOINT: u32 = 5;
-    pub(super) const PERF_EVENT: u32 = 7;
-    pub(super) const RAW_TRACEPOINT: u32 = 17;
-}
 
 /// `BPF_TRACE_KPROBE_MULTI`
 pub const TRACE_KPROBE_MULTI: u32 = 42;
@@ -52,7 +41,6 @@ pub struct Maps {
 #[derive(Debug)]
 pub struct Loader<'a> {
     object: &'a Object,
-    config: &'a Config,
     maps: &'a Maps,
     /// The script's BTF in the kernel, or why it was refused; `None` where the object has none.
     btf: Option<io::Result<OwnedFd>>,
@@ -83,8 +71,8 @@ impl Refusal {
 }
 
 /// Creates all maps.
-pub fn create_maps(object: &Object, config: &Config) -> Result<Maps, Diagnostic> {
-    let ring_bytes = ring_size(object, config);
+pub fn create_maps(object: &Object) -> Result<Maps, Diagnostic> {
+    let ring_bytes = ring_size(object);
     let mut fds = Vec::new();
     for def in &object.maps {
         let fd = create(def, ring_bytes).map_err(|e| map_error(def, &e))?;
@@ -143,9 +131,9 @@ fn storage_btf(size: u32) -> Vec<u8> {
 }
 
 /// A power of two, as the kernel wants it.
-fn ring_size(object: &Object, config: &Config) -> u32 {
+fn ring_size(object: &Object) -> u32 {
     let page = mapped::page_size() as u64;
-    let wanted = match config.perf_rb_pages {
+    let wanted = match object.config.perf_rb_pages {
         Some(pages) => u64::from(pages) * page,
         None if object.programs.iter().any(is_frequent) => u64::from(RING_BYTES.0),
         None => u64::from(RING_BYTES.1),
@@ -155,7 +143,7 @@ fn ring_size(object: &Object, config: &Config) -> u32 {
 
 /// May it send more records than we decide?
 fn is_frequent(program: &Program) -> bool {
-    program.loops || !matches!(program.ty, ProgramType::TestRun | ProgramType::PerfEvent)
+    program.loops || program.attach.iter().any(|a| a.target.is_frequent())
 }
 
 fn map_error(def: &MapDef, err: &io::Error) -> Diagnostic {
@@ -182,22 +170,23 @@ pub fn permission_hint() -> &'static str {
 
 impl<'a> Loader<'a> {
     /// Loads the BTF, if the kernel takes it.
-    pub fn new(object: &'a Object, config: &'a Config, maps: &'a Maps) -> Self {
+    pub fn new(object: &'a Object, maps: &'a Maps) -> Self {
         let btf = (!object.btf.is_empty()).then(|| bpf::btf_load(&object.btf));
-        Loader { object, config, maps, btf }
+        Loader { object, maps, btf }
     }
 
     /// Loads one program. `attach_type` is that of a multi link, or 0.
     pub fn load(&self, program: &Program, attach_type: u32) -> Result<Loaded, Refusal> {
         let insns = self.patch(program);
+        let function = self.function(program).map_err(Refusal::other)?;
         let wanted = self.btf.as_ref().filter(|_| !program.func_info.is_empty());
         let refused = wanted.and_then(|btf| btf.as_ref().err()).map(copied);
         let spec = bpf::ProgSpec {
             name: &program.name,
-            prog_type: prog_type(program.ty),
-            attach_type,
-            attach_btf_id: 0,
-            license: &self.config.license,
+            prog_type: program.load.ty.number(),
+            attach_type: if attach_type == 0 { program.load.attach_type } else { attach_type },
+            function: function.as_ref().map(|(id, owner)| (*id, owner.as_ref().map(AsFd::as_fd))),
+            license: &self.object.config.license,
             insns: &insns,
             btf: wanted.and_then(|btf| btf.as_ref().ok()).map(AsFd::as_fd),
             func_info: &program.func_info,
@@ -237,7 +226,7 @@ impl<'a> Loader<'a> {
 
     /// Loads again, exactly so, and returns what the verifier says.
     fn log_of(&self, spec: &bpf::ProgSpec) -> Result<OwnedFd, String> {
-        let mut size = (self.config.log_size as usize).clamp(MIN_LOG, MAX_LOG);
+        let mut size = (self.object.config.log_size as usize).clamp(MIN_LOG, MAX_LOG);
         loop {
             let mut log = vec![0u8; size];
             let full = match bpf::prog_load(spec, Some(&mut log)) {
@@ -256,10 +245,25 @@ impl<'a> Loader<'a> {
     }
 
     fn refused(&self, program: &Program, err: &io::Error) -> Diagnostic {
-        let probe = program.attach.first().and_then(|id| self.object.probe_names.get(id.0 as usize));
-        let name = probe.map_or(program.name.as_str(), |n| n);
+        let point = self.object.points_of(program).next();
+        let name = point.map_or(program.name.as_str(), |p| &p.name);
         let span = program.spans.first().copied().unwrap_or_default();
         Diagnostic::error(span, format!("The kernel refused the program of {name}: {}", sys::describe(err)))
+    }
+
+    /// The type that the program is bound to, and the BTF of its module.
+    fn function(&self, program: &Program) -> Result<Option<(u32, Option<OwnedFd>)>, Diagnostic> {
+        let Some(function) = &program.load.function else { return Ok(None) };
+        if &*function.module == "vmlinux" {
+            return Ok(Some((function.id, None)));
+        }
+        match bpf::btf_of_module(&function.module) {
+            Ok(fd) => Ok(Some((function.id, Some(fd)))),
+            Err(e) => Err(self.refused(program, &e).hint(format!(
+                "the kernel's BTF of module {} is not to be had: was it unloaded?",
+                function.module
+            ))),
+        }
     }
 
     fn patch(&self, program: &Program) -> Vec<u64> {
@@ -272,16 +276,6 @@ impl<'a> Loader<'a> {
             }
         }
         insns
-    }
-}
-
-/// `BPF_PROG_TYPE_*`.
-pub(crate) fn prog_type(ty: ProgramType) -> u32 {
-    match ty {
-        ProgramType::TestRun | ProgramType::RawTracepoint => prog_type::RAW_TRACEPOINT,
-        ProgramType::Kprobe => prog_type::KPROBE,
-        ProgramType::Tracepoint => prog_type::TRACEPOINT,
-        ProgramType::PerfEvent => prog_type::PERF_EVENT,
     }
 }
 

@@ -24,9 +24,8 @@ use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::object::{Control, Object};
-use rbtrace_lang::hir::{self, Attach, AttachPoint, ProbeId};
+use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Span, System};
-use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
@@ -94,9 +93,7 @@ fn placeless(message: impl Into<String>) -> Diagnostic {
 
 /// A running script.
 struct Session<'a> {
-    program: &'a hir::Program,
     object: &'a Object,
-    points: HashMap<ProbeId, &'a AttachPoint>,
     // Fields are dropped in this order: links first.
     links: Vec<Link>,
     programs: Vec<OwnedFd>,
@@ -130,18 +127,17 @@ struct Behaviour<'a> {
 
 /// Runs a compiled script to its end; returns its exit status. What it has to say goes to `sink`.
 pub fn run<'a>(
-    program: &'a hir::Program,
     object: &'a Object,
     sink: Box<dyn Sink + 'a>,
     options: RunOptions<'a>,
 ) -> Result<i32, RunError> {
     let dry_run = options.dry_run;
-    let mut session = Session::start(program, object, sink, options)?;
+    let mut session = Session::start(object, sink, options)?;
     if dry_run {
         session.attach_all()?;
         return Ok(session.leave());
     }
-    session.run_special(&Attach::Begin)?;
+    session.run_special(&Target::Begin)?;
     if !session.exit_asked() {
         session.attach_all()?;
     }

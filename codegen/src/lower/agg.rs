@@ -57,8 +57,8 @@ impl Lower<'_, '_> {
             Some(value) => value,
             None => self.f.b.iconst(1),
         };
-        if self.reads_user() {
-            // Another task may come in between: programs on uprobes can be preempted.
+        if self.plan.attach.iter().any(|a| a.target.is_preemptible()) {
+            // Another task may come in between.
             let ptr = self.address(place);
             let (op, width) = (AtomicOp::Add, Width::B8);
             self.f.b.effect(Op::Atomic { op, width, ptr, offset: 0, value });

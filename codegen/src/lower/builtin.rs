@@ -8,7 +8,7 @@ use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
 use crate::kernel::PidNamespace;
 use crate::object::{Control, Fault};
 use rbtrace_lang::Span;
-use rbtrace_lang::hir::{Attach, AttachPoint, Builtin, Expr};
+use rbtrace_lang::hir::{Builtin, Expr};
 use rbtrace_lang::types::Type;
 
 /// `TASK_COMM_LEN` of `include/linux/sched.h`.
@@ -113,17 +113,15 @@ impl Lower<'_, '_> {
     /// `func`: where the traced function begins. On return from a user function the kernel knows since 6.6,
     /// and says 0 before.
     fn func_address(&mut self, span: Span) -> Lowered<Value> {
-        let asks =
-            |a: &&AttachPoint| matches!(a.kind, Attach::Kprobe { .. } | Attach::Uprobe { ret: true, .. });
-        if self.plan.attach.iter().all(asks) && self.can_call(helpers::GET_FUNC_IP) {
+        if self.plan.attach.iter().all(|a| a.target.knows_function()) && self.can_call(helpers::GET_FUNC_IP) {
             let ctx = self.ctx(span)?;
             return Ok(self.call(helpers::GET_FUNC_IP, &[ctx]));
         }
         // Where the function returns, the instruction pointer is that of the kernel's trampoline.
-        if let [AttachPoint { kind: Attach::Kprobe { func, module, ret: true, .. }, .. }] =
-            self.plan.attach[..]
+        if let [only] = self.plan.attach[..]
+            && let Some((module, func)) = only.target.hidden_function()
         {
-            return match self.kernel().function(module.as_deref(), func) {
+            return match self.kernel().function(module, func) {
                 Some(address) => Ok(self.f.b.iconst(address as i64)),
                 None => self.unsupported(
                     span,

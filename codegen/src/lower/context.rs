@@ -7,7 +7,8 @@ use crate::arch;
 use crate::ir::{Alu, Op, Ty, Value, Width};
 use rbtrace_lang::Span;
 use rbtrace_lang::context::{Location, Register};
-use rbtrace_lang::hir::{Attach, AttachPoint, Expr};
+use rbtrace_lang::hir::{AttachPoint, Expr};
+use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{Type, U64};
 
 impl Lower<'_, '_> {
@@ -100,7 +101,7 @@ impl Lower<'_, '_> {
     /// call or its return needs (`ftrace_regs`, arch/x86/kernel/ftrace_64.S), and its instruction pointer is that of
     /// the hook.
     fn always_has(&self, offset: u32) -> bool {
-        let of_return = |a: &&AttachPoint| matches!(a.kind, Attach::Kprobe { ret: true, .. });
+        let of_return = |a: &&AttachPoint| matches!(a.target, Target::Kprobe { ret: true, .. });
         match self.plan.attach.iter().any(of_return) {
             true => offset == arch::CURRENT.ret,
             false => offset == arch::CURRENT.sp || arch::CURRENT.args.contains(&offset),

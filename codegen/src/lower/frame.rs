@@ -150,7 +150,7 @@ impl Frame {
 impl<'a, 'p> Lower<'a, 'p> {
     pub(super) fn new(shared: &'a mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>, f: Frame) -> Self {
         let uses = visit::local_uses(probe);
-        let area = Area::new(probe, plan.ty, shared.kernel);
+        let area = Area::new(probe, plan.load.ty, shared.kernel);
         Lower {
             shared,
             probe,
@@ -185,7 +185,7 @@ impl<'a, 'p> Lower<'a, 'p> {
 
     /// May this program call the helper?
     pub(super) fn can_call(&self, helper: Helper) -> bool {
-        self.kernel().can_call(self.plan.ty, helper)
+        self.kernel().can_call(self.plan.load.ty, helper)
     }
 
     /// A number for a callback whose body is about to be built.

@@ -44,12 +44,11 @@ pub mod visit;
 use crate::ir::{Module, Scratch};
 use crate::kernel::Kernel;
 use crate::layout;
-use crate::object::{Counter, Form, MapDef, ObjMapId, ProgramType, Record};
+use crate::object::{Attachment, Counter, Form, LoadAs, MapDef, ObjMapId, Point, Record};
 use rbtrace_lang::Diagnostic;
-use rbtrace_lang::hir::{self, ProbeId};
+use rbtrace_lang::hir;
 use rbtrace_lang::system::Edge;
 use shared::Shared;
-use std::rc::Rc;
 
 /// The result of one step, or why the script cannot be compiled.
 type Lowered<T> = Result<T, Diagnostic>;
@@ -61,10 +60,10 @@ pub struct Unit {
     pub module: Module,
     /// Name for the kernel.
     pub name: String,
-    /// Type to load it as.
-    pub ty: ProgramType,
-    /// Attach points that it serves.
-    pub attach: Vec<ProbeId>,
+    /// What loading it takes.
+    pub load: LoadAs,
+    /// What it is attached to.
+    pub attach: Vec<Attachment>,
     /// It asks for the attach cookie.
     pub wants_cookie: bool,
     /// It reads registers that not every way of attaching hands on.
@@ -84,8 +83,8 @@ pub struct Units {
     pub records: Vec<Record>,
     /// Counters.
     pub counters: Vec<Counter>,
-    /// Names of the attach points by number.
-    pub probe_names: Vec<Rc<str>>,
+    /// The attach points by number.
+    pub points: Vec<Point>,
 }
 
 impl Units {
@@ -133,7 +132,7 @@ pub fn lower_as(program: &hir::Program, kernel: &dyn Kernel, form: Form) -> Resu
     let mut lowered = shared.finish(units);
     let map = lowered.scratch_id();
     for (unit, crowded) in lowered.units.iter_mut().zip(crowded) {
-        let preemptible = programs::is_preemptible(program, unit);
+        let preemptible = programs::is_preemptible(unit);
         unit.module.scratch = Some(Scratch { map, places: layout::SCRATCH_PLACES, preemptible, crowded });
     }
     Ok(lowered)

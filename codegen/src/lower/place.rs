@@ -319,7 +319,7 @@ impl Lower<'_, '_> {
     /// Does the verifier let the context be read there? It wants natural alignment, and of tracepoints it
     /// hides the first eight bytes (`tp_prog_is_valid_access`).
     fn ctx_readable(&self, place: &Place, size: u32) -> bool {
-        let hidden = if self.plan.ty == ProgramType::Tracepoint { 8 } else { 0 };
+        let hidden = if self.plan.load.ty == ProgramType::Tracepoint { 8 } else { 0 };
         place.offset >= hidden && place.offset % i64::from(size) == 0 && place.offset < i64::from(i16::MAX)
     }
 

@@ -1,15 +1,15 @@
 //! What one program is made for, and where its values lie.
 
 use crate::arch;
-use crate::object::ProgramType;
+use crate::object::LoadAs;
 use rbtrace_lang::context::{Location, Register};
 use rbtrace_lang::hir::AttachPoint;
 use rbtrace_lang::system::Edge;
 
 /// One program to be made of a body.
 pub(super) struct Plan<'p> {
-    /// Type.
-    pub(super) ty: ProgramType,
+    /// What loading it takes.
+    pub(super) load: LoadAs,
     /// Attach points, never empty.
     pub(super) attach: Vec<&'p AttachPoint>,
 }

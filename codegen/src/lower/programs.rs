@@ -8,8 +8,9 @@ use crate::helpers;
 use crate::ir::{Module, Space, Ty};
 use crate::kernel::Kernel;
 use crate::layout::kernel_name;
-use crate::object::ProgramType;
-use rbtrace_lang::hir::{self, Attach, AttachPoint, Builtin, Probe};
+use crate::object::{Attachment, LoadAs, ProgramType};
+use rbtrace_lang::hir::{AttachPoint, Builtin, Probe};
+use rbtrace_lang::target::Target;
 
 /// Groups the attach points of a body by the program that can serve them.
 pub(super) fn split<'p>(
@@ -20,41 +21,43 @@ pub(super) fn split<'p>(
     let asks_name = visit::uses_builtin(probe, Builtin::Probe);
     let asks_function = visit::uses_builtin(probe, Builtin::Func);
     // A return probe knows its function since 5.15; before, it is written into the program.
-    let only_here = |kind: &Attach| {
+    let only_here = |target: &Target| {
         asks_function
-            && matches!(kind, Attach::Kprobe { ret: true, .. })
+            && matches!(target, Target::Kprobe { ret: true, .. })
             && !kernel.can_call(ProgramType::Kprobe, helpers::GET_FUNC_IP)
     };
     let mut plans: Vec<Plan<'p>> = vec![];
     for point in points {
-        let ty = program_type(&point.kind);
-        let own =
-            asks_name && !has_cookie(ty, kernel) || ty == ProgramType::TestRun || only_here(&point.kind);
-        let fits = |p: &&mut Plan| !own && p.ty == ty && flavour(&p.attach[0].kind) == flavour(&point.kind);
+        let load = load(&point.target);
+        let own = asks_name && !has_cookie(load.ty, kernel)
+            || load.ty == ProgramType::TestRun
+            || only_here(&point.target);
+        let fits =
+            |p: &&mut Plan| !own && p.load == load && flavour(&p.attach[0].target) == flavour(&point.target);
         match plans.iter_mut().find(fits) {
             Some(plan) => plan.attach.push(point),
-            None => plans.push(Plan { ty, attach: vec![point] }),
+            None => plans.push(Plan { load, attach: vec![point] }),
         }
     }
     plans
 }
 
-/// The program type that serves an attach point.
-fn program_type(kind: &Attach) -> ProgramType {
-    match kind {
-        Attach::Begin | Attach::End | Attach::SelfSignal(_) => ProgramType::TestRun,
-        Attach::Kprobe { .. } | Attach::Uprobe { .. } => ProgramType::Kprobe,
-        Attach::Tracepoint { .. } => ProgramType::Tracepoint,
-        Attach::RawTracepoint { .. } => ProgramType::RawTracepoint,
-        Attach::Interval(_) | Attach::Profile(_) | Attach::PerfEvent { .. } => ProgramType::PerfEvent,
+/// What loading a program for this target takes.
+fn load(target: &Target) -> LoadAs {
+    match target {
+        Target::Begin | Target::End | Target::SelfSignal(_) => ProgramType::TestRun.into(),
+        Target::Kprobe { .. } | Target::Uprobe { .. } => ProgramType::Kprobe.into(),
+        Target::Tracepoint { .. } => ProgramType::Tracepoint.into(),
+        Target::RawTracepoint { .. } => ProgramType::RawTracepoint.into(),
+        Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. } => ProgramType::PerfEvent.into(),
     }
 }
 
 /// Programs of one type that must not be one: (user level, on return).
-fn flavour(kind: &Attach) -> (bool, bool) {
-    match kind {
-        Attach::Kprobe { ret, .. } => (false, *ret),
-        Attach::Uprobe { ret, .. } => (true, *ret),
+fn flavour(target: &Target) -> (bool, bool) {
+    match target {
+        Target::Kprobe { ret, .. } => (false, *ret),
+        Target::Uprobe { ret, .. } => (true, *ret),
         _ => (false, false),
     }
 }
@@ -68,8 +71,9 @@ fn has_cookie(ty: ProgramType, kernel: &dyn Kernel) -> bool {
 /// Makes one program.
 pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>) -> Lowered<Unit> {
     let name = plan.attach[0].name.clone();
-    let ids = plan.attach.iter().map(|a| a.id).collect();
-    let ty = plan.ty;
+    let own = |a: &&AttachPoint| Attachment { target: a.target.clone(), points: vec![a.id] };
+    let attach = plan.attach.iter().map(own).collect();
+    let load = plan.load.clone();
     let frame = Frame::program(&function_name(&name), Ty::Ptr(Space::Ctx), probe);
     let mut lower = Lower::new(shared, probe, plan, frame);
     lower.body()?;
@@ -78,8 +82,8 @@ pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan:
     Ok(Unit {
         module: Module { funcs, scratch: None },
         name: kernel_name(short_name(&name)),
-        ty,
-        attach: ids,
+        load,
+        attach,
         wants_cookie,
         all_registers,
         loops: visit::has_loop(probe),
@@ -98,13 +102,7 @@ pub(super) fn function_name(name: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
-/// May another task run while a program does? Those on kprobes, tracepoints and perf events run without preemption, as do
-/// test runs (`bpf_prog_test_run_raw_tp`, net/bpf/test_run.c).
-pub(super) fn is_preemptible(program: &hir::Program, unit: &Unit) -> bool {
-    let mut points = program.attach_points().filter(|p| unit.attach.contains(&p.id));
-    match unit.ty {
-        ProgramType::Kprobe => points.any(|p| matches!(p.kind, Attach::Uprobe { .. })),
-        ProgramType::RawTracepoint => true,
-        ProgramType::TestRun | ProgramType::Tracepoint | ProgramType::PerfEvent => false,
-    }
+/// May another task run while a program does?
+pub(super) fn is_preemptible(unit: &Unit) -> bool {
+    unit.load.ty == ProgramType::RawTracepoint || unit.attach.iter().any(|a| a.target.is_preemptible())
 }

@@ -3,7 +3,7 @@
 use super::{Unit, Units};
 use crate::kernel::Kernel;
 use crate::layout::{self, MapHome};
-use crate::object::{Control, Counter, Fault, Form, MapDef, MapRole, ObjMapId, Record};
+use crate::object::{Control, Counter, Fault, Form, MapDef, MapRole, ObjMapId, Point, Record};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{self, EmitKind, MapId};
 use rbtrace_lang::types::{StackMode, StackType};
@@ -171,12 +171,15 @@ impl<'p> Shared<'p> {
         if let Some((id, size)) = self.zeros {
             self.maps[id.0 as usize] = layout::data_map(vec![0; size as usize].into());
         }
-        let names = self.program.attach_points();
-        let count = names.map(|a| a.id.0 as usize + 1).max().unwrap_or(0);
-        let mut probe_names: Vec<Rc<str>> = vec!["".into(); count];
+        let mut points: Vec<Option<Point>> = vec![];
         for point in self.program.attach_points() {
-            probe_names[point.id.0 as usize] = point.name.clone();
+            let at = point.id.0 as usize;
+            points.resize(points.len().max(at + 1), None);
+            points[at] = Some(Point { name: point.name.clone(), span: point.span });
         }
-        Units { units, maps: self.maps, records: self.records, counters: self.counters, probe_names }
+        // Numbers without an attach point are never sent.
+        let none = || Point { name: "".into(), span: Span::default() };
+        let points = points.into_iter().map(|p| p.unwrap_or_else(none)).collect();
+        Units { units, maps: self.maps, records: self.records, counters: self.counters, points }
     }
 }

@@ -20,7 +20,7 @@ use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, Op, Space, Ty, Value, Width};
 use crate::kernel::{Feature, Kernel};
 use crate::object::{Fault, MapDef, MapKind, MapRole, ObjMapId, Slots};
-use rbtrace_lang::hir::{Attach, Expr, ExprKind, Map, MapId, Probe, Program, StmtKind};
+use rbtrace_lang::hir::{Expr, ExprKind, Map, MapId, Program, StmtKind};
 use rbtrace_lang::types::{AddrSpace, Agg, Type};
 
 /// Maps that were made smaller than the default hold so many keys and not more.
@@ -42,7 +42,7 @@ pub(super) fn maps(program: &Program, grows: &[bool]) -> Vec<MapId> {
     }
     let mut frequent = vec![false; fits.len()];
     for probe in &program.probes {
-        let often = is_frequent(probe);
+        let often = probe.attach.iter().any(|a| a.target.is_frequent());
         visit::walk_probe(probe, &mut |node| {
             if let Node::Stmt(StmtKind::Aggregate { map, key, .. }) = node {
                 frequent[map.0 as usize] |= often;
@@ -83,19 +83,6 @@ fn has_address(key: &Expr) -> bool {
         found |= matches!(from.ty, Type::Ptr { space: AddrSpace::Ctx | AddrSpace::Bpf, .. });
     });
     found
-}
-
-/// Does a body run as often as the traced system likes?
-fn is_frequent(probe: &Probe) -> bool {
-    probe.attach.iter().any(|a| {
-        matches!(
-            a.kind,
-            Attach::Kprobe { .. }
-                | Attach::Uprobe { .. }
-                | Attach::Tracepoint { .. }
-                | Attach::RawTracepoint { .. }
-        )
-    })
 }
 
 /// The map of the slots, where this kernel can have them: element 0 holds those of all maps and CPUs.

@@ -181,7 +181,7 @@ impl Lower<'_, '_> {
         let exit_word = self.control(Control::EXIT);
         let one = self.f.b.iconst(1);
         self.f.b.store(Width::B8, exit_word, 0, one);
-        if self.plan.ty != ProgramType::TestRun {
+        if self.plan.load.ty != ProgramType::TestRun {
             self.mark_exit();
         }
         let zero = self.f.b.iconst(0);

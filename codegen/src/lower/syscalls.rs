@@ -14,10 +14,11 @@ use crate::helpers;
 use crate::ir::{Alu, Block, Cond, FuncId, Module, Op, Space, Ty, Value, Width};
 use crate::kernel::Kernel;
 use crate::layout;
-use crate::object::{ObjMapId, ProgramType};
+use crate::object::{Attachment, ObjMapId, ProgramType};
 use rbtrace_lang::context::{Location, Register};
-use rbtrace_lang::hir::{Attach, AttachPoint, Expr, ExprKind, Probe};
+use rbtrace_lang::hir::{AttachPoint, Expr, ExprKind, Probe};
 use rbtrace_lang::system::{Edge, SystemCall};
+use rbtrace_lang::target::Target;
 use rbtrace_lang::types::U64;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +58,7 @@ pub(super) fn take<'p>(probe: &'p Probe, kernel: &dyn Kernel) -> (Vec<Member<'p>
 }
 
 fn call_of(point: &AttachPoint) -> Option<SystemCall> {
-    if let Attach::Tracepoint { syscall, .. } = &point.kind { *syscall } else { None }
+    if let Target::Tracepoint { syscall, .. } = &point.target { *syscall } else { None }
 }
 
 /// One program for all bodies at this edge.
@@ -68,22 +69,21 @@ pub(super) fn lower_program<'p>(
 ) -> Lowered<Option<Unit>> {
     let Some(first) = members.first() else { return Ok(None) };
     let name = first.calls[0].1.name.clone();
-    let attach = members.iter().flat_map(|m| m.calls.iter().map(|(_, a)| a.id)).collect();
+    let points = members.iter().flat_map(|m| m.calls.iter().map(|(_, a)| a.id)).collect();
+    let event = if edge == Edge::Enter { "sys_enter" } else { "sys_exit" };
+    let target = Target::RawTracepoint { event: event.into(), module: None };
     let loops = members.iter().any(|m| visit::has_loop(m.probe));
     let funcs = match <[Member; 1]>::try_from(members) {
         Ok([only]) => single(shared, &only)?,
         Err(members) => dispatch(shared, edge, members)?,
     };
-    let kernel_name = match edge {
-        Edge::Enter if funcs.len() > 1 => "sys_enter".to_owned(),
-        Edge::Exit if funcs.len() > 1 => "sys_exit".to_owned(),
-        _ => layout::kernel_name(programs::short_name(&name)),
-    };
+    let kernel_name =
+        if funcs.len() > 1 { event.to_owned() } else { layout::kernel_name(programs::short_name(&name)) };
     Ok(Some(Unit {
         module: Module { funcs, scratch: None },
         name: kernel_name,
-        ty: ProgramType::RawTracepoint,
-        attach,
+        load: ProgramType::RawTracepoint.into(),
+        attach: vec![Attachment { target, points }],
         wants_cookie: false,
         all_registers: false,
         loops,
@@ -141,7 +141,7 @@ fn body_lower<'a, 'p>(
     own: usize,
 ) -> Lower<'a, 'p> {
     let attach = member.calls.iter().map(|(_, a)| *a).collect();
-    let plan = Plan { ty: ProgramType::RawTracepoint, attach };
+    let plan = Plan { load: ProgramType::RawTracepoint.into(), attach };
     let mut lower = Lower::new(shared, member.probe, plan, frame);
     lower.place_at(funcs, own);
     lower.raw_call = Some(member.edge);

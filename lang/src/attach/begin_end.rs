@@ -2,7 +2,7 @@
 
 use super::{Place, Provider, Refusal, Request, Sight};
 use crate::context::Context;
-use crate::hir::Attach;
+use crate::target::Target;
 
 /// `begin`, `end`: no arguments.
 pub(super) struct BeginEnd;
@@ -17,8 +17,8 @@ impl Provider for BeginEnd {
         if !request.args().is_empty() {
             return Err(request.count_error("0"));
         }
-        let attach = if request.kind.name == "begin" { Attach::Begin } else { Attach::End };
-        Ok(vec![Place { name: request.kind.name.into(), attach }])
+        let target = if request.kind.name == "begin" { Target::Begin } else { Target::End };
+        Ok(vec![Place { name: request.kind.name.into(), target }])
     }
 
     fn context(&self, sight: &Sight) -> Context {

@@ -3,8 +3,8 @@
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, parameters, split_offset};
 use crate::Diagnostic;
 use crate::context::{ARG_REGISTERS, Args, Context, Location, Register};
-use crate::hir::Attach;
 use crate::parse::number;
+use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -40,7 +40,7 @@ impl Provider for Kprobe {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let Attach::Kprobe { func, module, offset, ret } = sight.attach else {
+        let Target::Kprobe { func, module, offset, ret } = sight.target else {
             return Context::bare(sight.kind);
         };
         // Within a function the registers hold its arguments no more.
@@ -77,8 +77,8 @@ fn at_address(request: &Request, address: u64) -> Result<Vec<Place>, Refusal> {
         .hint("name the function instead, with an offset where needed: FUNC+OFFSET")
         .into());
     }
-    let attach = Attach::Kprobe { func: "".into(), module: None, offset: address, ret: is_return(request) };
-    Ok(vec![Place { name: format!("{}:{address}", request.kind.name), attach }])
+    let target = Target::Kprobe { func: "".into(), module: None, offset: address, ret: is_return(request) };
+    Ok(vec![Place { name: format!("{}:{address}", request.kind.name), target }])
 }
 
 fn functions(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Refusal> {
@@ -101,7 +101,7 @@ fn place(request: &Request, module: Option<Rc<str>>, func: Rc<str>, offset: u64)
     let name = format!("{}:{prefix}{func}{suffix}", request.kind.name);
     // The kernel does not know its own code as a module.
     let module = module.filter(|m| &**m != "vmlinux");
-    Place { name, attach: Attach::Kprobe { func, module, offset, ret: is_return(request) } }
+    Place { name, target: Target::Kprobe { func, module, offset, ret: is_return(request) } }
 }
 
 fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -> Result<Place, Refusal> {

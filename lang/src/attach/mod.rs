@@ -17,8 +17,9 @@ mod uprobe;
 
 use crate::ast::AttachSpec;
 use crate::context::{Args, Argument, Context, Location, Wants};
-use crate::hir::{Attach, AttachPoint, ProbeId};
+use crate::hir::{AttachPoint, ProbeId};
 use crate::system::{Answer, Cause, FuncProto, SystemError};
+use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use crate::{Diagnostic, Options, Span, System};
 use lex::Parts;
@@ -103,7 +104,7 @@ fn resolve_one(
         *next_id += 1;
         // A label replaces the name.
         let name = spec.label.as_ref().map_or_else(|| place.name.into(), |l| l.text.clone());
-        AttachPoint { id, name, provider: kind.name, kind: place.attach, span: spec.span }
+        AttachPoint { id, name, provider: kind.name, target: place.target, span: spec.span }
     });
     Ok(points.collect())
 }
@@ -111,7 +112,7 @@ fn resolve_one(
 /// What a body sees at an attach point, as far as it wants to know.
 pub fn context(point: &AttachPoint, wants: Wants, system: &dyn System) -> Context {
     let provider = PROVIDERS.iter().find(|p| p.names().contains(&point.provider));
-    let sight = Sight { kind: point.provider, attach: &point.kind, wants, system };
+    let sight = Sight { kind: point.provider, target: &point.target, wants, system };
     provider.map_or_else(|| Context::bare(point.provider), |p| p.context(&sight))
 }
 
@@ -150,7 +151,7 @@ struct Request<'a> {
 /// One place that a body asks about.
 struct Sight<'a> {
     kind: &'static str,
-    attach: &'a Attach,
+    target: &'a Target,
     wants: Wants,
     system: &'a dyn System,
 }
@@ -159,7 +160,7 @@ struct Sight<'a> {
 struct Place {
     /// As the `probe` builtin prints it.
     name: String,
-    attach: Attach,
+    target: Target,
 }
 
 impl<'a> Request<'a> {

@@ -3,8 +3,8 @@
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
 use crate::Diagnostic;
 use crate::context::{Context, Ctx};
-use crate::hir::Attach;
 use crate::parse::number;
+use crate::target::Target;
 
 /// An event: name, short name, `PERF_COUNT_*` of linux/perf_event.h, events between two samples where
 /// the script does not say (the peer's).
@@ -80,9 +80,9 @@ impl Provider for PerfEvent {
         let count = count.map_err(|e| request.error(format!("the count cannot be read: {e}")))?;
         let count = count.filter(|c| *c > 0);
         let perf_type = if is_software { SOFTWARE } else { HARDWARE };
-        let attach = Attach::PerfEvent { perf_type, config, period: count.unwrap_or(default) };
+        let target = Target::PerfEvent { perf_type, config, period: count.unwrap_or(default) };
         let suffix = count.map_or(String::new(), |c| format!(":{c}"));
-        Ok(vec![Place { name: format!("{kind}:{event}{suffix}"), attach }])
+        Ok(vec![Place { name: format!("{kind}:{event}{suffix}"), target }])
     }
 
     fn context(&self, sight: &Sight) -> Context {

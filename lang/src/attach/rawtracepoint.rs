@@ -2,7 +2,7 @@
 
 use super::{Place, Provider, Refusal, Request, Sight, parameters};
 use crate::context::{ARG_REGISTERS, Args, Context, Ctx, Location};
-use crate::hir::Attach;
+use crate::target::Target;
 use crate::types::AddrSpace;
 
 /// `rawtracepoint[:MODULE]:EVENT`
@@ -27,13 +27,13 @@ impl Provider for RawTracepoint {
         let found = request.system.raw_tracepoints(module, event).map_err(|e| request.missing(&what, e))?;
         let places = found.into_iter().map(|(module, event)| Place {
             name: format!("rawtracepoint:{module}:{event}"),
-            attach: Attach::RawTracepoint { event, module: Some(module) },
+            target: Target::RawTracepoint { event, module: Some(module) },
         });
         Ok(places.collect())
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let Attach::RawTracepoint { event, module } = sight.attach else { return Context::bare(sight.kind) };
+        let Target::RawTracepoint { event, module } = sight.target else { return Context::bare(sight.kind) };
         let word = |n: usize| Location::Word(n as u32 * 8);
         let args = if sight.wants.args {
             let proto = sight.system.raw_tracepoint_proto(module.as_deref(), event);

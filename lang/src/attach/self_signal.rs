@@ -2,7 +2,7 @@
 
 use super::{Place, Provider, Refusal, Request, Sight};
 use crate::context::Context;
-use crate::hir::Attach;
+use crate::target::Target;
 
 /// Signals that may be waited for, by name and number (signal(7), x86 and arm).
 const SIGNALS: &[(&str, i32)] = &[("SIGUSR1", 10)];
@@ -24,7 +24,7 @@ impl Provider for SelfSignal {
         let Some((name, number)) = SIGNALS.iter().find(|(name, _)| name == signal) else {
             return Err(request.error(format!("self cannot wait for the signal '{signal}'")));
         };
-        Ok(vec![Place { name: format!("self:signal:{name}"), attach: Attach::SelfSignal(*number) }])
+        Ok(vec![Place { name: format!("self:signal:{name}"), target: Target::SelfSignal(*number) }])
     }
 
     fn context(&self, sight: &Sight) -> Context {

@@ -16,7 +16,7 @@ fn shown(text: &str, options: &Options) -> String {
         match resolve(spec, &Fixture::new(), options, &mut next) {
             Ok(points) => {
                 for p in points {
-                    out += &format!("{} {} {:?}\n", p.id.0, p.name, p.kind);
+                    out += &format!("{} {} {:?}\n", p.id.0, p.name, p.target);
                 }
             }
             Err(e) => out += &e.into_diagnostic().render(std::slice::from_ref(&source)),

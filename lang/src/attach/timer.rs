@@ -2,8 +2,8 @@
 
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
 use crate::context::{Context, Ctx};
-use crate::hir::{Attach, Period};
 use crate::parse::number;
+use crate::target::{Period, Target};
 
 /// Shortest period, in nanoseconds.
 const SHORTEST: u64 = 1000;
@@ -24,8 +24,8 @@ impl Provider for Timer {
             [unit, count] => with_unit(request, unit, count)?,
             _ => return Err(request.count_error("1 or 2")),
         };
-        let attach = if kind == "interval" { Attach::Interval(period) } else { Attach::Profile(period) };
-        Ok(vec![Place { name: format!("{kind}:{unit}:{count}"), attach }])
+        let target = if kind == "interval" { Target::Interval(period) } else { Target::Profile(period) };
+        Ok(vec![Place { name: format!("{kind}:{unit}:{count}"), target }])
     }
 
     fn context(&self, sight: &Sight) -> Context {

@@ -2,8 +2,8 @@
 
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
 use crate::context::{Args, Context, Ctx};
-use crate::hir::Attach;
 use crate::system::TracepointFormat;
+use crate::target::Target;
 use crate::types::{AddrSpace, Field, StructKind, StructType};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -47,7 +47,7 @@ impl Provider for Tracepoint {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let Attach::Tracepoint { category, event, .. } = sight.attach else {
+        let Target::Tracepoint { category, event, .. } = sight.target else {
             return Context::bare(sight.kind);
         };
         // Arguments of system calls are the process's pointers.
@@ -73,8 +73,8 @@ impl Provider for Tracepoint {
 fn place(request: &Request, category: Rc<str>, event: Rc<str>) -> Result<Place, crate::system::SystemError> {
     let format = request.system.tracepoint_format(&category, &event)?;
     let name = format!("tracepoint:{category}:{event}");
-    let attach = Attach::Tracepoint { category, event, id: format.id, syscall: format.syscall };
-    Ok(Place { name, attach })
+    let target = Target::Tracepoint { category, event, id: format.id, syscall: format.syscall };
+    Ok(Place { name, target })
 }
 
 /// A tracepoint's record as a struct. Its pointers point where the event's arguments do.

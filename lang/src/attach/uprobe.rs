@@ -2,8 +2,8 @@
 
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, split_offset};
 use crate::context::Context;
-use crate::hir::Attach;
 use crate::parse::number;
+use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use std::rc::Rc;
 
@@ -41,7 +41,7 @@ impl Provider for Uprobe {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let Attach::Uprobe { path, ret, .. } = sight.attach else { return Context::bare(sight.kind) };
+        let Target::Uprobe { path, ret, .. } = sight.target else { return Context::bare(sight.kind) };
         let context = Context::function(sight.kind, *ret);
         Context {
             space: AddrSpace::User,
@@ -87,8 +87,8 @@ fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place
     let found = request.system.uprobe_address(binary, address, pid);
     let (path, offset) = found.map_err(|e| request.missing(&format!("{binary}:{address}"), e))?;
     let name = format!("{}:{path}:{address}", request.kind.name);
-    let attach = Attach::Uprobe { path, symbol: "".into(), offset, ret: is_return(request), pid };
-    Ok(vec![Place { name, attach }])
+    let target = Target::Uprobe { path, symbol: "".into(), offset, ret: is_return(request), pid };
+    Ok(vec![Place { name, target }])
 }
 
 fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result<Vec<Place>, Refusal> {
@@ -96,17 +96,17 @@ fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result
     let found = request.system.uprobes(binary, func, offset, ret, request.options.pid);
     let found = found.map_err(|e| request.missing(&format!("{binary}:{func}"), e))?;
     let suffix = if offset == 0 { String::new() } else { format!("+{offset}") };
-    let places = found.into_iter().map(|attach| {
-        let (path, symbol) = names(&attach, binary, func);
-        Place { name: format!("{}:{path}:{symbol}{suffix}", request.kind.name), attach }
+    let places = found.into_iter().map(|target| {
+        let (path, symbol) = names(&target, binary, func);
+        Place { name: format!("{}:{path}:{symbol}{suffix}", request.kind.name), target }
     });
     Ok(places.collect())
 }
 
 /// What the system found, by name.
-fn names(attach: &Attach, binary: &str, func: &str) -> (Rc<str>, Rc<str>) {
-    match attach {
-        Attach::Uprobe { path, symbol, .. } => (path.clone(), symbol.clone()),
+fn names(target: &Target, binary: &str, func: &str) -> (Rc<str>, Rc<str>) {
+    match target {
+        Target::Uprobe { path, symbol, .. } => (path.clone(), symbol.clone()),
         _ => (binary.into(), func.into()),
     }
 }

@@ -10,9 +10,9 @@ mod tracepoint;
 mod uprobe;
 
 use crate::sys::{self, link, perf};
-use rbtrace_codegen::object::{Program, ProgramType};
+use rbtrace_codegen::object::{Attachment, Object, Point, Program};
 use rbtrace_lang::Diagnostic;
-use rbtrace_lang::hir::{Attach, AttachPoint};
+use rbtrace_lang::target::Target;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -52,7 +52,7 @@ impl Failure {
     }
 
     /// The message at the attach point.
-    pub fn diagnostic(&self, point: &AttachPoint) -> Diagnostic {
+    pub fn diagnostic(&self, point: &Point) -> Diagnostic {
         let what = format!("Failed to attach {}: {}", point.name, sys::describe(&self.error));
         let error = Diagnostic::error(point.span, what);
         match (&self.hint, self.error.raw_os_error()) {
@@ -67,33 +67,39 @@ impl Failure {
 /// Result of attaching.
 pub type Attached = Result<Link, Failure>;
 
-/// Attaches a loaded program to one place. `pid`: only this process, where the kind can.
-pub fn attach(prog: BorrowedFd, program: &Program, point: &AttachPoint, pid: Option<i32>) -> Attached {
-    let cookie = program.wants_cookie.then_some(u64::from(point.id.0));
-    match &point.kind {
-        Attach::Begin | Attach::End | Attach::SelfSignal(_) => Ok(Link::default()),
-        Attach::Kprobe { func, module, offset, ret } => {
+/// Attaches a loaded program to one of its targets. `pid`: only this process, where the kind can.
+pub fn attach(prog: BorrowedFd, program: &Program, to: &Attachment, pid: Option<i32>) -> Attached {
+    let cookie = to.points.first().filter(|_| program.wants_cookie).map(|id| u64::from(id.0));
+    match &to.target {
+        Target::Begin | Target::End | Target::SelfSignal(_) => Ok(Link::default()),
+        Target::Kprobe { func, module, offset, ret } => {
             kprobe::attach(prog, module.as_deref(), func, *offset, *ret, cookie)
         }
-        Attach::Tracepoint { category, event, .. } if program.ty == ProgramType::RawTracepoint => {
-            raw_tracepoint::attach(prog, raw_event(category, event), cookie)
-        }
-        Attach::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
-        Attach::RawTracepoint { event, .. } => raw_tracepoint::attach(prog, event, cookie),
-        Attach::Interval(period) => perf_event::interval(prog, *period, cookie),
-        Attach::Profile(period) => perf_event::profile(prog, *period, pid, cookie),
-        Attach::PerfEvent { perf_type, config, period } => {
-            let event = perf::Event::Sampled {
-                perf_type: *perf_type,
-                config: *config,
-                rate: perf::Rate::Period(*period),
-            };
+        Target::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
+        Target::RawTracepoint { event, .. } => raw_tracepoint::attach(prog, event, cookie),
+        Target::Interval(period) => perf_event::interval(prog, *period, cookie),
+        Target::Profile(period) => perf_event::profile(prog, *period, pid, cookie),
+        Target::PerfEvent { perf_type, config, period } => {
+            let rate = perf::Rate::Period(*period);
+            let event = perf::Event::Sampled { perf_type: *perf_type, config: *config, rate };
             perf_event::everywhere(prog, &event, pid, cookie)
         }
-        Attach::Uprobe { path, offset, ret, pid: own, .. } => {
+        Target::Uprobe { path, offset, ret, pid: own, .. } => {
             uprobe::attach(prog, path, *offset, *ret, own.or(pid), cookie)
         }
     }
+}
+
+/// The order in which to attach the programs of an object.
+///
+/// The kernel runs the uprobes of one place newest first, so those are attached from the last to the
+/// first: they run in the order of the script.
+pub fn order(object: &Object) -> Vec<usize> {
+    let of_user =
+        |i: &usize| object.programs[*i].attach.iter().any(|a| matches!(a.target, Target::Uprobe { .. }));
+    let (of_user, mut order): (Vec<usize>, Vec<usize>) = (0..object.programs.len()).partition(of_user);
+    order.extend(of_user.into_iter().rev());
+    order
 }
 
 /// Hangs a program on an event: by a link, or without one on kernels before 5.15.
@@ -153,22 +159,3 @@ pub fn detach(links: Vec<Link>) -> Vec<OwnedFd> {
 
 /// Bytes of stack for a thread that only closes.
 const STACK: usize = 64 * 1024;
-
-/// The raw tracepoint that a program of several tracepoints hangs on, where it needs to hang there only once.
-pub fn shared_event(program: &Program, point: &AttachPoint) -> Option<String> {
-    match (program.ty, &point.kind) {
-        (ProgramType::RawTracepoint, Attach::Tracepoint { category, event, .. }) => {
-            Some(raw_event(category, event).to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// The raw tracepoint behind a tracepoint: those of single system calls are told apart from one.
-fn raw_event<'a>(category: &str, event: &'a str) -> &'a str {
-    match category {
-        "syscalls" if event.starts_with("sys_enter_") => "sys_enter",
-        "syscalls" if event.starts_with("sys_exit_") => "sys_exit",
-        _ => event,
-    }
-}

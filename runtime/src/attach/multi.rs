@@ -3,8 +3,8 @@
 use super::{Attached, Failure, Link};
 use crate::load::{TRACE_KPROBE_MULTI, TRACE_UPROBE_MULTI};
 use crate::sys::link;
-use rbtrace_codegen::object::{Program, ProgramType};
-use rbtrace_lang::hir::{Attach, AttachPoint};
+use rbtrace_codegen::object::{Attachment, Program, ProgramType};
+use rbtrace_lang::target::Target;
 use std::os::fd::BorrowedFd;
 
 /// What kind of link can serve all places of a program.
@@ -19,17 +19,17 @@ pub enum Multi {
 impl Multi {
     /// The link that could serve this program; `None` where it has one place only, or places that such a
     /// link does not take.
-    pub fn of(program: &Program, points: &[&AttachPoint]) -> Option<Multi> {
-        if program.ty != ProgramType::Kprobe || points.len() < 2 {
+    pub fn of(program: &Program) -> Option<Multi> {
+        if program.load.ty != ProgramType::Kprobe || program.attach.len() < 2 {
             return None;
         }
         let whole =
-            |p: &&AttachPoint| matches!(&p.kind, Attach::Kprobe { func, offset: 0, .. } if !func.is_empty());
+            |a: &Attachment| matches!(&a.target, Target::Kprobe { func, offset: 0, .. } if !func.is_empty());
         // Such a link hands programs no more than the registers of a call.
-        if !program.all_registers && points.iter().all(whole) {
+        if !program.all_registers && program.attach.iter().all(whole) {
             return Some(Multi::Kprobe);
         }
-        points.iter().all(|p| matches!(p.kind, Attach::Uprobe { .. })).then_some(Multi::Uprobe)
+        program.attach.iter().all(|a| matches!(a.target, Target::Uprobe { .. })).then_some(Multi::Uprobe)
     }
 
     /// The attach type that its programs are loaded with.
@@ -49,11 +49,11 @@ impl Multi {
     }
 
     /// Attaches to all places: one link for each file, entries and returns apart.
-    pub fn attach(self, prog: BorrowedFd, points: &[&AttachPoint], pid: Option<i32>) -> Attached {
+    pub fn attach(self, prog: BorrowedFd, program: &Program, pid: Option<i32>) -> Attached {
         let mut all = Link { method: self.name(), ..Link::default() };
-        let mut rest = points.to_vec();
+        let mut rest: Vec<&Attachment> = program.attach.iter().collect();
         while let Some(first) = rest.first().copied() {
-            let (same, other) = rest.into_iter().partition(|p| together(&first.kind, &p.kind));
+            let (same, other) = rest.into_iter().partition(|a| together(&first.target, &a.target));
             rest = other;
             let fd = match self {
                 Multi::Kprobe => kernel(prog, &same),
@@ -66,12 +66,12 @@ impl Multi {
 }
 
 /// Can one link serve both?
-fn together(a: &Attach, b: &Attach) -> bool {
+fn together(a: &Target, b: &Target) -> bool {
     match (a, b) {
-        (Attach::Kprobe { ret: a, .. }, Attach::Kprobe { ret: b, .. }) => a == b,
+        (Target::Kprobe { ret: a, .. }, Target::Kprobe { ret: b, .. }) => a == b,
         (
-            Attach::Uprobe { path: a, ret: a_ret, pid: a_pid, .. },
-            Attach::Uprobe { path: b, ret: b_ret, pid: b_pid, .. },
+            Target::Uprobe { path: a, ret: a_ret, pid: a_pid, .. },
+            Target::Uprobe { path: b, ret: b_ret, pid: b_pid, .. },
         ) => (a, a_ret, a_pid) == (b, b_ret, b_pid),
         _ => false,
     }
@@ -79,27 +79,31 @@ fn together(a: &Attach, b: &Attach) -> bool {
 
 type Made = Result<std::os::fd::OwnedFd, Failure>;
 
-fn kernel(prog: BorrowedFd, points: &[&AttachPoint]) -> Made {
+fn cookie(place: &Attachment) -> u64 {
+    place.points.first().map_or(0, |id| u64::from(id.0))
+}
+
+fn kernel(prog: BorrowedFd, places: &[&Attachment]) -> Made {
     let mut on_return = false;
-    let mut functions = Vec::with_capacity(points.len());
-    for point in points {
-        if let Attach::Kprobe { func, ret, .. } = &point.kind {
+    let mut functions = Vec::with_capacity(places.len());
+    for place in places {
+        if let Target::Kprobe { func, ret, .. } = &place.target {
             on_return = *ret;
-            functions.push((&**func, u64::from(point.id.0)));
+            functions.push((&**func, cookie(place)));
         }
     }
     Ok(link::kprobe_multi(prog, &functions, on_return)?)
 }
 
-fn user(prog: BorrowedFd, points: &[&AttachPoint], pid: Option<i32>) -> Made {
+fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>) -> Made {
     let mut file = ("", false, None);
-    let mut places = Vec::with_capacity(points.len());
-    for point in points {
-        if let Attach::Uprobe { path, offset, ret, pid, .. } = &point.kind {
+    let mut offsets = Vec::with_capacity(places.len());
+    for place in places {
+        if let Target::Uprobe { path, offset, ret, pid, .. } = &place.target {
             file = (&**path, *ret, *pid);
-            places.push((*offset, u64::from(point.id.0)));
+            offsets.push((*offset, cookie(place)));
         }
     }
     let (path, on_return, own) = file;
-    Ok(link::uprobe_multi(prog, path, &places, on_return, own.or(pid))?)
+    Ok(link::uprobe_multi(prog, path, &offsets, on_return, own.or(pid))?)
 }

@@ -3,7 +3,7 @@
 use super::{Attached, Failure, Link, join};
 use crate::kernelfs;
 use crate::sys::perf::{self, Event, Rate, Target};
-use rbtrace_lang::hir::Period;
+use rbtrace_lang::target::Period;
 use std::os::fd::BorrowedFd;
 
 /// `PERF_TYPE_SOFTWARE` (include/uapi/linux/perf_event.h)

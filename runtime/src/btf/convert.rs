@@ -3,7 +3,7 @@
 use super::blob::Btf;
 use super::kernel::{KernelTypes, TypeId};
 use super::kind::{Composite, Kind, Member};
-use rbtrace_lang::system::FuncProto;
+use rbtrace_lang::system::{BtfFunction, FuncProto};
 use rbtrace_lang::types::{AddrSpace, Bits, EnumType, Field, StructKind, StructType, Type, U64};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -61,7 +61,10 @@ impl KernelTypes {
             let of = |ty| self.type_of(btf, id.blob, ty, "", 0);
             // A last parameter of type void is `...`.
             let named = params.iter().skip(skip).filter(|(_, ty)| *ty != 0);
-            Some(FuncProto { params: named.map(|(n, ty)| (n.into(), of(ty))).collect(), ret: of(ret) })
+            let params = named.map(|(n, ty)| (n.into(), of(ty))).collect();
+            let is_function = matches!(btf.ty(id.id)?.kind, Kind::Func(_));
+            let function = is_function.then(|| BtfFunction { module: self.blob_name(id.blob), id: id.id });
+            Some(FuncProto { params, ret: of(ret), function })
         })
     }
 

@@ -11,8 +11,9 @@ use crate::btf::TypeId;
 use crate::glob;
 use crate::system::{LiveSystem, format};
 use rbtrace_lang::System;
-use rbtrace_lang::hir::{Attach, AttachPoint};
+use rbtrace_lang::hir::AttachPoint;
 use rbtrace_lang::system::{Answer, Cause, SystemError};
+use rbtrace_lang::target::Target;
 use rbtrace_stdlib::{ProbeKind, probe_kind};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -66,15 +67,15 @@ pub fn list_program<'a>(
     let mut lister = Lister::new(system, options, out);
     for point in points {
         writeln!(lister.out, "{}", listed_name(point))?;
-        lister.arguments_of(&point.kind)?;
+        lister.arguments_of(&point.target)?;
     }
     lister.finish()
 }
 
 /// How the reference lists an attach point: timers and counters without their number.
 fn listed_name(point: &AttachPoint) -> &str {
-    match (&point.kind, point.name.rfind(':')) {
-        (Attach::Interval(_) | Attach::Profile(_) | Attach::PerfEvent { .. }, Some(colon)) => {
+    match (&point.target, point.name.rfind(':')) {
+        (Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. }, Some(colon)) => {
             &point.name[..=colon]
         }
         _ => &point.name,
@@ -223,13 +224,13 @@ impl<'a> Lister<'a> {
     }
 
     /// With `-v`: the arguments of one attach point.
-    fn arguments_of(&mut self, attach: &Attach) -> io::Result<()> {
-        match attach {
-            Attach::Tracepoint { category, event, .. } => self.tracepoint_fields(category, event),
-            Attach::Kprobe { func, module, offset: 0, ret } => {
+    fn arguments_of(&mut self, target: &Target) -> io::Result<()> {
+        match target {
+            Target::Tracepoint { category, event, .. } => self.tracepoint_fields(category, event),
+            Target::Kprobe { func, module, offset: 0, ret } => {
                 self.kprobe_arguments(module.as_deref(), func, *ret)
             }
-            Attach::RawTracepoint { event, module } => self.raw_arguments(module.as_deref(), event),
+            Target::RawTracepoint { event, module } => self.raw_arguments(module.as_deref(), event),
             _ => Ok(()),
         }
     }

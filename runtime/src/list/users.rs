@@ -2,7 +2,7 @@
 
 use super::{Lister, once};
 use rbtrace_lang::System;
-use rbtrace_lang::hir::Attach;
+use rbtrace_lang::target::Target;
 use std::io;
 
 impl Lister<'_> {
@@ -17,7 +17,7 @@ impl Lister<'_> {
         let found = self.system.uprobes(binary, symbol, 0, ret, self.options.pid);
         let Some(found) = self.take(found) else { return Ok(()) };
         let names = found.iter().filter_map(|a| match a {
-            Attach::Uprobe { path, symbol, .. } => Some(format!("{path}:{symbol}")),
+            Target::Uprobe { path, symbol, .. } => Some(format!("{path}:{symbol}")),
             _ => None,
         });
         once(names).iter().try_for_each(|name| writeln!(self.out, "{provider}:{name}"))

@@ -5,19 +5,16 @@ use crate::attach::{self, Failure, Link, Multi};
 use crate::sink::Said;
 use crate::sys;
 use rbtrace_codegen::kernel::Feature;
-use rbtrace_codegen::object::Program;
-use rbtrace_lang::hir::{Attach, AttachPoint, MissingProbes};
+use rbtrace_codegen::object::{Attachment, Point, Program};
+use rbtrace_lang::hir::MissingProbes;
+use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
 
 impl<'a> Session<'a> {
-    pub(super) fn points_of(&self, program: &Program) -> Vec<&'a AttachPoint> {
-        program.attach.iter().filter_map(|id| self.points.get(id).copied()).collect()
-    }
-
     /// The link that can serve all places of this program at once, where the kernel has it.
     pub(super) fn multi(&self, program: &Program) -> Option<Multi> {
-        let multi = Multi::of(program, &self.points_of(program))?;
+        let multi = Multi::of(program)?;
         let feature = match multi {
             Multi::Kprobe => Feature::KprobeMulti,
             Multi::Uprobe => Feature::UprobeMulti,
@@ -26,14 +23,8 @@ impl<'a> Session<'a> {
     }
 
     /// Attaches every program to its places.
-    ///
-    /// The kernel runs the uprobes of one place newest first, so those are attached from the last to the
-    /// first: they run in the order of the script.
     pub(super) fn attach_all(&mut self) -> Result<(), RunError> {
-        let user = |p: &Program| self.points_of(p).iter().any(|p| matches!(p.kind, Attach::Uprobe { .. }));
-        let (of_user, others): (Vec<usize>, Vec<usize>) =
-            (0..self.object.programs.len()).partition(|&i| user(&self.object.programs[i]));
-        for index in others.into_iter().chain(of_user.into_iter().rev()) {
+        for index in attach::order(self.object) {
             match self.multi(&self.object.programs[index]) {
                 Some(multi) if self.attach_multi(index, multi)? => {}
                 _ => self.attach_program(index)?,
@@ -44,25 +35,14 @@ impl<'a> Session<'a> {
 
     fn attach_program(&mut self, index: usize) -> Result<(), RunError> {
         let program = &self.object.programs[index];
-        let mut served = Vec::new();
-        for point in self.points_of(program) {
-            if is_special(&point.kind) {
-                self.attached += 1;
+        for to in &program.attach {
+            if to.target.is_ours() {
+                self.attached += to.points.len();
                 continue;
             }
-            // Many tracepoints may hang on one raw tracepoint, told apart in the program.
-            let shared = attach::shared_event(program, point);
-            if shared.is_some() && served.contains(&shared) {
-                self.attached += 1;
-                continue;
-            }
-            let fd = self.programs[index].as_fd();
-            match attach::attach(fd, program, point, self.options.pid) {
-                Ok(link) => {
-                    served.push(shared);
-                    self.keep(link, point);
-                }
-                Err(failure) => self.missing(point, &failure)?,
+            match attach::attach(self.programs[index].as_fd(), program, to, self.options.pid) {
+                Ok(link) => self.keep(link, to),
+                Err(failure) => self.missing(to, &failure)?,
             }
         }
         Ok(())
@@ -71,11 +51,12 @@ impl<'a> Session<'a> {
     /// `false` where the kernel does not take all places at once; the program is then loaded anew for single
     /// attach points.
     fn attach_multi(&mut self, index: usize, multi: Multi) -> Result<bool, RunError> {
-        let points = self.points_of(&self.object.programs[index]);
-        match multi.attach(self.programs[index].as_fd(), &points, self.options.pid) {
+        let program = &self.object.programs[index];
+        match multi.attach(self.programs[index].as_fd(), program, self.options.pid) {
             Ok(link) => {
-                self.tell(&format!("attached {} functions by {}", points.len(), multi.name()));
-                self.attached += points.len();
+                let count = program.attach.len();
+                self.tell(&format!("attached {count} functions by {}", multi.name()));
+                self.attached += count;
                 self.links.push(link);
                 Ok(true)
             }
@@ -88,17 +69,25 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn keep(&mut self, link: Link, point: &AttachPoint) {
-        self.tell(&format!("attached {} by {}", point.name, link.method));
-        if let Some(note) = &link.note {
-            self.printer.say(Said::Warning(&Diagnostic::warning(point.span, note.clone())));
+    fn keep(&mut self, link: Link, to: &Attachment) {
+        if let Some(point) = self.point(to) {
+            self.tell(&format!("attached {} by {}", point.name, link.method));
+            if let Some(note) = &link.note {
+                self.printer.say(Said::Warning(&Diagnostic::warning(point.span, note.clone())));
+            }
         }
         self.links.push(link);
-        self.attached += 1;
+        self.attached += to.points.len();
     }
 
-    fn missing(&mut self, point: &AttachPoint, failure: &Failure) -> Result<(), RunError> {
-        let severity = match self.program.config.missing_probes {
+    /// The first of the attach points that a target serves.
+    pub(super) fn point(&self, to: &Attachment) -> Option<&'a Point> {
+        self.object.points.get(to.points.first()?.0 as usize)
+    }
+
+    fn missing(&mut self, to: &Attachment, failure: &Failure) -> Result<(), RunError> {
+        let Some(point) = self.point(to) else { return Ok(()) };
+        let severity = match self.object.config.missing_probes {
             MissingProbes::Error => Severity::Error,
             MissingProbes::Warn => Severity::Warning,
             MissingProbes::Ignore => return Ok(()),
@@ -119,20 +108,16 @@ impl<'a> Session<'a> {
 
     /// Is there anything to wait for?
     pub(super) fn has_more_to_do(&self) -> bool {
-        self.points.values().any(|p| !matches!(p.kind, Attach::Begin | Attach::End))
+        self.object.targets().any(|t| !matches!(t, Target::Begin | Target::End))
     }
 
     /// Says how many probes there are.
     pub(super) fn announce(&mut self) {
-        let n = if self.attached == 0 { self.points.len() } else { self.attached };
+        let n = if self.attached == 0 { self.object.points.len() } else { self.attached };
         self.printer.say(Said::Attached(n));
     }
 
     pub(super) fn tell(&mut self, text: &str) {
         self.printer.say(Said::Detail(text));
     }
-}
-
-fn is_special(kind: &Attach) -> bool {
-    matches!(kind, Attach::Begin | Attach::End | Attach::SelfSignal(_))
 }

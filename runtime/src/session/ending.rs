@@ -5,7 +5,7 @@ use crate::attach;
 use crate::sink::Said;
 use crate::sys::process;
 use rbtrace_codegen::object::Control;
-use rbtrace_lang::hir::Attach;
+use rbtrace_lang::target::Target;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 
@@ -17,10 +17,10 @@ impl Session<'_> {
         self.exited = false;
         // What a signal cut short is over; the commands of `end` are part of the end.
         self.printer.skip_commands(false);
-        self.run_special(&Attach::End)?;
+        self.run_special(&Target::End)?;
         self.drain_all();
         self.printer.say(Said::Ended);
-        if self.program.config.print_maps_on_exit {
+        if self.object.config.print_maps_on_exit {
             self.printer.all_maps();
         }
         self.printer.sink.flush();

@@ -4,7 +4,7 @@ use super::{RunError, Session};
 use crate::print::u32_at;
 use crate::sys::poll;
 use rbtrace_codegen::object::{Control, Header};
-use rbtrace_lang::hir::Attach;
+use rbtrace_lang::target::Target;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -120,8 +120,8 @@ impl Session<'_> {
     /// Runs the probes of signals that have arrived; true when one of them asks for the end.
     fn signalled(&mut self) -> Result<bool, RunError> {
         while let Some(signal) = self.signals.next() {
-            let probe = Attach::SelfSignal(signal);
-            if self.points.values().any(|p| p.kind == probe) {
+            let probe = Target::SelfSignal(signal);
+            if self.object.targets().any(|t| *t == probe) {
                 self.run_special(&probe)?;
             } else if signal != libc::SIGUSR1 {
                 // Nobody who interrupts us wants to wait for commands that are still to be run.

@@ -3,8 +3,7 @@
 use super::{Session, placeless};
 use crate::sink::Said;
 use crate::sys::bpf;
-use rbtrace_codegen::object::{Control, Counter, Fault};
-use rbtrace_lang::hir::Program;
+use rbtrace_codegen::object::{Control, Counter, Fault, Object};
 use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
 
@@ -48,7 +47,7 @@ impl<'a> Session<'a> {
     /// Tells what each place of the script could not do, and how often.
     pub(super) fn report_counters(&mut self) {
         for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
-            self.printer.say(Said::Warning(&describe(self.program, counter, count)));
+            self.printer.say(Said::Warning(&describe(self.object, counter, count)));
         }
         self.report_misses();
     }
@@ -75,7 +74,7 @@ impl<'a> Session<'a> {
     fn report_misses(&mut self) {
         for (program, fd) in self.object.programs.iter().zip(&self.programs) {
             let Ok(missed @ 1..) = bpf::recursion_misses(fd.as_fd()) else { continue };
-            let mut points = program.attach.iter().filter_map(|id| self.points.get(id));
+            let mut points = self.object.points_of(program);
             let Some(first) = points.next() else { continue };
             let others = points.count();
             let more = if others > 0 { format!(" and {others} more") } else { String::new() };
@@ -93,7 +92,7 @@ fn placeless_warning(text: String) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..placeless(text) }
 }
 
-fn describe(program: &Program, counter: &Counter, count: u64) -> Diagnostic {
+fn describe(object: &Object, counter: &Counter, count: u64) -> Diagnostic {
     let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let (what, hint) = match &counter.what {
         Fault::EventLost => (
@@ -101,7 +100,7 @@ fn describe(program: &Program, counter: &Counter, count: u64) -> Diagnostic {
             Some("set perf_rb_pages to more, or print less (count in a map)".to_owned()),
         ),
         Fault::MapFull(id) => {
-            let map = program.map(*id);
+            let map = &object.tables[id.0 as usize];
             (
                 format!("{} is full with {} keys: a new one was dropped {times}", map.name, map.max_entries),
                 Some(format!(

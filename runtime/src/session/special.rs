@@ -4,7 +4,7 @@ use super::{RunError, Session};
 use crate::sys;
 use crate::sys::bpf;
 use rbtrace_lang::Diagnostic;
-use rbtrace_lang::hir::Attach;
+use rbtrace_lang::target::Target;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,17 +19,15 @@ const PAUSE: Duration = Duration::from_micros(200);
 
 impl Session<'_> {
     /// Runs the programs of `begin`, `end` or a signal.
-    pub(super) fn run_special(&mut self, kind: &Attach) -> Result<(), RunError> {
-        for index in 0..self.object.programs.len() {
-            for point in self.points_of(&self.object.programs[index]) {
-                if point.kind != *kind {
-                    continue;
-                }
+    pub(super) fn run_special(&mut self, target: &Target) -> Result<(), RunError> {
+        for (index, program) in self.object.programs.iter().enumerate() {
+            for to in program.attach.iter().filter(|a| a.target == *target) {
+                let Some(point) = self.point(to) else { continue };
                 self.run_program(index).map_err(|e| {
                     let text = format!("Failed to run {}: {}", point.name, sys::describe(&e));
                     RunError::from(Diagnostic::error(point.span, text))
                 })?;
-                if self.exit_asked() && *kind != Attach::End {
+                if self.exit_asked() && *target != Target::End {
                     return Ok(());
                 }
             }

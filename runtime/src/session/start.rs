@@ -20,7 +20,8 @@ use rbtrace_codegen::helpers;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
-use rbtrace_lang::hir::{Attach, MapId, Program};
+use rbtrace_lang::hir::MapId;
+use rbtrace_lang::target::Target;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,29 +34,26 @@ const NO_BPF_LOOP: &str =
 impl<'a> Session<'a> {
     /// Forks the child, creates the maps, loads the programs. Nothing runs yet.
     pub(super) fn start(
-        program: &'a Program,
         object: &'a Object,
         sink: Box<dyn Sink + 'a>,
         options: RunOptions<'a>,
     ) -> Result<Self, RunError> {
-        let signals = Signals::take(&signals_of(program)).map_err(|e| system_error("signalfd", &e))?;
+        let signals = Signals::take(&signals_of(object)).map_err(|e| system_error("signalfd", &e))?;
         let child = options.command.as_deref().map(child::Running::fork).transpose()?;
         let watched = options
             .pid
             .map(process::watch)
             .transpose()
             .map_err(|e| system_error("Failed to attach to pid", &e))?;
-        let maps = load::create_maps(object, &program.config)?;
+        let maps = load::create_maps(object)?;
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
         let behaviour =
             Behaviour { pid: options.pid, kernel: options.kernel, warn_reads: options.warn_reads };
-        let printer = printer(program, object, &maps, sink, options)?;
+        let printer = printer(object, &maps, sink, options)?;
         let mut session = Session {
-            program,
             object,
-            points: program.attach_points().map(|p| (p.id, p)).collect(),
             links: Vec::new(),
             programs: Vec::new(),
             control,
@@ -80,7 +78,7 @@ impl<'a> Session<'a> {
     }
 
     fn load_programs(&mut self) -> Result<(), RunError> {
-        let loader = Loader::new(self.object, &self.program.config, &self.maps);
+        let loader = Loader::new(self.object, &self.maps);
         let mut notes = Vec::new();
         for program in &self.object.programs {
             let attach_type = self.multi(program).map_or(0, Multi::attach_type);
@@ -95,7 +93,7 @@ impl<'a> Session<'a> {
 
     fn not_loaded(&self, program: &object::Program, refusal: Refusal) -> RunError {
         let Refusal { why, too_complex } = refusal;
-        let calls_back = |kernel: &dyn Kernel| kernel.can_call(program.ty, helpers::LOOP);
+        let calls_back = |kernel: &dyn Kernel| kernel.can_call(program.load.ty, helpers::LOOP);
         let follows_rounds = program.loops && !self.options.kernel.is_some_and(calls_back);
         let why = if too_complex && follows_rounds { why.hint(NO_BPF_LOOP) } else { why };
         let too_complex = too_complex && self.object.form == Form::Fast;
@@ -104,7 +102,7 @@ impl<'a> Session<'a> {
 
     /// Loads a program again, for another way of attaching.
     pub(super) fn load_plain(&self, index: usize) -> Result<OwnedFd, RunError> {
-        let loader = Loader::new(self.object, &self.program.config, &self.maps);
+        let loader = Loader::new(self.object, &self.maps);
         let program = &self.object.programs[index];
         let loaded = loader.load(program, 0).map_err(|refusal| self.not_loaded(program, refusal))?;
         Ok(loaded.fd)
@@ -123,33 +121,32 @@ pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
 
 /// Signals that end the run, those that the script has probes for, and SIGUSR1: scripts answer it so often that
 /// a sender must not end one that does not.
-fn signals_of(program: &Program) -> Vec<i32> {
-    let own = program.attach_points().filter_map(|p| match p.kind {
-        Attach::SelfSignal(n) => Some(n),
+fn signals_of(object: &Object) -> Vec<i32> {
+    let own = object.targets().filter_map(|t| match t {
+        Target::SelfSignal(n) => Some(*n),
         _ => None,
     });
     [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1].into_iter().chain(own).collect()
 }
 
 fn printer<'a>(
-    program: &'a Program,
     object: &'a Object,
     maps: &Maps,
     sink: Box<dyn Sink + 'a>,
     options: RunOptions<'a>,
 ) -> Result<Printer<'a>, RunError> {
     let cpus = options.kernel.map_or_else(possible_cpus, Kernel::ncpus);
-    let (demangle, debug_info) = (program.config.cpp_demangle, program.config.show_debug_info);
+    let (demangle, debug_info) = (object.config.cpp_demangle, object.config.show_debug_info);
     let shown = symbols::Options { demangle, debug_info };
     let names = options.names.unwrap_or_else(|| Box::new(Symbolizer::new(shown)));
     let mut env = Env::new(names, Box::new(StackMaps::new(object, maps)));
-    env.probes = object.probe_names.clone();
-    env.max_strlen = program.config.max_strlen as usize;
-    env.trailer = program.config.str_trunc_trailer.clone();
+    env.probes = object.points.iter().map(|p| p.name.clone()).collect();
+    env.max_strlen = object.config.max_strlen as usize;
+    env.trailer = object.config.str_trunc_trailer.clone();
     env.system = options.system;
     let mut printer = Printer::new(object, env, sink);
-    printer.tables = tables(program, object, maps, cpus)?;
-    printer.max_cat_bytes = program.config.max_cat_bytes;
+    printer.tables = tables(object, maps, cpus)?;
+    printer.max_cat_bytes = object.config.max_cat_bytes;
     Ok(printer)
 }
 
@@ -173,19 +170,14 @@ fn map_ring(object: &Object, maps: &Maps) -> Result<Option<(Ring, usize)>, RunEr
 }
 
 /// The script's maps by their number; `None` for those that no program uses.
-fn tables(
-    program: &Program,
-    object: &Object,
-    maps: &Maps,
-    cpus: u32,
-) -> Result<Vec<Option<Table>>, RunError> {
-    let mut tables: Vec<Option<Table>> = (0..program.maps.len()).map(|_| None).collect();
+fn tables(object: &Object, maps: &Maps, cpus: u32) -> Result<Vec<Option<Table>>, RunError> {
+    let mut tables: Vec<Option<Table>> = (0..object.tables.len()).map(|_| None).collect();
     let mut slots = slots(object, maps)?;
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
         let MapRole::Script(members) = &def.role else { continue };
         let words = if def.kind == MapKind::Array { Some(map_words(def, fd)?) } else { None };
         for member in members {
-            let map = program.map(member.id);
+            let map = &object.tables[member.id.0 as usize];
             let storage = match (member.form, &words) {
                 (MapForm::Hash, _) => {
                     Storage::Hash { fd: fd.clone(), def: def.clone(), cpus, slots: slots.remove(&member.id) }

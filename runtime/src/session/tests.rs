@@ -4,13 +4,14 @@ use super::*;
 use crate::sink::{Buffering, JsonSink, Output, TextSink, Wanted};
 use expect_test::expect;
 use rbtrace_codegen::object::{
-    Counter, Fault, Form, MapDef, MapForm, MapKind, MapRole, ObjMapId, Program, ProgramType, Record,
-    RecordField, Reloc, RelocTarget, ScriptMap,
+    Attachment, Counter, Fault, Form, MapDef, MapForm, MapKind, MapRole, ObjMapId, Point, Program,
+    ProgramType, Record, RecordField, Reloc, RelocTarget, ScriptMap,
 };
 use rbtrace_lang::Source;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
-use rbtrace_lang::hir::{Config, EmitKind, Map, MapId, Probe};
-use rbtrace_lang::types::{AddrSpace, I64};
+use rbtrace_lang::hir::{Config, EmitKind, Map, MapId, ProbeId};
+use rbtrace_lang::target::{Period, Target};
+use rbtrace_lang::types::I64;
 use std::fs::File;
 use std::rc::Rc;
 
@@ -72,17 +73,17 @@ impl Asm {
             .op(0x85, 0, 0, 0, 132)
     }
 
-    fn program(self, point: u32, ty: ProgramType) -> Program {
+    fn program(self, point: u32, target: Target, ty: ProgramType) -> Program {
         let asm = self.op(0xb7, 0, 0, 0, 0).op(0x95, 0, 0, 0, 0);
         Program {
             name: "test".into(),
-            ty,
+            load: ty.into(),
             spans: vec![Span::new(0, 5); asm.insns.len()],
             insns: asm.insns,
             relocs: asm.relocs,
             func_info: vec![],
             line_info: vec![],
-            attach: vec![ProbeId(point)],
+            attach: vec![Attachment { target, points: vec![ProbeId(point)] }],
             wants_cookie: false,
             all_registers: false,
             loops: false,
@@ -130,51 +131,38 @@ fn object(programs: Vec<Program>) -> Object {
             span: Span::new(0, 5),
         }],
         counters: vec![Counter { what: Fault::EventLost, span: Span::new(0, 5) }],
-        probe_names: vec!["begin".into(), "end".into(), "interval:ms:1".into()],
+        points: ["begin", "end", "interval:ms:1"]
+            .map(|name| Point { name: name.into(), span: Span::new(0, 5) })
+            .into(),
+        tables: vec![Map {
+            name: "@x".into(),
+            key: None,
+            value: I64,
+            decl: None,
+            max_entries: 1,
+            span: Span::new(0, 5),
+        }],
+        sources: vec![Source::new("test", "begin { }")],
+        config: Config::default(),
         btf: vec![],
     }
 }
 
-fn script(kinds: Vec<Attach>) -> hir::Program {
-    let attach = |(i, kind): (usize, Attach)| AttachPoint {
-        id: ProbeId(i as u32),
-        name: format!("{kind:?}").into(),
-        provider: "begin",
-        kind,
-        span: Span::new(0, 5),
-    };
-    let value =
-        Map { name: "@x".into(), key: None, value: I64, decl: None, max_entries: 1, span: Span::new(0, 5) };
-    hir::Program {
-        sources: vec![Source::new("test", "begin { }")],
-        probes: vec![Probe {
-            attach: kinds.into_iter().enumerate().map(attach).collect(),
-            space: AddrSpace::Unknown,
-            predicate: None,
-            body: vec![],
-            locals: vec![],
-            span: Span::new(0, 5),
-        }],
-        maps: vec![value],
-        config: Config::default(),
-    }
-}
-
 /// Where nothing is expected.
-fn silent(script: &hir::Program) -> Box<dyn Sink + '_> {
-    Box::new(TextSink::new(Output::stdout(Buffering::Line), &script.sources, Wanted::default(), None))
+fn silent(object: &Object) -> Box<dyn Sink + '_> {
+    Box::new(TextSink::new(Output::stdout(Buffering::Line), &object.sources, Wanted::default(), None))
 }
 
 /// Runs to the end; the exit status and what was printed.
-fn printed(name: &str, script: &hir::Program, object: &Object, json: bool) -> (i32, String) {
+fn printed(name: &str, object: &Object, json: bool) -> (i32, String) {
     let file = std::env::temp_dir().join(format!("rbtrace-test-{name}-{}", std::process::id()));
     let out = Output::file(File::create(&file).expect("the output file can be made"), Buffering::Line);
-    let (sources, wanted) = (&script.sources, Wanted { quiet: true, ..Wanted::default() });
+    let (sources, wanted) = (&object.sources, Wanted { quiet: true, ..Wanted::default() });
     let sink: Box<dyn Sink> = match json {
         true => Box::new(JsonSink::new(out, sources, wanted, None)),
         false => Box::new(TextSink::new(out, sources, wanted, None)),
     };
-    let status = run(script, object, sink, RunOptions::default()).expect("the program runs");
+    let status = run(object, sink, RunOptions::default()).expect("the program runs");
     let text = std::fs::read_to_string(&file).expect("the output file exists");
     std::fs::remove_file(&file).expect("the output file can be removed");
     (status, text)
@@ -191,8 +179,8 @@ fn begin_prints_sets_a_map_and_asks_for_a_status() {
         .set(X, 8, 1)
         .set(CONTROL, Control::offset(Control::EXIT_CODE), 7)
         .set(CONTROL, Control::offset(Control::EXIT), 1);
-    let object = object(vec![begin.program(0, ProgramType::TestRun)]);
-    let (status, text) = printed("begin", &script(vec![Attach::Begin]), &object, false);
+    let object = object(vec![begin.program(0, Target::Begin, ProgramType::TestRun)]);
+    let (status, text) = printed("begin", &object, false);
     assert_eq!(status, 7);
     expect![[r#"
         hi 42
@@ -208,14 +196,13 @@ fn end_runs_after_a_timer_has_asked_for_the_end() {
     if !may_run("end") {
         return;
     }
+    let timer = Target::Interval(Period::Nanos(1_000_000));
     let programs = vec![
-        Asm::default().send(1).program(0, ProgramType::TestRun),
-        Asm::default().send(2).program(1, ProgramType::TestRun),
-        Asm::default().set(CONTROL, 0, 1).program(2, ProgramType::PerfEvent),
+        Asm::default().send(1).program(0, Target::Begin, ProgramType::TestRun),
+        Asm::default().send(2).program(1, Target::End, ProgramType::TestRun),
+        Asm::default().set(CONTROL, 0, 1).program(2, timer, ProgramType::PerfEvent),
     ];
-    let timer = Attach::Interval(hir::Period::Nanos(1_000_000));
-    let (status, text) =
-        printed("end", &script(vec![Attach::Begin, Attach::End, timer]), &object(programs), true);
+    let (status, text) = printed("end", &object(programs), true);
     assert_eq!(status, 0);
     expect![[r#"
         {"type": "printf", "data": "hi 1\n"}
@@ -230,14 +217,12 @@ fn a_refused_program_is_shown_at_its_place() {
         return;
     }
     // r0 = *(u64 *)(r2 + 0): r2 holds nothing.
-    let mut bad = Asm::default().op(0x79, 0, 2, 0, 0).program(0, ProgramType::TestRun);
+    let mut bad = Asm::default().op(0x79, 0, 2, 0, 0).program(0, Target::Begin, ProgramType::TestRun);
     bad.spans[0] = Span::new(6, 9);
     let object = object(vec![bad]);
-    let script = script(vec![Attach::Begin]);
-    let error =
-        run(&script, &object, silent(&script), RunOptions::default()).expect_err("the verifier refuses it");
+    let error = run(&object, silent(&object), RunOptions::default()).expect_err("the verifier refuses it");
     assert_eq!(error.status, REFUSED);
-    let text = error.diagnostics[0].render(&script.sources);
+    let text = error.diagnostics[0].render(&object.sources);
     assert!(text.starts_with("test:1:7-10: ERROR: The kernel refused the program of begin"), "{text}");
     assert!(text.contains("R2 !read_ok"), "{text}");
 }

@@ -55,7 +55,7 @@ impl KernelFormat {
             name: "ksym",
             prog_type: RAW_TRACEPOINT,
             attach_type: 0,
-            attach_btf_id: 0,
+            function: None,
             license: "GPL",
             insns: &insns,
             btf: None,

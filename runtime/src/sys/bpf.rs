@@ -4,7 +4,7 @@ use super::{descriptor, status};
 use libbpf_sys as lb;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 /// What `bpf_map_create` needs.
@@ -35,8 +35,9 @@ pub struct ProgSpec<'a> {
     pub prog_type: u32,
     /// `BPF_TRACE_*`, 0 where the type has none.
     pub attach_type: u32,
-    /// Id of the kernel's BTF type that a tracing program hangs on.
-    pub attach_btf_id: u32,
+    /// The kernel's function that a tracing program is bound to: id of its BTF type and, for a module's, the
+    /// module's BTF.
+    pub function: Option<(u32, Option<BorrowedFd<'a>>)>,
     /// Licence; helpers that read kernel memory want `GPL`.
     pub license: &'a str,
     /// Instructions with their maps filled in.
@@ -86,7 +87,10 @@ pub fn prog_load(spec: &ProgSpec, log: Option<&mut [u8]>) -> io::Result<OwnedFd>
     // One attempt: EAGAIN is only known from old kernels under memory pressure.
     opts.attempts = 1;
     opts.expected_attach_type = spec.attach_type;
-    opts.attach_btf_id = spec.attach_btf_id;
+    if let Some((id, module)) = spec.function {
+        opts.attach_btf_id = id;
+        opts.attach_btf_obj_fd = module.map_or(0, |fd| fd.as_raw_fd() as u32);
+    }
     if let Some(btf) = spec.btf {
         opts.prog_btf_fd = btf.as_raw_fd() as u32;
         opts.func_info = spec.func_info.as_ptr().cast();
@@ -119,6 +123,35 @@ pub fn prog_load(spec: &ProgSpec, log: Option<&mut [u8]>) -> io::Result<OwnedFd>
 pub fn btf_load(data: &[u8]) -> io::Result<OwnedFd> {
     // SAFETY: pointer and length are those of one slice; no options are given.
     descriptor(unsafe { lb::bpf_btf_load(data.as_ptr().cast(), data.len() as _, ptr::null_mut()) })
+}
+
+/// The BTF of a module, by its name.
+pub fn btf_of_module(name: &str) -> io::Result<OwnedFd> {
+    let mut id = 0;
+    loop {
+        // SAFETY: `id` is written only.
+        status(unsafe { lb::bpf_btf_get_next_id(id, &raw mut id) })?;
+        // SAFETY: takes a number only.
+        let Ok(fd) = descriptor(unsafe { lb::bpf_btf_get_fd_by_id(id) }) else { continue };
+        if btf_name(fd.as_fd())? == name.as_bytes() {
+            return Ok(fd);
+        }
+    }
+}
+
+fn btf_name(btf: BorrowedFd) -> io::Result<Vec<u8>> {
+    let mut name = [0u8; 64];
+    let mut info = lb::bpf_btf_info {
+        name: name.as_mut_ptr() as u64,
+        name_len: name.len() as u32,
+        ..Default::default()
+    };
+    let mut len = size_of::<lb::bpf_btf_info>() as u32;
+    // SAFETY: `info` is of size `len`; `name` outlives the call, its length is given, and `btf` is 0: nothing else is
+    // written.
+    status(unsafe { lb::bpf_btf_get_info_by_fd(btf.as_raw_fd(), &raw mut info, &raw mut len) })?;
+    let end = name.iter().position(|&b| b == 0).unwrap_or(name.len());
+    Ok(name[..end].to_vec())
 }
 
 /// Runs a raw tracepoint program once on this CPU (`BPF_PROG_TEST_RUN`, 5.10); its arguments are zero.

@@ -119,7 +119,7 @@ fn spec(prog_type: u32, attach_type: u32, attach_btf_id: u32, insns: &[u64]) -> 
         name: "probe",
         prog_type,
         attach_type,
-        attach_btf_id,
+        function: (attach_btf_id != 0).then_some((attach_btf_id, None)),
         license: "GPL",
         insns,
         btf: None,

@@ -21,8 +21,8 @@ use crate::sys::time;
 use crate::tracefs::TraceFs;
 use crate::{kernelfs, symbols};
 use rbtrace_lang::System;
-use rbtrace_lang::hir::Attach;
 use rbtrace_lang::system::{Answer, FuncProto, Pattern, TracepointFormat};
+use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -143,7 +143,7 @@ impl System for LiveSystem {
         offset: u64,
         ret: bool,
         pid: Option<i32>,
-    ) -> Answer<Vec<Attach>> {
+    ) -> Answer<Vec<Target>> {
         self.find_uprobes(binary, symbol, offset, ret, pid)
     }
 

@@ -4,8 +4,8 @@ use super::{LiveSystem, binaries};
 use crate::dwarf::{Elf, Symbol};
 use crate::sys::untrusted;
 use crate::{debuginfo, glob, insn, near};
-use rbtrace_lang::hir::Attach;
 use rbtrace_lang::system::{Answer, SystemError};
+use rbtrace_lang::target::Target;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -30,7 +30,7 @@ impl LiveSystem {
         offset: u64,
         ret: bool,
         pid: Option<i32>,
-    ) -> Answer<Vec<Attach>> {
+    ) -> Answer<Vec<Target>> {
         let files = binaries::resolve(binary, pid)?;
         let many = files.len() > 1 || glob::is_pattern(symbol);
         let mut found = vec![];
@@ -201,9 +201,9 @@ fn check_place(elf: &Elf, f: &Function, offset: u64) -> Answer<()> {
     })
 }
 
-fn attach(path: &Path, elf: &Elf, f: &Function, offset: u64, ret: bool, pid: Option<i32>) -> Option<Attach> {
+fn attach(path: &Path, elf: &Elf, f: &Function, offset: u64, ret: bool, pid: Option<i32>) -> Option<Target> {
     let start = elf.offset_of_address(f.address)?;
-    Some(Attach::Uprobe {
+    Some(Target::Uprobe {
         path: path.to_string_lossy().into(),
         symbol: f.name.clone(),
         offset: start.checked_add(offset)?,
@@ -229,9 +229,9 @@ mod tests {
         std::env::current_exe().unwrap().to_string_lossy().into_owned()
     }
 
-    fn offset_of(found: &[Attach]) -> u64 {
+    fn offset_of(found: &[Target]) -> u64 {
         match found {
-            [Attach::Uprobe { offset, .. }] => *offset,
+            [Target::Uprobe { offset, .. }] => *offset,
             other => panic!("{other:?}"),
         }
     }

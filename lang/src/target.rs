@@ -1,0 +1,121 @@
+//! What programs are attached to.
+
+use crate::system::SystemCall;
+use std::rc::Rc;
+
+/// What a program is attached to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// `begin`: once, before anything else is attached.
+    Begin,
+    /// `end`: once, after all else is detached.
+    End,
+    /// `self:signal:SIGUSR1`: run when we receive the signal (its number).
+    SelfSignal(i32),
+    /// `kprobe`, `kretprobe`.
+    Kprobe {
+        /// Function; empty where only the address is known.
+        func: Rc<str>,
+        /// Module where the script names one.
+        module: Option<Rc<str>>,
+        /// Offset in the function, or the address.
+        offset: u64,
+        /// On return.
+        ret: bool,
+    },
+    /// `tracepoint`.
+    Tracepoint {
+        /// Category.
+        category: Rc<str>,
+        /// Event.
+        event: Rc<str>,
+        /// Its number, as perf_event_open wants it.
+        id: u32,
+        /// For system calls: the call.
+        syscall: Option<SystemCall>,
+    },
+    /// `rawtracepoint`.
+    RawTracepoint {
+        /// Event.
+        event: Rc<str>,
+        /// Module, `vmlinux` for the kernel.
+        module: Option<Rc<str>>,
+    },
+    /// `interval`: one CPU.
+    Interval(Period),
+    /// `profile`: every CPU.
+    Profile(Period),
+    /// `software`, `hardware`: a perf event by its `perf_event_attr` type and config.
+    PerfEvent {
+        /// `PERF_TYPE_SOFTWARE` 1 or `PERF_TYPE_HARDWARE` 0.
+        perf_type: u32,
+        /// `PERF_COUNT_*`.
+        config: u64,
+        /// Events between two samples.
+        period: u64,
+    },
+    /// `uprobe`, `uretprobe`.
+    Uprobe {
+        /// The file.
+        path: Rc<str>,
+        /// Symbol; empty where only the address is known.
+        symbol: Rc<str>,
+        /// Offset in the file.
+        offset: u64,
+        /// On return.
+        ret: bool,
+        /// Only this process.
+        pid: Option<i32>,
+    },
+}
+
+/// How often a timer fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// Every so many nanoseconds.
+    Nanos(u64),
+    /// So many times a second.
+    Hertz(u64),
+}
+
+impl Target {
+    /// Does the traced system decide how often it fires?
+    pub fn is_frequent(&self) -> bool {
+        match self {
+            Target::Kprobe { .. }
+            | Target::Tracepoint { .. }
+            | Target::RawTracepoint { .. }
+            | Target::Uprobe { .. } => true,
+            Target::Begin
+            | Target::End
+            | Target::SelfSignal(_)
+            | Target::Interval(_)
+            | Target::Profile(_)
+            | Target::PerfEvent { .. } => false,
+        }
+    }
+
+    /// Does nothing in the kernel fire it? Then we run its programs.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Target::Begin | Target::End | Target::SelfSignal(_))
+    }
+
+    /// Can `bpf_get_func_ip` tell where the traced function begins?
+    pub fn knows_function(&self) -> bool {
+        matches!(self, Target::Kprobe { .. } | Target::Uprobe { ret: true, .. })
+    }
+
+    /// The kernel function, and its module, that the registers do not tell where the program runs.
+    pub fn hidden_function(&self) -> Option<(Option<&str>, &str)> {
+        match self {
+            Target::Kprobe { func, module, ret: true, .. } => Some((module.as_deref(), func)),
+            _ => None,
+        }
+    }
+
+    /// May another task run while a program does? Those on kprobes, tracepoints and perf events run without
+    /// preemption, as do test runs (`bpf_prog_test_run_raw_tp`, net/bpf/test_run.c).
+    pub fn is_preemptible(&self) -> bool {
+        matches!(self, Target::Uprobe { .. })
+    }
+}
