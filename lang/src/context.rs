@@ -2,6 +2,7 @@
 
 use crate::system::SystemError;
 use crate::types::{AddrSpace, Field, StructType, Type, U64};
+use std::fmt;
 use std::rc::Rc;
 
 /// Where a value lies that a probe gives.
@@ -17,6 +18,42 @@ pub enum Location {
     Word(u32),
     /// A register of the code that was interrupted.
     Register(Register),
+}
+
+/// What lies at a [`Location`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A value of the type that it is said to have; the context's own address.
+    Value,
+    /// Elements of the type, behind an address.
+    Data,
+    /// A machine word, which stands for a value of the type.
+    Word,
+}
+
+impl Location {
+    /// What lies there.
+    pub fn holds(self) -> Holds {
+        match self {
+            Location::Context | Location::Field(_) => Holds::Value,
+            Location::DataLoc(_) => Holds::Data,
+            Location::Word(_) | Location::Register(_) => Holds::Word,
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Context => write!(f, "ctx"),
+            Location::Field(offset) => write!(f, "field@{offset}"),
+            Location::DataLoc(offset) => write!(f, "data_loc@{offset}"),
+            Location::Word(offset) => write!(f, "word@{offset}"),
+            Location::Register(Register::Arg(n)) => write!(f, "arg{n}"),
+            Location::Register(Register::Return) => write!(f, "retval"),
+            Location::Register(Register::At { offset, size }) => write!(f, "reg@{offset}:{size}"),
+        }
+    }
 }
 
 /// A register, by what it is used for or by its place.

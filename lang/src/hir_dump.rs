@@ -2,9 +2,8 @@
 //! conversions that the checker put in, types where they are not plain.
 
 use crate::ast::BinOp;
-use crate::context::{Location, Register};
+use crate::context::Location;
 use crate::hir::*;
-use crate::types::Type;
 use std::fmt::{self, Write as _};
 
 impl fmt::Display for Program {
@@ -225,7 +224,8 @@ impl Dump<'_> {
                 format!("{}/{scale}", self.infix(left, "-", right))
             }
             ExprKind::AddrOf(place) => format!("&{}", self.place(place)),
-            ExprKind::At(location) => location_text(*location, &e.ty),
+            ExprKind::At(location @ Location::Field(_)) => format!("{location}:{}", e.ty),
+            ExprKind::At(location) => location.to_string(),
             ExprKind::Builtin(b) => format!("{b:?}").to_lowercase(),
             ExprKind::KStack(s) => format!("kstack({:?}, {})", s.mode, s.depth),
             ExprKind::UStack(s) => format!("ustack({:?}, {})", s.mode, s.depth),
@@ -281,17 +281,5 @@ fn constant(bits: u64, ty: &crate::types::Type) -> String {
         crate::types::Type::Bool => (bits != 0).to_string(),
         t if t.is_signed() => format!("{}:{t}", bits as i64),
         t => format!("{bits}:{t}"),
-    }
-}
-
-fn location_text(location: Location, ty: &Type) -> String {
-    match location {
-        Location::Context => "ctx".into(),
-        Location::Field(offset) => format!("field@{offset}:{ty}"),
-        Location::DataLoc(offset) => format!("data_loc@{offset}"),
-        Location::Word(offset) => format!("word@{offset}"),
-        Location::Register(Register::Arg(n)) => format!("arg{n}"),
-        Location::Register(Register::Return) => "retval".into(),
-        Location::Register(Register::At { offset, size }) => format!("reg@{offset}:{size}"),
     }
 }

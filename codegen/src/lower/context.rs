@@ -37,10 +37,8 @@ impl Lower<'_, '_> {
     /// The place of a field of the record; `None` for what lies nowhere in memory.
     pub(super) fn field_place(&mut self, location: Location) -> Lowered<Option<Place>> {
         let span = self.f.b.span();
-        match self.locate(location) {
-            Location::Field(offset) => Ok(Some(self.record(span)?.at(offset))),
-            Location::Context | Location::DataLoc(_) | Location::Word(_) | Location::Register(_) => Ok(None),
-        }
+        let Location::Field(offset) = self.locate(location) else { return Ok(None) };
+        Ok(Some(self.record(span)?.at(offset)))
     }
 
     fn record(&mut self, span: Span) -> Lowered<Place> {

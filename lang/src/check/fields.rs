@@ -7,7 +7,7 @@ use super::suggest::did_you_mean;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, Name, TypeOrExpr};
-use crate::context::{Args, Argument, Location};
+use crate::context::{Args, Argument, Holds, Location};
 use crate::hir::{Expr, ExprKind};
 use crate::types::{AddrSpace, StructType, Type, U64};
 use std::rc::Rc;
@@ -134,15 +134,11 @@ impl Checker<'_> {
     pub(crate) fn at(&mut self, location: Location, ty: &Type, span: Span) -> Typed {
         let ty = self.resolved(ty);
         let value = |ty| Expr { kind: ExprKind::At(location), ty, span };
-        match location {
-            Location::Context | Location::Field(_) => Some(value(ty)),
-            Location::DataLoc(_) => Some(value(Type::ptr(element(ty), AddrSpace::Kernel))),
-            Location::Word(_) | Location::Register(_) if super::casts::is_word(&ty) => {
-                Some(convert(value(U64), ty))
-            }
-            Location::Word(_) | Location::Register(_) => {
-                self.error(span, format!("a parameter of type '{ty}' cannot be read"))
-            }
+        match location.holds() {
+            Holds::Value => Some(value(ty)),
+            Holds::Data => Some(value(Type::ptr(element(ty), AddrSpace::Kernel))),
+            Holds::Word if super::casts::is_word(&ty) => Some(convert(value(U64), ty)),
+            Holds::Word => self.error(span, format!("a parameter of type '{ty}' cannot be read")),
         }
     }
 

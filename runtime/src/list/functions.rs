@@ -96,7 +96,7 @@ impl Lister<'_> {
         Ok(())
     }
 
-    pub(super) fn raw_tracepoints(&mut self, rest: &str) -> io::Result<()> {
+    pub(super) fn raw_tracepoints(&mut self, _: &str, rest: &str) -> io::Result<()> {
         let (module, event) = split(rest);
         let Some(found) = self.take(self.system.raw_tracepoints(module, event)) else { return Ok(()) };
         if found.len() > MANY {

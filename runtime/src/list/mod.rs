@@ -4,6 +4,7 @@
 //! (`soft*`), a name that any provider may have (`vfs_read`), or a type (`struct sk_*`).
 
 mod functions;
+mod providers;
 mod types;
 mod users;
 
@@ -18,15 +19,6 @@ use rbtrace_stdlib::{ProbeKind, probe_kind};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::rc::Rc;
-
-/// What is listed where the search names no provider, in this order.
-const USUAL: [&str; 5] = ["hardware", "kprobe", "rawtracepoint", "software", "tracepoint"];
-
-/// Providers that a wildcard in the provider's place reaches besides.
-const UNITS: [&str; 2] = ["interval", "profile"];
-
-/// Units of timers, as the reference lists them.
-const UNIT_NAMES: [&str; 4] = ["hz", "ms", "s", "us"];
 
 /// How to list.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +59,9 @@ pub fn list_program<'a>(
     let mut lister = Lister::new(system, options, out);
     for point in points {
         writeln!(lister.out, "{}", listed_name(point))?;
-        lister.arguments_of(&point.target)?;
+        if let Some(provider) = providers::find(point.provider) {
+            (provider.arguments)(&mut lister, &point.target)?;
+        }
     }
     lister.finish()
 }
@@ -126,7 +120,7 @@ impl<'a> Lister<'a> {
     }
 
     fn all(&mut self) -> io::Result<()> {
-        USUAL.iter().try_for_each(|provider| self.provider(provider, "*"))
+        providers::usual().try_for_each(|provider| self.provider(provider, "*"))
     }
 
     fn item(&mut self, item: &str) -> io::Result<()> {
@@ -143,8 +137,8 @@ impl<'a> Lister<'a> {
 
     fn by_provider(&mut self, provider: &str, rest: &str) -> io::Result<()> {
         if glob::is_pattern(provider) {
-            let fitting = USUAL.iter().chain(&UNITS).filter(|p| glob::matches(provider, p));
-            return self.each(fitting.copied(), rest);
+            let fitting = providers::by_pattern().filter(|p| glob::matches(provider, p));
+            return self.each(fitting, rest);
         }
         match probe_kind(provider) {
             Some(ProbeKind { name, .. }) => self.provider(name, rest),
@@ -157,12 +151,11 @@ impl<'a> Lister<'a> {
 
     /// A word without colons: a provider, or a name that each of them may have.
     fn bare(&mut self, word: &str) -> io::Result<()> {
-        let named = USUAL.iter().chain(&UNITS).filter(|p| glob::matches(word, p));
-        let named: Vec<&str> = named.copied().collect();
+        let named: Vec<&str> = providers::by_pattern().filter(|p| glob::matches(word, p)).collect();
         match (named.is_empty(), probe_kind(word)) {
             (false, _) => named.into_iter().try_for_each(|p| self.provider(p, "*")),
             (_, Some(kind)) => self.provider(kind.name, "*"),
-            (_, None) => self.each(USUAL, word),
+            (_, None) => self.each(providers::usual(), word),
         }
     }
 
@@ -174,20 +167,11 @@ impl<'a> Lister<'a> {
         listed
     }
 
-    fn provider(&mut self, provider: &str, rest: &str) -> io::Result<()> {
-        match provider {
-            "begin" | "end" => writeln!(self.out, "{provider}"),
-            "hardware" | "software" => {
-                self.plain(provider, rest, &rbtrace_lang::attach::event_names(provider))
-            }
-            "interval" | "profile" => self.plain(provider, rest, &UNIT_NAMES),
-            "kprobe" | "kretprobe" => self.kprobes(provider, rest),
-            "fentry" | "fexit" => self.btf_functions(provider, rest),
-            "tracepoint" => self.tracepoints(rest),
-            "rawtracepoint" => self.raw_tracepoints(rest),
-            "uprobe" | "uretprobe" => self.uprobes(provider, rest),
-            _ => {
-                self.warn(format!("{provider} probes cannot be listed: they are not supported yet"));
+    fn provider(&mut self, name: &str, rest: &str) -> io::Result<()> {
+        match providers::find(name) {
+            Some(provider) => (provider.list)(self, name, rest),
+            None => {
+                self.warn(format!("{name} probes cannot be listed: they are not supported yet"));
                 Ok(())
             }
         }
@@ -200,7 +184,7 @@ impl<'a> Lister<'a> {
         fitting.clone().try_for_each(|n| writeln!(self.out, "{provider}:{n}:"))
     }
 
-    fn tracepoints(&mut self, rest: &str) -> io::Result<()> {
+    fn tracepoints(&mut self, _: &str, rest: &str) -> io::Result<()> {
         let (category, event) = match rest.split_once(':') {
             Some((category, event)) => (category, event),
             None => ("*", rest),
@@ -221,18 +205,6 @@ impl<'a> Lister<'a> {
         let text = self.system.tracefs().and_then(|fs| fs.format(category, event));
         let Some(text) = self.take(text) else { return Ok(()) };
         format::declarations(&text).iter().try_for_each(|d| writeln!(self.out, "    {d}"))
-    }
-
-    /// With `-v`: the arguments of one attach point.
-    fn arguments_of(&mut self, target: &Target) -> io::Result<()> {
-        match target {
-            Target::Tracepoint { category, event, .. } => self.tracepoint_fields(category, event),
-            Target::Kprobe { func, module, offset: 0, ret } => {
-                self.kprobe_arguments(module.as_deref(), func, *ret)
-            }
-            Target::RawTracepoint { event, module } => self.raw_arguments(module.as_deref(), event),
-            _ => Ok(()),
-        }
     }
 }
 

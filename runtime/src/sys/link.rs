@@ -70,11 +70,13 @@ pub fn uprobe_multi(
     })
 }
 
-/// Attaches to a raw tracepoint by name. A cookie other than 0 needs 6.10.
-pub fn raw_tracepoint(prog: BorrowedFd, event: &str, cookie: u64) -> io::Result<OwnedFd> {
-    let name = CString::new(event).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+/// Attaches to a raw tracepoint by name, or without one to what the program was bound to when it was loaded. A cookie
+/// other than 0 needs 6.10.
+pub fn raw_tracepoint(prog: BorrowedFd, event: Option<&str>, cookie: u64) -> io::Result<OwnedFd> {
+    let name = event.map(CString::new).transpose();
+    let name = name.map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let mut opts = lb::bpf_raw_tp_opts { sz: size_of::<lb::bpf_raw_tp_opts>() as _, ..Default::default() };
-    opts.tp_name = name.as_ptr();
+    opts.tp_name = name.as_ref().map_or(std::ptr::null(), |n| n.as_ptr());
     opts.cookie = cookie;
     // SAFETY: `name` outlives the call; `opts` is a whole structure with its size set.
     descriptor(unsafe { lb::bpf_raw_tracepoint_open_opts(prog.as_raw_fd(), &raw mut opts) })
