@@ -76,6 +76,8 @@ pub enum ProgramType {
     RawTracepoint,
     /// Timers and perf events.
     PerfEvent,
+    /// Bound to a kernel function.
+    Tracing,
 }
 
 impl ProgramType {
@@ -86,6 +88,7 @@ impl ProgramType {
             ProgramType::Tracepoint => 5,
             ProgramType::PerfEvent => 7,
             ProgramType::TestRun | ProgramType::RawTracepoint => 17,
+            ProgramType::Tracing => 26,
         }
     }
 }

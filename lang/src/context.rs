@@ -16,6 +16,9 @@ pub enum Location {
     DataLoc(u32),
     /// A word of 8 bytes at this offset of the context.
     Word(u32),
+    /// Such a word that the verifier takes for a pointer to a kernel object, with which nothing can be calculated: it
+    /// is read as a plain number.
+    Pointer(u32),
     /// A register of the code that was interrupted.
     Register(Register),
 }
@@ -37,7 +40,7 @@ impl Location {
         match self {
             Location::Context | Location::Field(_) => Holds::Value,
             Location::DataLoc(_) => Holds::Data,
-            Location::Word(_) | Location::Register(_) => Holds::Word,
+            Location::Word(_) | Location::Pointer(_) | Location::Register(_) => Holds::Word,
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Location {
             Location::Field(offset) => write!(f, "field@{offset}"),
             Location::DataLoc(offset) => write!(f, "data_loc@{offset}"),
             Location::Word(offset) => write!(f, "word@{offset}"),
+            Location::Pointer(offset) => write!(f, "pointer@{offset}"),
             Location::Register(Register::Arg(n)) => write!(f, "arg{n}"),
             Location::Register(Register::Return) => write!(f, "retval"),
             Location::Register(Register::At { offset, size }) => write!(f, "reg@{offset}:{size}"),

@@ -23,6 +23,17 @@ pub enum Target {
         /// On return.
         ret: bool,
     },
+    /// `fentry`, `fexit`.
+    KernelFunction {
+        /// Function.
+        func: Rc<str>,
+        /// Its module; `vmlinux` for the kernel.
+        module: Rc<str>,
+        /// Its type in the module's BTF.
+        id: u32,
+        /// On return.
+        ret: bool,
+    },
     /// `tracepoint`.
     Tracepoint {
         /// Category.
@@ -83,6 +94,7 @@ impl Target {
     pub fn is_frequent(&self) -> bool {
         match self {
             Target::Kprobe { .. }
+            | Target::KernelFunction { .. }
             | Target::Tracepoint { .. }
             | Target::RawTracepoint { .. }
             | Target::Uprobe { .. } => true,
@@ -102,13 +114,17 @@ impl Target {
 
     /// Can `bpf_get_func_ip` tell where the traced function begins?
     pub fn knows_function(&self) -> bool {
-        matches!(self, Target::Kprobe { .. } | Target::Uprobe { ret: true, .. })
+        matches!(
+            self,
+            Target::Kprobe { .. } | Target::KernelFunction { .. } | Target::Uprobe { ret: true, .. }
+        )
     }
 
     /// The kernel function, and its module, that the registers do not tell where the program runs.
     pub fn hidden_function(&self) -> Option<(Option<&str>, &str)> {
         match self {
             Target::Kprobe { func, module, ret: true, .. } => Some((module.as_deref(), func)),
+            Target::KernelFunction { func, module, .. } => Some((Some(module), func)),
             _ => None,
         }
     }
@@ -116,6 +132,6 @@ impl Target {
     /// May another task run while a program does? Those on kprobes, tracepoints and perf events run without
     /// preemption, as do test runs (`bpf_prog_test_run_raw_tp`, net/bpf/test_run.c).
     pub fn is_preemptible(&self) -> bool {
-        matches!(self, Target::Uprobe { .. })
+        matches!(self, Target::Uprobe { .. } | Target::KernelFunction { .. })
     }
 }

@@ -28,7 +28,9 @@ impl Kernel for LiveKernel {
     fn can_call(&self, program: ProgramType, helper: Helper) -> bool {
         let known = self.helpers.borrow().get(&(program, helper)).copied();
         known.unwrap_or_else(|| {
-            let able = probe::helper(program.number(), helper.0).unwrap_or(false);
+            // Programs that are bound to a function cannot be tried without one; what they may call, kprobes may, too.
+            let like = if program == ProgramType::Tracing { ProgramType::Kprobe } else { program };
+            let able = probe::helper(like.number(), helper.0).unwrap_or(false);
             self.helpers.borrow_mut().insert((program, helper), able);
             able
         })

@@ -36,7 +36,7 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin {
         name: "args",
         ty: "struct",
-        probes: &["tracepoint", "rawtracepoint", "kprobe"],
+        probes: &["tracepoint", "rawtracepoint", "kprobe", "fentry", "fexit"],
         brief: "The traced event's or function's arguments by name.",
         example: "tracepoint:sched:sched_switch { print(args.next_comm); }",
     },
@@ -61,7 +61,7 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin {
         name: "func",
         ty: "ksym_t or usym_t",
-        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe"],
+        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "fentry", "fexit"],
         brief: "Name of the traced function.",
         example: "kprobe:vfs_* { @[func] = count(); }",
     },
@@ -84,7 +84,7 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin {
         name: "retval",
         ty: "uint64",
-        probes: &["kretprobe", "uretprobe"],
+        probes: &["kretprobe", "uretprobe", "fexit"],
         brief: "What the traced function returns.",
         example: "kretprobe:vfs_read { @ = hist(retval); }",
     },

@@ -63,7 +63,9 @@ pub const PROBES: &[ProbeKind] = &[
         short: &["f", "kfunc"],
         forms: &["fentry[:MODULE]:FUNC"],
         brief: "Entry of a kernel function, with its arguments by name.",
-        supported: false,
+        doc: "args.NAME has the types of the kernel's BTF, which the kernel must have. Cheaper than kprobe; a \
+              pattern makes one program for each function. -lv shows the arguments.",
+        example: "fentry:vfs_read { @[comm] = hist(args.count); }",
         ..BASE
     },
     ProbeKind {
@@ -71,7 +73,8 @@ pub const PROBES: &[ProbeKind] = &[
         short: &["fr", "kretfunc"],
         forms: &["fexit[:MODULE]:FUNC"],
         brief: "Return of a kernel function, with its arguments by name.",
-        supported: false,
+        doc: "retval, or args.retval, is its result; args.NAME are the arguments that it was called with.",
+        example: "fexit:vfs_read { @[args.file.f_inode.i_ino] = hist(retval); }",
         ..BASE
     },
     ProbeKind {

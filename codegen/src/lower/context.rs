@@ -30,6 +30,12 @@ impl Lower<'_, '_> {
             }
             Location::DataLoc(offset) => self.data_loc(offset, e.span),
             Location::Word(offset) => self.ctx_word(offset, &e.ty, e.span),
+            Location::Pointer(offset) => {
+                let copy = Place::slot(self.slot(8));
+                let word = self.record(e.span)?.at(offset);
+                self.read_certain(&copy, 8, &word);
+                self.load_scalar(&copy, &e.ty)
+            }
             Location::Register(register) => self.register(register, &e.ty, e.span),
         }
     }

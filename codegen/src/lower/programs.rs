@@ -10,6 +10,7 @@ use crate::kernel::Kernel;
 use crate::layout::kernel_name;
 use crate::object::{Attachment, LoadAs, ProgramType};
 use rbtrace_lang::hir::{AttachPoint, Builtin, Probe};
+use rbtrace_lang::system::BtfFunction;
 use rbtrace_lang::target::Target;
 
 /// Groups the attach points of a body by the program that can serve them.
@@ -42,11 +43,21 @@ pub(super) fn split<'p>(
     plans
 }
 
+/// `BPF_TRACE_FENTRY` (include/uapi/linux/bpf.h).
+const TRACE_FENTRY: u32 = 24;
+/// `BPF_TRACE_FEXIT`
+const TRACE_FEXIT: u32 = 25;
+
 /// What loading a program for this target takes.
 fn load(target: &Target) -> LoadAs {
     match target {
         Target::Begin | Target::End | Target::SelfSignal(_) => ProgramType::TestRun.into(),
         Target::Kprobe { .. } | Target::Uprobe { .. } => ProgramType::Kprobe.into(),
+        Target::KernelFunction { module, id, ret, .. } => LoadAs {
+            ty: ProgramType::Tracing,
+            attach_type: if *ret { TRACE_FEXIT } else { TRACE_FENTRY },
+            function: Some(BtfFunction { module: module.clone(), id: *id }),
+        },
         Target::Tracepoint { .. } => ProgramType::Tracepoint.into(),
         Target::RawTracepoint { .. } => ProgramType::RawTracepoint.into(),
         Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. } => ProgramType::PerfEvent.into(),

@@ -4,6 +4,7 @@
 //! written stands in stdlib's table; what exists is asked of the [`System`].
 
 mod begin_end;
+mod fentry;
 mod kprobe;
 mod lex;
 mod perf_event;
@@ -130,6 +131,7 @@ trait Provider: Sync {
 
 const PROVIDERS: &[&dyn Provider] = &[
     &begin_end::BeginEnd,
+    &fentry::Fentry,
     &kprobe::Kprobe,
     &perf_event::PerfEvent,
     &rawtracepoint::RawTracepoint,

@@ -216,8 +216,12 @@ fn wrong_others() {
             stdin:1:1-8: ERROR: there is no probe type 'foo'
             stdin:1:1-5: ERROR: there is no probe type 'k*'
               HINT: wildcards in the type of a probe are for listing only
-            stdin:1:1-9: ERROR: fentry probes are not supported yet
-            stdin:1:1-8: ERROR: fentry probes are not supported yet
+            stdin:1:1-9: ERROR: nothing matches fentry:f
+              HINT: no kernel function 'f'
+              HINT: kprobe and kretprobe need no types
+            stdin:1:1-8: ERROR: nothing matches fentry:f
+              HINT: no kernel function 'f'
+              HINT: kprobe and kretprobe need no types
             stdin:1:1-8: ERROR: begin takes 0 parts after its colon, not 1
               HINT: forms: begin
             stdin:1:1-19: ERROR: self cannot wait for the signal 'SIGFOO'

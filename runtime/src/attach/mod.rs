@@ -2,6 +2,7 @@
 //!
 //! **Invariant**: whatever a function here attaches is gone when its [`Link`] is dropped.
 
+mod fentry;
 mod kprobe;
 mod multi;
 mod perf_event;
@@ -75,6 +76,7 @@ pub fn attach(prog: BorrowedFd, program: &Program, to: &Attachment, pid: Option<
         Target::Kprobe { func, module, offset, ret } => {
             kprobe::attach(prog, module.as_deref(), func, *offset, *ret, cookie)
         }
+        Target::KernelFunction { func, .. } => fentry::attach(prog, func),
         Target::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
         Target::RawTracepoint { event, .. } => raw_tracepoint::attach(prog, event, cookie),
         Target::Interval(period) => perf_event::interval(prog, *period, cookie),

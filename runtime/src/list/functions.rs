@@ -85,7 +85,6 @@ impl Lister<'_> {
                 return Ok(());
             }
         };
-        self.warn(format!("{provider} probes can be listed, but not used yet: use kprobe or kretprobe"));
         for (id, name) in found {
             let owner = self.system.types().blob_name(id.blob);
             if module.is_none_or(|m| glob::matches(m, &owner)) {

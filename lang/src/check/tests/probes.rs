@@ -74,9 +74,9 @@ fn builtins_are_bound_to_kinds_of_probes() {
             "begin { print(arg0); print(retval); print(func); print(args); print(reg(\"ip\")); print(ctx); }"
         ),
         "ERROR: arg0 exists only in kprobe, uprobe and rawtracepoint probes\n\
-         ERROR: retval exists only in kretprobe and uretprobe probes\n\
-         ERROR: func exists only in kprobe, kretprobe, uprobe and uretprobe probes\n\
-         ERROR: args exists only in tracepoint, rawtracepoint and kprobe probes\n\
+         ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n\
+         ERROR: func exists only in kprobe, kretprobe, uprobe, uretprobe, fentry and fexit probes\n\
+         ERROR: args exists only in tracepoint, rawtracepoint, kprobe, fentry and fexit probes\n\
          ERROR: reg() does not work in begin probes\n\
          HINT: it works in kprobe, kretprobe, uprobe, uretprobe, profile, software, hardware\n\
          ERROR: there is no context in this kind of probe\n"
@@ -105,7 +105,7 @@ fn tracepoint_records() {
         "ERROR: 'struct _tracepoint_net_netif_rx' has no field 'lenn'\n\
          HINT: did you mean 'len'?\n\
          ERROR: the kernel keeps the common_ fields of tracepoints from programs\n\
-         ERROR: retval exists only in kretprobe and uretprobe probes\n\
+         ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n\
          HINT: the result of a system call is args.ret\n"
     );
 }

@@ -1,0 +1,115 @@
+//! `fentry` and `fexit`: kernel functions by their types.
+
+use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
+use crate::context::{Args, Argument, Context, Ctx, Location};
+use crate::system::{FuncProto, SystemError};
+use crate::target::Target;
+use crate::types::{AddrSpace, Type};
+use std::rc::Rc;
+
+/// `fentry[:MODULE]:FUNC`, `fexit[:MODULE]:FUNC`
+pub(super) struct Fentry;
+
+/// Bytes of a word of the context.
+const WORD: u32 = 8;
+
+impl Provider for Fentry {
+    fn names(&self) -> &'static [&'static str] {
+        &["fentry", "fexit"]
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
+        request.no_source_line()?;
+        let (module, func) = match request.args() {
+            [func] => (None, func),
+            [module, func] => (Some(module.as_str()), func),
+            _ => return Err(request.count_error("1 or 2")),
+        };
+        if func.is_empty() {
+            return Err(request.error(format!("{}: no function is named", request.kind.name)));
+        }
+        if has_wildcard(func) || module.is_some_and(has_wildcard) {
+            return matching(request, module, func);
+        }
+        let what = module.map_or(func.clone(), |m| format!("{m}:{func}"));
+        let proto = request.system.kernel_function_proto(module, func);
+        let proto = proto.map_err(|e| {
+            request
+                .missing(&what, SystemError { hint: Some("kprobe and kretprobe need no types".into()), ..e })
+        })?;
+        let found = place(request, func, proto);
+        let unknown = || request.missing(&what, SystemError::missing("", None));
+        Ok(vec![found.ok_or_else(unknown)?])
+    }
+
+    fn context(&self, sight: &Sight) -> Context {
+        let Target::KernelFunction { func, module, ret, .. } = sight.target else {
+            return Context::bare(sight.kind);
+        };
+        let context = Context {
+            space: AddrSpace::Kernel,
+            any_process: true,
+            ctx: Ctx::Struct("bpf_raw_tracepoint_args"),
+            func: Some(Type::Ksym),
+            ..Context::bare(sight.kind)
+        };
+        if !(sight.wants.args || sight.wants.retval && *ret) {
+            return context;
+        }
+        match sight.system.kernel_function_proto(Some(module), func) {
+            Ok(proto) => with_values(context, proto, *ret),
+            Err(why) => Context { args: Args::Unavailable(why), ..context },
+        }
+    }
+}
+
+/// The functions of a pattern that the kernel knows by type; others are left out.
+fn matching(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Refusal> {
+    let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
+    let found = request.system.kernel_functions(module, func).map_err(|e| request.missing(&what, e))?;
+    let known = found.iter().filter_map(|(module, func)| {
+        let proto = request.system.kernel_function_proto(Some(module), func).ok()?;
+        place(request, func, proto)
+    });
+    let known: Vec<Place> = known.collect();
+    if known.is_empty() {
+        return Err(request.missing(&what, SystemError::missing("", None)));
+    }
+    Ok(known)
+}
+
+fn place(request: &Request, func: &str, proto: FuncProto) -> Option<Place> {
+    let function = proto.function?;
+    let name = format!("{}:{}:{func}", request.kind.name, function.module);
+    let ret = request.kind.name == "fexit";
+    let target = Target::KernelFunction { func: func.into(), module: function.module, id: function.id, ret };
+    Some(Place { name, target })
+}
+
+/// The context has a word for each 8 bytes of each argument, and behind them on return the result.
+fn with_values(context: Context, proto: FuncProto, ret: bool) -> Context {
+    let mut at = 0;
+    let mut arguments = vec![];
+    for (name, ty) in proto.params {
+        let words = ty.size().div_ceil(WORD).max(1);
+        arguments.push(argument(name, &ty, at));
+        at += words * WORD;
+    }
+    let result = argument("retval".into(), &proto.ret, at);
+    if !ret || result.ty == Type::Void {
+        let advice: &[_] = if ret { &[("retval", "this function returns nothing")] } else { &[] };
+        return Context { args: Args::Values(arguments.into()), advice, ..context };
+    }
+    let retval = result.at.ok().map(|location| (result.ty.clone(), location));
+    arguments.push(result);
+    Context { args: Args::Values(arguments.into()), retval, ..context }
+}
+
+fn argument(name: Rc<str>, ty: &Type, at: u32) -> Argument {
+    let ty = ty.in_space(AddrSpace::Kernel);
+    let at = match ty {
+        Type::Ptr { .. } => Location::Pointer(at),
+        _ => Location::Word(at),
+    };
+    Argument { name, ty, at: Ok(at) }
+}
