@@ -22,7 +22,7 @@ struct Options {
 
 fn options() -> Result<Options> {
     let settings =
-        Settings { command: vec!["rbtrace".into()], loads_only: false, limit: Duration::from_secs(20) };
+        Settings { command: vec!["rbtrace".into()], loads_only: false, limit: Duration::from_secs(60) };
     let mut o = Options { settings, count: 100, seed: 1, theme: None, show: false, save: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {

@@ -188,6 +188,8 @@ pub enum Stmt {
     Break,
     /// `continue;`
     Continue,
+    /// `return;`
+    Return,
 }
 
 /// A conversion of `printf`: letters behind the `%`, with what they mean.

@@ -152,7 +152,7 @@ fn in_block(stmts: &mut [Stmt], visit: &mut dyn FnMut(&mut Expr)) {
                 in_block(body, visit);
             }
             Stmt::Unroll(_, body) | Stmt::ForMap(_, _, body) => in_block(body, visit),
-            Stmt::Step(..) | Stmt::Break | Stmt::Continue => {}
+            Stmt::Step(..) | Stmt::Break | Stmt::Continue | Stmt::Return => {}
         }
     }
 }

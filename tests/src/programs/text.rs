@@ -18,7 +18,7 @@ pub fn program(p: &Program) -> String {
     if p.calls.is_empty() {
         out.push_str("BEGIN {\n");
         w.block(&mut out, &p.body, 1);
-        out.push_str("  exit();\n}\n");
+        out.push_str("}\nBEGIN { exit(); }\n");
     } else {
         out.push_str("tracepoint:syscalls:sys_enter_prctl /pid == $1 && args.option == 12345/ {\n");
         w.block(&mut out, &p.body, 1);
@@ -109,6 +109,7 @@ impl Writer<'_> {
             Stmt::Printf(parts) => self.printf(parts),
             Stmt::Break => "break".into(),
             Stmt::Continue => "continue".into(),
+            Stmt::Return => "return".into(),
             Stmt::If(..) | Stmt::For(..) | Stmt::While(..) | Stmt::Unroll(..) | Stmt::ForMap(..) => {
                 String::new()
             }

@@ -13,6 +13,7 @@ pub(super) enum Flow {
     Next,
     Break,
     Continue,
+    Return,
 }
 
 impl State<'_> {
@@ -34,6 +35,7 @@ impl State<'_> {
         match s {
             Stmt::Break => return Flow::Break,
             Stmt::Continue => return Flow::Continue,
+            Stmt::Return => return Flow::Return,
             Stmt::If(c, yes, no) => return if self.truth(c) { self.block(yes) } else { self.block(no) },
             Stmt::Unroll(n, body) => {
                 for _ in 0..*n {
@@ -45,7 +47,7 @@ impl State<'_> {
             }
             Stmt::For(v, a, b, body) => {
                 let (a, b) = (self.int(a), self.int(b));
-                self.rounds(*v, (a..b.max(a)).map(Value::Int), body);
+                return self.rounds(*v, (a..b.max(a)).map(Value::Int), body);
             }
             Stmt::ForMap(v, m, body) => {
                 let keys: Vec<_> = self.tables[*m].entries.keys().cloned().collect();
@@ -55,33 +57,39 @@ impl State<'_> {
                     Value::Tuple(vec![key, value])
                 };
                 let rounds: Vec<_> = keys.into_iter().map(|k| pair(self, k)).collect();
-                self.rounds(*v, rounds.into_iter(), body);
+                return self.rounds(*v, rounds.into_iter(), body);
             }
-            Stmt::While(v, n, body) => self.repeat(*v, n, body),
+            Stmt::While(v, n, body) => return self.repeat(*v, n, body),
             _ => self.simple(s),
         }
         Flow::Next
     }
 
-    fn rounds(&mut self, v: VarId, rounds: impl Iterator<Item = Value>, body: &[Stmt]) {
+    fn rounds(&mut self, v: VarId, rounds: impl Iterator<Item = Value>, body: &[Stmt]) -> Flow {
         for value in rounds {
             self.vars[v] = Some(value);
-            if self.block(body) == Flow::Break {
-                break;
+            match self.block(body) {
+                Flow::Break => break,
+                Flow::Return => return Flow::Return,
+                Flow::Next | Flow::Continue => {}
             }
         }
+        Flow::Next
     }
 
-    fn repeat(&mut self, v: VarId, n: &Expr, body: &[Stmt]) {
+    fn repeat(&mut self, v: VarId, n: &Expr, body: &[Stmt]) -> Flow {
         let mut round = 0;
         self.vars[v] = Some(Value::Int(0));
         while round < self.int(n) {
             round += 1;
             self.vars[v] = Some(Value::Int(round));
-            if self.block(body) == Flow::Break {
-                break;
+            match self.block(body) {
+                Flow::Break => break,
+                Flow::Return => return Flow::Return,
+                Flow::Next | Flow::Continue => {}
             }
         }
+        Flow::Next
     }
 
     fn simple(&mut self, s: &Stmt) {

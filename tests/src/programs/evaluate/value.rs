@@ -69,7 +69,10 @@ impl Value {
     }
 }
 
-/// A whole key as it is shown.
+/// A whole key as it is shown: a tuple is like several keys.
 pub(super) fn keys(of: &[Value]) -> String {
+    if let [Value::Tuple(parts)] = of {
+        return keys(parts);
+    }
     of.iter().map(Value::key).collect::<Vec<_>>().join(",")
 }

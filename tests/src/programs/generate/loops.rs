@@ -19,9 +19,10 @@ impl Generator {
             1 => Some(self.while_loop(rounds, depth)),
             2 => {
                 let rounds = rounds.min(6);
-                let outer = std::mem::replace(&mut self.breakable, false);
+                let outer = (self.breakable, self.continuable);
+                (self.breakable, self.continuable) = (false, false);
                 let body = self.inside(rounds, None, depth);
-                self.breakable = outer;
+                (self.breakable, self.continuable) = outer;
                 Some(Stmt::Unroll(rounds as usize, body))
             }
             _ => self.through_map(depth),
@@ -30,8 +31,16 @@ impl Generator {
 
     /// Ranges within each other, up to four deep, with conditions in the innermost.
     pub(super) fn nest(&mut self) -> Stmt {
-        let shape =
-            self.rng.pick(&[&[100, 100][..], &[10, 10, 10], &[5, 5, 5, 5], &[64], &[300, 8], &[3, 40, 3]]);
+        let shape = self.rng.pick(&[
+            &[100, 100][..],
+            &[10, 10, 10],
+            &[5, 5, 5, 5],
+            &[64],
+            &[300, 8],
+            &[3, 40, 3],
+            &[2; 5],
+            &[2; 6],
+        ]);
         self.nested(shape)
     }
 
@@ -42,13 +51,14 @@ impl Generator {
         self.runs *= shape[0] as u64;
         self.scopes.push(vec![v]);
         self.fixed.push(v);
-        let outer = std::mem::replace(&mut self.breakable, true);
+        let outer = (self.breakable, self.continuable);
+        (self.breakable, self.continuable) = (true, true);
         let mut body = if self.rng.chance(40) { self.stmts(1, 1) } else { vec![] };
         body.push(if shape.len() > 1 { self.nested(&shape[1..]) } else { self.bit_test(v) });
         if self.rng.chance(40) {
             body.extend(self.stmts(1, 1));
         }
-        self.breakable = outer;
+        (self.breakable, self.continuable) = outer;
         self.scopes.pop();
         self.runs = runs;
         Stmt::For(v, Expr::lit(0), to, body)
@@ -76,9 +86,10 @@ impl Generator {
     }
 
     fn breakable(&mut self, rounds: i64, v: VarId, depth: usize) -> Vec<Stmt> {
-        let outer = std::mem::replace(&mut self.breakable, true);
+        let outer = (self.breakable, self.continuable);
+        (self.breakable, self.continuable) = (true, true);
         let body = self.inside(rounds, Some(v), depth);
-        self.breakable = outer;
+        (self.breakable, self.continuable) = outer;
         body
     }
 
@@ -133,19 +144,20 @@ impl Generator {
             _ => Ty::Int(I64),
         };
         let v = self.new_var(Ty::Tuple(vec![key, value]), false);
-        let (breakable, free) = (self.breakable, self.free_from);
+        let (breakable, continuable, free) = (self.breakable, self.continuable, self.free_from);
         let total = self.total();
-        self.breakable = false;
+        (self.breakable, self.continuable) = (false, true);
         self.free_from = free.or(Some(self.scopes.len()));
         self.busy.push(m);
         self.hidden.extend(total);
         let mut body = self.inside(32, Some(v), depth);
         if let Some(total) = total {
-            body.push(self.sum_up(total, v));
+            let at = if self.rng.chance(50) { 0 } else { body.len() };
+            body.insert(at, self.sum_up(total, v));
             self.hidden.pop();
         }
         self.busy.pop();
-        (self.breakable, self.free_from) = (breakable, free);
+        (self.breakable, self.continuable, self.free_from) = (breakable, continuable, free);
         Some(Stmt::ForMap(v, m, body))
     }
 

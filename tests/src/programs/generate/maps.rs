@@ -77,11 +77,12 @@ impl Generator {
         let n = self.rng.weighted(&[20, 50, 20, 8]);
         (0..n)
             .map(|_| {
-                match self.rng.weighted(&[50, 20, if self.theme == Theme::Strings { 60 } else { 15 }, 8]) {
+                match self.rng.weighted(&[50, 20, if self.theme == Theme::Strings { 60 } else { 15 }, 8, 6]) {
                     0 => Ty::Int(self.rng.pick(&[I64, U64])),
                     1 => Ty::Int(self.any_int()),
                     2 => Ty::Text,
-                    _ => Ty::Bool,
+                    3 => Ty::Bool,
+                    _ => Ty::Tuple(vec![Ty::Int(I64), self.rng.pick(&[Ty::Text, Ty::Int(U64)])]),
                 }
             })
             .collect()
@@ -153,6 +154,10 @@ impl Generator {
                 };
                 e.to(*i)
             }
+            Ty::Tuple(of) => {
+                let of = of.iter().map(|ty| self.key_part(ty)).collect();
+                Expr { ty: ty.clone(), kind: Kind::Tuple(of) }
+            }
             ty => self.expr(ty, 1),
         }
     }
@@ -161,8 +166,8 @@ impl Generator {
     pub(super) fn map_int(&mut self) -> Expr {
         let int = |m: &Map| match &m.holds {
             Holds::Value(ty) => ty.is_int(),
-            Holds::Count | Holds::Sum(_) => true,
-            _ => false,
+            Holds::Count | Holds::Sum(_) | Holds::Min(_) | Holds::Max(_) | Holds::Avg => true,
+            Holds::Stats | Holds::Hist(_) | Holds::Lhist(..) => false,
         };
         let maps = self.maps(int);
         if maps.is_empty() {
@@ -172,7 +177,7 @@ impl Generator {
         let kind = Kind::Map(m, self.cheap_key(m));
         match self.p.maps[m].holds.clone() {
             Holds::Value(ty) => Expr { ty, kind },
-            Holds::Sum(ty) => self.cast_of_map(ty, kind),
+            Holds::Sum(ty) | Holds::Min(ty) | Holds::Max(ty) => self.cast_of_map(ty, kind),
             _ => self.cast_of_map(I64, kind),
         }
     }
@@ -187,17 +192,24 @@ impl Generator {
         let types = self.p.maps[m].key.clone();
         let vars = self.visible();
         let vars: Vec<_> = vars.into_iter().filter(|v| self.p.vars[*v].ty.is_int()).collect();
-        let part = |g: &mut Self, ty: &Ty| match ty {
-            Ty::Int(i) if !vars.is_empty() && g.rng.chance(70) => {
-                let v = g.rng.pick(&vars);
-                let e = Expr { ty: g.p.vars[v].ty.clone(), kind: Kind::Var(v) };
+        types.iter().map(|ty| self.cheap_part(&vars, ty)).collect()
+    }
+
+    fn cheap_part(&mut self, vars: &[VarId], ty: &Ty) -> Expr {
+        match ty {
+            Ty::Int(i) if !vars.is_empty() && self.rng.chance(70) => {
+                let v = self.rng.pick(vars);
+                let e = Expr { ty: self.p.vars[v].ty.clone(), kind: Kind::Var(v) };
                 Expr::bin(BinOp::And, e, Expr::lit(7)).to(*i)
             }
-            Ty::Int(i) => Expr::lit(g.rng.within(0, 7).into()).to(*i),
-            Ty::Bool => Expr { ty: Ty::Bool, kind: Kind::Flag(g.rng.chance(50)) },
-            _ => g.part_of_text(),
-        };
-        types.iter().map(|ty| part(self, ty)).collect()
+            Ty::Int(i) => Expr::lit(self.rng.within(0, 7).into()).to(*i),
+            Ty::Bool => Expr { ty: Ty::Bool, kind: Kind::Flag(self.rng.chance(50)) },
+            Ty::Tuple(of) => {
+                let of = of.iter().map(|ty| self.cheap_part(vars, ty)).collect();
+                Expr { ty: ty.clone(), kind: Kind::Tuple(of) }
+            }
+            _ => self.part_of_text(),
+        }
     }
 
     /// A string from a map, or a literal.

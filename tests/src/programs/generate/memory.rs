@@ -92,7 +92,15 @@ impl Generator {
 
     /// A text in the buffer, or a part of one, or of the task's name.
     pub(super) fn memory_text(&mut self) -> Expr {
-        let len = self.rng.chance(40).then(|| Expr::lit(self.rng.within(1, 40).into()).into());
+        let len = match self.rng.below(10) {
+            0..=2 => Some(Expr::lit(self.rng.within(1, 40).into()).into()),
+            3 => {
+                let e = self.map_int().to(I64);
+                let some = Expr::bin(BinOp::And, e, Expr::lit(31));
+                Some(Expr::bin(BinOp::Add, some, Expr::lit(1)).into())
+            }
+            _ => None,
+        };
         let (base, at) = if self.rng.chance(10) {
             (Base::Name, Expr::lit(self.rng.within(0, 14).into()))
         } else {

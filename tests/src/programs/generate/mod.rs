@@ -65,6 +65,7 @@ pub fn generate(seed: u64, theme: Theme) -> Program {
         busy: vec![],
         hidden: vec![],
         breakable: false,
+        continuable: false,
         runs: 1,
         free_from: None,
     };
@@ -84,8 +85,9 @@ struct Generator {
     busy: Vec<MapId>,
     /// Variables that a loop through a map sums up in: not read in it.
     hidden: Vec<VarId>,
-    /// Inside a loop that can be left.
+    /// Inside a loop that can be left, and one whose round can be.
     breakable: bool,
+    continuable: bool,
     /// How often the statement being made is executed at most.
     runs: u64,
     /// In a loop through a map, whose order is the kernel's: only what gives the same in any order, and only

@@ -24,8 +24,9 @@ impl Generator {
         let nested = if depth == 0 { 0 } else { 1 };
         let loops = nested * if self.theme == Theme::Loops { 45 } else { 14 };
         let print = if self.may_print() { 12 } else { 0 };
-        let leave = if self.breakable { 7 } else { 0 };
-        match self.rng.weighted(&[14, 16, 7, 16, 18, print, 14 * nested, loops, leave, 4]) {
+        let leave = if self.continuable { 7 } else { 0 };
+        let once = usize::from(self.free_from.is_none());
+        match self.rng.weighted(&[14, 16, 7, 16, 18, print, 14 * nested, loops, leave, 4 * once, once]) {
             0 => Some(self.new_variable()),
             1 => self.assign(),
             2 => self.step(),
@@ -35,10 +36,11 @@ impl Generator {
             6 => Some(self.branch(depth)),
             7 => self.a_loop(depth),
             8 => {
-                let leave = if self.rng.chance(50) { Stmt::Break } else { Stmt::Continue };
+                let leave = if self.breakable && self.rng.chance(50) { Stmt::Break } else { Stmt::Continue };
                 Some(Stmt::If(self.test(2), vec![leave], vec![]))
             }
-            _ => self.delete(),
+            9 => self.delete(),
+            _ => Some(Stmt::If(self.test(2), vec![Stmt::Return], vec![])),
         }
     }
 
@@ -49,11 +51,12 @@ impl Generator {
     pub(super) fn new_variable(&mut self) -> Stmt {
         let pointer = if self.traced() && !self.p.structs.is_empty() { 15 } else { 0 };
         let text = if self.theme == Theme::Strings { 30 } else { 8 };
-        let (ty, declared) = match self.rng.weighted(&[40, 20, text, 10, pointer]) {
+        let (ty, declared) = match self.rng.weighted(&[40, 20, text, 10, pointer, 8]) {
             0 => (Ty::Int(self.rng.pick(&[I64, U64])), false),
             1 => (Ty::Int(self.any_int()), true),
             2 => (Ty::Text, false),
             3 => (self.tuple_type(), false),
+            5 => (Ty::Int(self.any_int()), false),
             _ => (Ty::Pointer(self.rng.below(self.p.structs.len())), false),
         };
         self.variable(ty, declared)
@@ -73,8 +76,8 @@ impl Generator {
         }
         let v = self.rng.pick(&vars);
         let ty = self.p.vars[v].ty.clone();
-        // Of 64 bits only: the result of a narrow one would have to be cast.
-        let wide = ty.is_int() && ty.int().bits == 64;
+        // What is inferred would widen.
+        let wide = ty.is_int() && (ty.int().bits == 64 || self.p.vars[v].declared);
         let op = (wide && self.rng.chance(50)).then(|| self.compound(ty.int()));
         let e = self.operand_of(op, &ty);
         Some(Stmt::Assign(v, op, e))
@@ -102,7 +105,12 @@ impl Generator {
         }
         let v = self.rng.pick(&vars);
         let var = &self.p.vars[v];
-        let up = !var.ty.int().signed && !var.declared || self.rng.chance(60);
+        let (signed, declared) = (var.ty.int().signed, var.declared);
+        let up = !signed && !declared || self.rng.chance(60);
+        if !declared {
+            // Counting widens what is inferred.
+            self.p.vars[v].ty = Ty::Int(Int { bits: 64, signed });
+        }
         Some(Stmt::Step(v, up))
     }
 
@@ -165,6 +173,8 @@ impl Generator {
                 }
                 _ => self.opaque(2).to(I64),
             };
+            // A map by itself is printed as a map, not as a value.
+            let e = if matches!(e.kind, Kind::Map(..)) { self.part_of_text() } else { e };
             return Stmt::Print(e);
         }
         let n = self.rng.within(1, 4) as usize;
@@ -213,9 +223,6 @@ impl Generator {
     }
 
     fn delete(&mut self) -> Option<Stmt> {
-        if self.free_from.is_some() {
-            return None;
-        }
         let maps = [self.changeable(false), self.changeable(true)].concat();
         let maps: Vec<_> = maps.into_iter().filter(|m| !self.p.maps[*m].key.is_empty()).collect();
         if maps.is_empty() {
