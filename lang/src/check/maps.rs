@@ -215,6 +215,18 @@ impl Checker<'_> {
         }
     }
 
+    /// Gives an error where maps get their values only from each other: no single use is at fault, so none reported it.
+    pub(crate) fn report_circular_maps(&mut self) {
+        if self.has_errors() {
+            return;
+        }
+        let circular = self.maps.used.iter().find(|m| m.failed && m.value.is_none());
+        if let Some((name, span)) = circular.map(|m| (Rc::clone(&m.name), m.span)) {
+            let hint = format!("assign something else to {name} first, for example in begin");
+            self.error_hint::<()>(span, format!("{name} gets its values only from itself"), Some(hint));
+        }
+    }
+
     /// Widens a map's value by what is assigned; gives its type.
     pub(crate) fn join_value(&mut self, id: MapId, shape: &Shape, ty: &Type, span: Span) -> Option<Type> {
         let state = self.map(id);

@@ -187,7 +187,10 @@ impl<'a> Checker<'a> {
                 _ if !self.unknown => return probes,
                 Phase::Infer => self.phase = Phase::Seed,
                 Phase::Seed => self.phase = Phase::Report,
-                Phase::Report => return probes,
+                Phase::Report => {
+                    self.report_circular_maps();
+                    return probes;
+                }
             }
         }
         let span = script.probes.first().map(|p| p.span).unwrap_or_default();

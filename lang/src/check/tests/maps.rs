@@ -205,3 +205,16 @@ fn records_are_evaluated_as_they_are_written() {
         "#]],
     );
 }
+
+#[test]
+fn a_map_that_is_only_fed_by_itself() {
+    check(
+        "begin { @y = sum((int64)@y); print(1); }",
+        expect![[r#"
+        stdin:1:9-11: ERROR: @y gets its values only from itself
+        begin { @y = sum((int64)@y); print(1); }
+                ~~
+        HINT: assign something else to @y first, for example in begin
+    "#]],
+    );
+}
