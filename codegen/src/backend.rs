@@ -38,7 +38,7 @@ fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, Backe
     let mut before = u32::MAX;
     for _ in 0..MAX_ATTEMPTS {
         let mut attempt = module.clone();
-        let frames = frame::place(&mut attempt, &reserve)?;
+        let mut frames = frame::place(&mut attempt, &reserve)?;
         if frames.scratch_bytes > 0
             && let Some(scratch) = module.scratch.as_mut().filter(|s| s.preemptible)
             && !kernel.has(Feature::Atomics)
@@ -48,6 +48,9 @@ fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, Backe
             return place(module, kernel);
         }
         passes::legalize(&mut attempt, kernel)?;
+        // What was known only then may have been all that led to a function.
+        let kept = passes::functions::remove_unused(&mut attempt);
+        frames.keep(&kept);
         let funcs = allocate(&attempt, &frames, kernel)?;
         let overflow = frame::overflow(&attempt, &funcs);
         if overflow == 0 {
@@ -62,7 +65,7 @@ fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, Backe
             return Ok(None);
         }
         before = overflow;
-        frame::raise(&mut reserve, &funcs);
+        frame::raise(&mut reserve, kept.iter().copied().zip(&funcs));
     }
     Ok(None)
 }

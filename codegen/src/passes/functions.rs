@@ -2,8 +2,8 @@
 
 use crate::ir::*;
 
-/// Keeps the entry and what it leads to.
-pub fn remove_unused(module: &mut Module) {
+/// Keeps the entry and what it leads to; gives the numbers that these functions had.
+pub fn remove_unused(module: &mut Module) -> Vec<usize> {
     let mut order = vec![];
     let mut todo = vec![0];
     while let Some(f) = todo.pop() {
@@ -22,6 +22,7 @@ pub fn remove_unused(module: &mut Module) {
             f.0 = new.unwrap_or_default() as u32;
         }
     }
+    order
 }
 
 fn references(f: &Function) -> impl Iterator<Item = usize> + '_ {

@@ -50,6 +50,17 @@ pub struct Frames {
     pub scratch_bytes: u32,
 }
 
+impl Frames {
+    /// Keeps the frames of these functions, which are in ascending order.
+    pub fn keep(&mut self, funcs: &[usize]) {
+        let mut i = 0;
+        self.funcs.retain(|_| {
+            i += 1;
+            funcs.contains(&(i - 1))
+        });
+    }
+}
+
 /// What a frame takes of the 512 bytes.
 fn rounded(bytes: u32) -> u32 {
     bytes.max(1).next_multiple_of(32)
@@ -99,9 +110,9 @@ pub fn overflow(module: &Module, funcs: &[MFunc]) -> u32 {
 }
 
 /// Raises the reserves of functions that spilled more.
-pub fn raise(reserve: &mut [u32], funcs: &[MFunc]) {
-    for (r, f) in reserve.iter_mut().zip(funcs) {
-        *r = (*r).max(8 * f.spills) + 32;
+pub fn raise<'a>(reserve: &mut [u32], funcs: impl Iterator<Item = (usize, &'a MFunc)>) {
+    for (i, f) in funcs {
+        reserve[i] = reserve[i].max(8 * f.spills) + 32;
     }
 }
 

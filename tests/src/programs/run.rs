@@ -97,7 +97,10 @@ fn refusal(err: String) -> Verdict {
     ];
     if err.contains("panicked") {
         Verdict::Broken(err)
-    } else if ["too large for this kernel", "before Linux 5.17"].iter().any(|t| err.contains(t)) {
+    } else if ["too large for this kernel", "before Linux 5.17", "This kernel cannot", "this kernel cannot"]
+        .iter()
+        .any(|t| err.contains(t))
+    {
         Verdict::TooLarge(err)
     } else if kernel.iter().any(|t| err.contains(t)) {
         Verdict::Refused(err)
