@@ -1,19 +1,22 @@
 //! Sets of small numbers.
 
-/// A set of small numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A set of small numbers. It takes no memory for what lies behind its largest member: most sets are empty.
+#[derive(Clone, Debug, Default)]
 pub struct BitSet {
     words: Vec<u64>,
 }
 
 impl BitSet {
-    /// An empty set for numbers below `n`.
-    pub fn new(n: usize) -> Self {
-        BitSet { words: vec![0; n.div_ceil(64)] }
+    /// An empty set.
+    pub fn new() -> Self {
+        BitSet::default()
     }
 
     /// Adds; true if it was not there.
     pub fn insert(&mut self, i: usize) -> bool {
+        if self.words.len() <= i / 64 {
+            self.words.resize(i / 64 + 1, 0);
+        }
         let (w, m) = (&mut self.words[i / 64], 1u64 << (i % 64));
         let new = *w & m == 0;
         *w |= m;
@@ -22,22 +25,27 @@ impl BitSet {
 
     /// Takes out.
     pub fn remove(&mut self, i: usize) {
-        self.words[i / 64] &= !(1u64 << (i % 64));
+        if let Some(word) = self.words.get_mut(i / 64) {
+            *word &= !(1u64 << (i % 64));
+        }
     }
 
     /// Takes all out.
     pub fn clear(&mut self) {
-        self.words.fill(0);
+        self.words.clear();
     }
 
     /// Is it there?
     pub fn contains(&self, i: usize) -> bool {
-        self.words[i / 64] & (1u64 << (i % 64)) != 0
+        self.words.get(i / 64).is_some_and(|word| word & (1u64 << (i % 64)) != 0)
     }
 
     /// Adds all of `other`; true if that changed anything.
     pub fn union(&mut self, other: &BitSet) -> bool {
         let mut changed = false;
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
         for (a, b) in self.words.iter_mut().zip(&other.words) {
             let new = *a | b;
             changed |= new != *a;
@@ -48,6 +56,7 @@ impl BitSet {
 
     /// Keeps what `other` has too.
     pub fn intersect(&mut self, other: &BitSet) {
+        self.words.truncate(other.words.len());
         for (a, b) in self.words.iter_mut().zip(&other.words) {
             *a &= b;
         }

@@ -5,6 +5,7 @@
 //! exist; reading a variable in an unsealed block makes a parameter whose arguments follow on sealing.
 
 use crate::ir::{Alu, Block, Cond, Function, Inst, Op, Slot, Term, Ty, Value, Width};
+use crate::passes::cfg;
 use rbtrace_lang::Span;
 use std::collections::HashMap;
 
@@ -294,7 +295,7 @@ impl FunctionBuilder {
     /// The finished function, without unreachable blocks and needless block parameters.
     pub fn finish(mut self) -> Function {
         cleanup::remove_unreachable(&mut self.func);
-        cleanup::remove_trivial_params(&mut self.func);
+        while cfg::remove_params(&mut self.func) {}
         self.func
     }
 }

@@ -39,7 +39,7 @@ pub fn remove_unreachable(f: &mut Function) {
 }
 
 /// Replaces block parameters that get one and the same value from everywhere.
-fn remove_params(f: &mut Function) -> bool {
+pub fn remove_params(f: &mut Function) -> bool {
     let mut sources: HashMap<Value, Option<Value>> = HashMap::new();
     for b in &f.blocks {
         for (target, args) in b.term.successors() {
@@ -54,8 +54,9 @@ fn remove_params(f: &mut Function) -> bool {
     };
     let mut map: HashMap<Value, Value> = sources.into_iter().filter_map(same).collect();
     // Parameters that stand for one another in a circle would never end.
-    let circular: Vec<Value> = map.keys().copied().filter(|&p| in_circle(&map, p)).collect();
-    map.retain(|p, _| !circular.contains(p));
+    for p in circular(&map) {
+        map.remove(&p);
+    }
     if map.is_empty() {
         return false;
     }
@@ -72,16 +73,23 @@ fn remove_params(f: &mut Function) -> bool {
     true
 }
 
-fn in_circle(map: &HashMap<Value, Value>, start: Value) -> bool {
-    let mut v = start;
-    for _ in 0..=map.len() {
-        match map.get(&v) {
-            Some(&next) if next == start => return true,
-            Some(&next) => v = next,
-            None => return false,
+/// One value of each circle.
+fn circular(map: &HashMap<Value, Value>) -> Vec<Value> {
+    let mut seen: HashMap<Value, usize> = HashMap::new();
+    let mut found = vec![];
+    for (walk, &start) in map.keys().enumerate() {
+        let mut v = start;
+        while let Some(&next) = map.get(&v) {
+            match seen.insert(v, walk) {
+                None => v = next,
+                Some(earlier) => {
+                    found.extend((earlier == walk).then_some(v));
+                    break;
+                }
+            }
         }
     }
-    true
+    found
 }
 
 /// Joins a block to the one that alone leads to it.

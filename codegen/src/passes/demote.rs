@@ -43,7 +43,7 @@ fn guarded(f: &Function) -> BitSet {
     }
     todo.extend(loop_conditions(f));
     let arguments = arguments(f);
-    let mut guarded = BitSet::new(f.types.len());
+    let mut guarded = BitSet::new();
     while let Some(v) = todo.pop() {
         if !guarded.insert(v.0 as usize) {
             continue;
@@ -115,8 +115,7 @@ fn reaches(f: &Function, from: Block, to: Block) -> bool {
 
 /// By block: what is in use at its end.
 fn live_out(f: &Function, wanted: &[bool]) -> Vec<BitSet> {
-    let n = f.types.len();
-    let mut live_in = vec![BitSet::new(n); f.blocks.len()];
+    let mut live_in = vec![BitSet::new(); f.blocks.len()];
     let mut out = live_in.clone();
     let mut changed = true;
     while changed {

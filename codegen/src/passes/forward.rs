@@ -51,6 +51,8 @@ struct State {
 
 /// Pieces that are remembered at once.
 const MAX_PIECES: usize = 64;
+/// Lookups that are remembered at once.
+const MAX_LOOKUPS: usize = 32;
 
 /// Runs the pass; the blocks are in reverse postorder.
 pub fn run(f: &mut Function) {
@@ -213,6 +215,7 @@ impl Pass {
             Some(l) if f.ty(l.result) == f.ty(result) => {
                 self.replaced.insert(result, l.result);
             }
+            _ if self.state.lookups.len() >= MAX_LOOKUPS => {}
             _ => self.state.lookups.push(Lookup { map, key, result }),
         }
     }
@@ -241,7 +244,8 @@ impl Pass {
         let equal = |s: &Slot| {
             f.slots[s.0 as usize].size == size && self.content(f, *s, 0).as_ref() == Some(&content)
         };
-        let other = (0..slot.0).map(Slot).find(equal)?;
+        let filled = self.state.pieces.iter().map(|p| p.slot).filter(|s| *s < slot && equal(s));
+        let other = filled.min()?;
         let v = f.new_value(Ty::Ptr(Space::Stack));
         self.pointers.add(v, other);
         out.push(Inst { op: Op::SlotAddr(other), result: Some(v), span });

@@ -8,10 +8,13 @@ use super::pointers::Pointers;
 use super::util::{Dominators, constants, operands, predecessors};
 use crate::helpers::PROBE_READ_KERNEL;
 use crate::ir::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Longest merged read in bytes.
 const MAX_BYTES: i64 = 64;
+
+/// Blocks that a merged read looks ahead.
+const MAX_BLOCKS: usize = 64;
 
 /// A read of a constant number of bytes into a slot of its own.
 #[derive(Clone, Copy, Debug)]
@@ -38,18 +41,23 @@ pub fn run(f: &mut Function) {
         return;
     }
     let chains = Chains::new(f);
+    let mut of_base: HashMap<Value, Vec<usize>> = HashMap::new();
+    for (i, read) in reads.iter().enumerate() {
+        of_base.entry(read.base).or_default().push(i);
+    }
     let mut taken = vec![false; reads.len()];
     let mut plans = vec![];
     for i in 0..reads.len() {
-        if taken[i] {
+        let same_base = &of_base[&reads[i].base];
+        if taken[i] || same_base.len() < 2 {
             continue;
         }
         let mut group = vec![i];
         let chain = chains.after(f, reads[i].block);
-        for j in 0..reads.len() {
-            let later = chain.iter().position(|b| *b == reads[j].block);
-            let follows = later.is_some_and(|n| n > 0 || reads[j].inst > reads[i].inst);
-            if !taken[j] && follows && reads[j].base == reads[i].base && fits(&reads, &group, j) {
+        for &j in same_base {
+            let later = chain.get(&reads[j].block);
+            let follows = later.is_some_and(|&n| n > 0 || reads[j].inst > reads[i].inst);
+            if !taken[j] && follows && fits(&reads, &group, j) {
                 group.push(j);
             }
         }
@@ -176,9 +184,9 @@ impl Chains {
         Chains { dominators: Dominators::new(f), preds: predecessors(f) }
     }
 
-    /// A block and those that follow it when nothing unlikely happens, up to the next loop.
-    fn after(&self, f: &Function, start: Block) -> Vec<Block> {
-        let mut chain = vec![start];
+    /// A block and those that follow it when nothing unlikely happens, up to the next loop, numbered in order.
+    fn after(&self, f: &Function, start: Block) -> HashMap<Block, usize> {
+        let mut chain = HashMap::from([(start, 0)]);
         let mut b = start;
         loop {
             b = match &f.block(b).term {
@@ -187,10 +195,14 @@ impl Chains {
                 _ => return chain,
             };
             let is_loop = self.preds[b.0 as usize].iter().any(|p| self.dominators.dominates(b, *p));
-            if is_loop || !self.dominators.dominates(start, b) || chain.contains(&b) {
+            if is_loop
+                || chain.len() > MAX_BLOCKS
+                || chain.contains_key(&b)
+                || !self.dominators.dominates(start, b)
+            {
                 return chain;
             }
-            chain.push(b);
+            chain.insert(b, chain.len());
         }
     }
 }
@@ -199,7 +211,7 @@ impl Chains {
 fn apply(f: &mut Function, plans: &[Vec<Read>]) {
     let mut moved: BTreeMap<Slot, (Slot, i64)> = BTreeMap::new();
     let mut firsts: BTreeMap<(Block, usize), (Slot, Value, Window)> = BTreeMap::new();
-    let mut others: Vec<(Block, usize)> = vec![];
+    let mut others: BTreeSet<(Block, usize)> = BTreeSet::new();
     for group in plans {
         let Some(window) = Window::of(group) else { continue };
         let slot = f.add_slot((window.shift + window.len) as u32, 8);

@@ -18,8 +18,8 @@ impl Pointers {
         let n = f.slots.len();
         let mut p = Pointers {
             exact: vec![None; f.types.len()],
-            may: vec![BitSet::new(n); f.types.len()],
-            escaped: BitSet::new(n),
+            may: vec![BitSet::new(); f.types.len()],
+            escaped: BitSet::new(),
         };
         if n == 0 {
             return p;

@@ -5,6 +5,7 @@
 
 use super::graph::Graph;
 use crate::emit::mach::Reg;
+use std::collections::HashMap;
 
 /// Colours.
 const K: usize = Reg::ALLOCATABLE as usize;
@@ -158,8 +159,11 @@ impl<'a> Colorer<'a> {
         self.degree[w] -= 1;
         if self.degree[w] == K - 1 {
             self.wake_moves(w);
+            // A move between a machine's register and a neighbour is among the neighbour's.
             for x in self.adjacent(w) {
-                self.wake_moves(x);
+                if self.state[x] != State::Precolored {
+                    self.wake_moves(x);
+                }
             }
             if self.state[w] == State::Spill {
                 self.enqueue(w);
@@ -197,8 +201,8 @@ impl<'a> Colorer<'a> {
 
     /// A node without open moves and of low degree can be simplified.
     fn settle(&mut self, v: usize) {
-        let open = self.moves_of[v].iter().any(|&m| self.moves[m] != MoveState::Done);
-        if self.state[v] == State::Freeze && !open {
+        let open = |c: &Self| c.moves_of[v].iter().any(|&m| c.moves[m] != MoveState::Done);
+        if self.state[v] == State::Freeze && !open(self) {
             self.state[v] = State::Simplify;
             self.simplify.push(v);
         }
@@ -295,7 +299,7 @@ impl<'a> Colorer<'a> {
             }
         }
         if !failed.is_empty() {
-            return Outcome::Spill(failed.into_iter().map(|v| self.group(v)).collect());
+            return Outcome::Spill(self.groups(&failed));
         }
         for v in 0..n {
             colors[v] = colors[self.find(v)];
@@ -317,8 +321,15 @@ impl<'a> Colorer<'a> {
         ORDER.into_iter().find(|&c| free[c as usize])
     }
 
-    fn group(&self, v: usize) -> Vec<Reg> {
-        (0..self.graph.nodes).filter(|&w| self.find(w) == v).map(|w| Reg(w as u32)).collect()
+    /// Each of these with what was coalesced with it.
+    fn groups(&self, heads: &[usize]) -> Vec<Vec<Reg>> {
+        let mut groups: HashMap<usize, Vec<Reg>> = heads.iter().map(|&v| (v, vec![])).collect();
+        for w in 0..self.graph.nodes {
+            if let Some(group) = groups.get_mut(&self.find(w)) {
+                group.push(Reg(w as u32));
+            }
+        }
+        heads.iter().filter_map(|v| groups.remove(v)).collect()
     }
 }
 

@@ -13,8 +13,7 @@ pub struct Liveness {
 impl Liveness {
     /// Computes it.
     pub fn new(f: &MFunc) -> Self {
-        let n = f.regs as usize;
-        let mut live_in = vec![BitSet::new(n); f.blocks.len()];
+        let mut live_in = vec![BitSet::new(); f.blocks.len()];
         let mut out = live_in.clone();
         let mut changed = true;
         while changed {

@@ -14,7 +14,7 @@ pub struct SlotConflicts {
 
 /// The slots that each value may point into.
 fn points_to(f: &Function) -> Vec<BitSet> {
-    let mut to = vec![BitSet::new(f.slots.len()); f.types.len()];
+    let mut to = vec![BitSet::new(); f.types.len()];
     let mut changed = true;
     while changed {
         changed = false;
@@ -46,7 +46,7 @@ impl SlotConflicts {
     /// Computes them.
     pub fn new(f: &Function) -> Self {
         let n = f.slots.len();
-        let empty = BitSet::new(n);
+        let empty = BitSet::new();
         let mut c = SlotConflicts {
             conflicts: vec![empty.clone(); n],
             used: empty.clone(),
@@ -57,7 +57,7 @@ impl SlotConflicts {
         }
         let to = points_to(f);
         let escaped = c.escapes(f, &to);
-        let accesses: Vec<Vec<BitSet>> = f.blocks.iter().map(|b| block_accesses(b, &to, n)).collect();
+        let accesses: Vec<Vec<BitSet>> = f.blocks.iter().map(|b| block_accesses(b, &to)).collect();
         let (reached, live) = (reached(f, &accesses), live(f, &accesses));
         for (b, steps) in accesses.iter().enumerate() {
             c.block(steps, &reached[b], &live[b]);
@@ -70,7 +70,7 @@ impl SlotConflicts {
 
     /// Slots whose address is stored, and slots that it is stored into.
     fn escapes(&mut self, f: &Function, to: &[BitSet]) -> BitSet {
-        let mut escaped = BitSet::new(f.slots.len());
+        let mut escaped = BitSet::new();
         for i in f.blocks.iter().flat_map(|b| &b.insts) {
             let Op::Store { ptr, value, .. } = i.op else { continue };
             escaped.union(&to[value.0 as usize]);
@@ -124,16 +124,16 @@ impl SlotConflicts {
 }
 
 /// The slots that each instruction, and the end, touches.
-fn block_accesses(b: &BlockData, to: &[BitSet], n: usize) -> Vec<BitSet> {
+fn block_accesses(b: &BlockData, to: &[BitSet]) -> Vec<BitSet> {
     let mut out = vec![];
     for i in &b.insts {
-        let mut set = BitSet::new(n);
+        let mut set = BitSet::new();
         if !matches!(i.op, Op::Alu(..)) {
             operands(&i.op, |v| _ = set.union(&to[v.0 as usize]));
         }
         out.push(set);
     }
-    let mut set = BitSet::new(n);
+    let mut set = BitSet::new();
     if let Term::Return(_) = b.term {
         term_operands(&b.term, |v| _ = set.union(&to[v.0 as usize]));
     }
@@ -141,18 +141,17 @@ fn block_accesses(b: &BlockData, to: &[BitSet], n: usize) -> Vec<BitSet> {
     out
 }
 
-fn all(steps: &[BitSet], n: usize) -> BitSet {
-    let mut set = BitSet::new(n);
+fn all(steps: &[BitSet]) -> BitSet {
+    let mut set = BitSet::new();
     steps.iter().for_each(|s| _ = set.union(s));
     set
 }
 
 /// By block: slots accessed on some path before it.
 fn reached(f: &Function, accesses: &[Vec<BitSet>]) -> Vec<BitSet> {
-    let n = f.slots.len();
     let preds = predecessors(f);
-    let own: Vec<BitSet> = accesses.iter().map(|a| all(a, n)).collect();
-    let mut before = vec![BitSet::new(n); f.blocks.len()];
+    let own: Vec<BitSet> = accesses.iter().map(|a| all(a)).collect();
+    let mut before = vec![BitSet::new(); f.blocks.len()];
     let mut changed = true;
     while changed {
         changed = false;
@@ -169,9 +168,8 @@ fn reached(f: &Function, accesses: &[Vec<BitSet>]) -> Vec<BitSet> {
 
 /// By block: slots accessed on some path after it.
 fn live(f: &Function, accesses: &[Vec<BitSet>]) -> Vec<BitSet> {
-    let n = f.slots.len();
-    let own: Vec<BitSet> = accesses.iter().map(|a| all(a, n)).collect();
-    let mut after = vec![BitSet::new(n); f.blocks.len()];
+    let own: Vec<BitSet> = accesses.iter().map(|a| all(a)).collect();
+    let mut after = vec![BitSet::new(); f.blocks.len()];
     let mut changed = true;
     while changed {
         changed = false;

@@ -9,13 +9,14 @@ pub fn share(f: &mut MFunc) {
     if n == 0 {
         return;
     }
-    remove_dead(f, n);
+    remove_dead(f);
     let conflicts = conflicts(f, n);
     let mut place: Vec<u32> = vec![];
     for (s, conflicts) in conflicts.iter().enumerate() {
-        let taken = |p: u32| (0..s).any(|t| place[t] == p && conflicts.contains(t));
-        let free = (0..n as u32).find(|&p| !taken(p)).unwrap_or(s as u32);
-        place.push(free);
+        let mut taken = BitSet::new();
+        conflicts.iter().take_while(|&t| t < s).for_each(|t| _ = taken.insert(place[t] as usize));
+        let free = (0..n).find(|&p| !taken.contains(p)).unwrap_or(s);
+        place.push(free as u32);
     }
     f.spills = place.iter().max().map_or(0, |m| m + 1);
     for inst in f.blocks.iter_mut().flat_map(|b| &mut b.insts) {
@@ -26,8 +27,8 @@ pub fn share(f: &mut MFunc) {
 }
 
 /// Drops stores to slots that are stored to again before they are read.
-fn remove_dead(f: &mut MFunc, n: usize) {
-    let out = live_out(f, n);
+fn remove_dead(f: &mut MFunc) {
+    let out = live_out(f);
     for (block, mut live) in f.blocks.iter_mut().zip(out) {
         let mut kept = Vec::with_capacity(block.insts.len());
         for inst in block.insts.drain(..).rev() {
@@ -43,8 +44,8 @@ fn remove_dead(f: &mut MFunc, n: usize) {
 }
 
 fn conflicts(f: &MFunc, n: usize) -> Vec<BitSet> {
-    let mut conflicts = vec![BitSet::new(n); n];
-    let out = live_out(f, n);
+    let mut conflicts = vec![BitSet::new(); n];
+    let out = live_out(f);
     for (block, out) in f.blocks.iter().zip(out) {
         let mut live = out;
         for inst in block.insts.iter().rev() {
@@ -71,8 +72,8 @@ fn step(live: &mut BitSet, op: &MOp) {
     }
 }
 
-fn live_out(f: &MFunc, n: usize) -> Vec<BitSet> {
-    let mut live_in = vec![BitSet::new(n); f.blocks.len()];
+fn live_out(f: &MFunc) -> Vec<BitSet> {
+    let mut live_in = vec![BitSet::new(); f.blocks.len()];
     let mut out = live_in.clone();
     let mut changed = true;
     while changed {
