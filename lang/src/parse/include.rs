@@ -109,7 +109,7 @@ impl Scan<'_> {
         if self.headers.once.contains(&source.name) {
             return;
         }
-        if !self.headers.takes(&source) {
+        if !self.headers.takes(source) {
             let message = format!("too many headers, or headers that include each other: '{}'", wanted.path);
             let hint = "put #pragma once at the top of each";
             self.diags.push(Diagnostic::error(wanted.span, message).hint(hint));

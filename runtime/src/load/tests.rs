@@ -17,9 +17,8 @@ fn compiled(text: &str) -> Option<Object> {
 }
 
 fn load(object: &Object) -> Result<Loaded, Diagnostic> {
-    let config = Config::default();
-    let maps = create_maps(object, &config)?;
-    Loader::new(object, &config, &maps).load(&object.programs[0], 0).map_err(|refusal| refusal.why)
+    let maps = create_maps(object)?;
+    Loader::new(object, &maps).load(&object.programs[0], 0).map_err(|refusal| refusal.why)
 }
 
 /// `dst = src`, where nobody has set `src`.
