@@ -197,7 +197,9 @@ impl<'a> Loader<'a> {
             Err(e) => e,
         };
         // Asking for the reasons would take as long again, and the other form may need none.
-        if first.raw_os_error() == Some(libc::E2BIG) && self.object.form == Form::Fast {
+        // EFAULT is how many kernels say that too many branches were put aside.
+        let gave_up = matches!(first.raw_os_error(), Some(libc::E2BIG | libc::EFAULT));
+        if gave_up && self.object.form == Form::Fast {
             return Err(Refusal { why: self.refused(program, &first), too_complex: true });
         }
         // Where only the debug information is at fault, the program runs without. Callbacks cannot.
@@ -221,7 +223,7 @@ impl<'a> Loader<'a> {
             Some(e) => error.hint(format!("the kernel refused the script's BTF: {}", sys::describe(&e))),
             None => error,
         };
-        Err(Refusal { why, too_complex: says_too_complex(&log) })
+        Err(Refusal { why, too_complex: gave_up || says_too_complex(&log) })
     }
 
     /// Loads again, exactly so, and returns what the verifier says.

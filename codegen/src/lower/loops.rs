@@ -18,8 +18,9 @@ use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Stmt};
 const PLAIN_STEPS: u64 = 512;
 /// Rounds of a loop of unknown length where the kernel has no `bpf_loop`.
 const BOUNDED_ROUNDS: i64 = 1024;
-/// Rounds of nested loops that the verifier surely does not follow: it gives up after a million instructions.
-const TOO_MANY_ROUNDS: u64 = 100_000;
+/// Rounds of nested loops that the verifier does not follow: it puts aside a branch or more in each of them, and gives up
+/// with so many (`BPF_COMPLEXITY_LIMIT_JMP_SEQ` of kernel/bpf/verifier.c).
+const TOO_MANY_ROUNDS: u64 = 8192;
 /// `BPF_MAX_LOOPS` of `include/linux/bpf_verifier.h`.
 const MAX_LOOPS: i64 = 8 * 1024 * 1024;
 
