@@ -1,9 +1,7 @@
 //! A small made-up system for tests: a few structs, tracepoints and functions, the same on every machine.
 
-use crate::system::{
-    Answer, BtfFunction, Edge, FuncProto, System, SystemCall, SystemError, TracepointFormat,
-};
-use crate::target::Target;
+use crate::system::{Answer, BtfFunction, FuncProto, System, SystemError, TracepointFormat};
+use crate::target::{Edge, SystemCall, Target};
 use crate::types::*;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! **Invariant**: this trait is the language's only window to a kernel. The runtime answers for the
 //! live machine, tests answer from fixtures, `rbtrace check --btf FILE` answers for another kernel.
 
-use crate::target::Target;
+use crate::target::{SystemCall, Target};
 use crate::types::{EnumType, Field, StructKind, StructType, Type};
 use std::rc::Rc;
 
@@ -77,24 +77,6 @@ pub struct TracepointFormat {
     pub fields: Rc<[Field]>,
     /// For `syscalls:sys_enter_*` and `sys_exit_*`: the call.
     pub syscall: Option<SystemCall>,
-}
-
-/// The beginning or the end of a system call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SystemCall {
-    /// The call's number.
-    pub number: u32,
-    /// Which of the two.
-    pub edge: Edge,
-}
-
-/// Before or after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
-    /// Before the call.
-    Enter,
-    /// After it.
-    Exit,
 }
 
 /// A pattern of names: `*` any run, `?` any one character, `[a-z]` one of these.

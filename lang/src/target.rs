@@ -1,6 +1,5 @@
 //! What programs are attached to.
 
-use crate::system::SystemCall;
 use std::rc::Rc;
 
 /// What a program is attached to.
@@ -87,6 +86,24 @@ pub enum Period {
     Nanos(u64),
     /// So many times a second.
     Hertz(u64),
+}
+
+/// The beginning or the end of a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemCall {
+    /// The call's number.
+    pub number: u32,
+    /// Which of the two.
+    pub edge: Edge,
+}
+
+/// Before or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Before the call.
+    Enter,
+    /// After it.
+    Exit,
 }
 
 impl Target {

@@ -4,8 +4,6 @@
 //! function that calls it. Where these are many, they all live in the area instead: the record only holds its
 //! address, nothing is copied in and out, and the area may lie in scratch memory.
 
-use super::frame::Lower;
-use super::memory::Place;
 use super::visit;
 use crate::helpers;
 use crate::kernel::Kernel;
@@ -22,7 +20,8 @@ const MANY: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Area {
     offsets: BTreeMap<LocalId, u32>,
-    size: u32,
+    /// Bytes.
+    pub(super) size: u32,
 }
 
 impl Area {
@@ -55,19 +54,4 @@ impl Area {
 /// The verifier forgets what a pointer is when it is stored in a map's memory.
 fn may_lie_in_map(ty: &Type) -> bool {
     !matches!(ty, Type::Ptr { space: AddrSpace::Ctx | AddrSpace::Bpf, .. })
-}
-
-impl Lower<'_, '_> {
-    /// The area, as this function sees it.
-    pub(super) fn area_place(&mut self) -> Place {
-        if let Some(place) = &self.f.area {
-            return place.clone();
-        }
-        let slot = self.slot(self.area.size);
-        // On the stack the verifier would think that it knows what is there after a loop.
-        self.f.b.keep_off_stack(slot);
-        let place = Place::slot(slot);
-        self.f.area = Some(place.clone());
-        place
-    }
 }

@@ -3,7 +3,7 @@
 use super::Lowered;
 use super::frame::{Frame, Home, Leave, LoopTarget, Lower};
 use super::memory::Place;
-use super::nest::{AREA, CONTEXT, MAX_FRAMES, Nest, RESULT, Round, STATUS};
+use super::nest::{AREA, CONTEXT, MAX_FRAMES, Nest, RESULT, Round, STATUS, Within};
 use super::visit::{self, Captures};
 use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
@@ -12,7 +12,6 @@ use crate::layout;
 use rbtrace_lang::hir::{LocalId, MapId, Stmt};
 use rbtrace_lang::types::{Type, U64};
 use rbtrace_lang::{Diagnostic, Span};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Locals of the functions around it that a callback keeps in registers.
@@ -26,14 +25,6 @@ pub(super) struct Callback {
     pub(super) context: Value,
     captures: Captures,
     nest: Rc<Nest>,
-}
-
-/// A function that runs within a nest of loops.
-pub(super) struct Within {
-    nest: Rc<Nest>,
-    record: Value,
-    /// Locals that it, or a loop within, assigns.
-    assigned: BTreeSet<LocalId>,
 }
 
 impl Lower<'_, '_> {

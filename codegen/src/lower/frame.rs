@@ -1,8 +1,8 @@
 //! The function that is being built, and where its variables live.
 
 use super::area::Area;
-use super::callback::Within;
 use super::memory::Place;
+use super::nest::Within;
 use super::plan::{self, Plan};
 use super::shared::{CONTROL, Shared};
 use super::visit::LocalUses;
@@ -15,7 +15,7 @@ use crate::layout::{TEXT_SPARE, has_text};
 use crate::object::{Control, Fault, Form, MapDef, ObjMapId};
 use rbtrace_lang::context::Location;
 use rbtrace_lang::hir::{LocalId, MapId, Probe};
-use rbtrace_lang::system::Edge;
+use rbtrace_lang::target::Edge;
 use rbtrace_lang::types::{AddrSpace, Type};
 use rbtrace_lang::{Diagnostic, Span};
 
@@ -237,6 +237,19 @@ impl<'a, 'p> Lower<'a, 'p> {
         let ty = &self.probe.locals[local.0 as usize].ty;
         let in_memory = self.uses.address_taken(local) || self.area.offset(local).is_some();
         (ty.is_scalar() && !in_memory).then(|| scalar_ty(ty))
+    }
+
+    /// The area, as this function sees it.
+    pub(super) fn area_place(&mut self) -> Place {
+        if let Some(place) = &self.f.area {
+            return place.clone();
+        }
+        let slot = self.slot(self.area.size);
+        // On the stack the verifier would think that it knows what is there after a loop.
+        self.f.b.keep_off_stack(slot);
+        let place = Place::slot(slot);
+        self.f.area = Some(place.clone());
+        place
     }
 
     /// A slot that holds a value of this type, with the spare byte that texts need.

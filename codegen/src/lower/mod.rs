@@ -33,7 +33,8 @@ mod programs;
 mod read;
 mod search;
 mod shared;
-pub mod slots;
+mod slot_maps;
+mod slots;
 mod stack;
 mod stmt;
 mod store;
@@ -47,7 +48,7 @@ use crate::layout;
 use crate::object::{Attachment, Counter, Form, LoadAs, MapDef, ObjMapId, Point, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir;
-use rbtrace_lang::system::Edge;
+use rbtrace_lang::target::Edge;
 use shared::Shared;
 
 /// The result of one step, or why the script cannot be compiled.

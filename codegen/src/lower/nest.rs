@@ -14,8 +14,10 @@
 
 use super::area::Area;
 use super::visit::{self, Captures, Node};
+use crate::ir::Value;
 use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Stmt, StmtKind};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Offset of the status word.
 pub(super) const STATUS: u32 = 0;
@@ -55,6 +57,14 @@ pub(super) struct Nest {
     pub(super) area: bool,
     /// Bytes.
     pub(super) size: u32,
+}
+
+/// A function that runs within a nest of loops.
+pub(super) struct Within {
+    pub(super) nest: Rc<Nest>,
+    pub(super) record: Value,
+    /// Locals that it, or a loop within, assigns.
+    pub(super) assigned: BTreeSet<LocalId>,
 }
 
 impl Nest {

@@ -4,7 +4,7 @@ use crate::arch;
 use crate::object::LoadAs;
 use rbtrace_lang::context::{Location, Register};
 use rbtrace_lang::hir::AttachPoint;
-use rbtrace_lang::system::Edge;
+use rbtrace_lang::target::Edge;
 
 /// One program to be made of a body.
 pub(super) struct Plan<'p> {

@@ -34,7 +34,7 @@ impl<'p> Shared<'p> {
         let grows = super::collect::grows(program);
         let (defs, homes) = layout::script_maps(&program.maps, &grows, ObjMapId(CONTROL.0 + 1));
         maps.extend(defs);
-        let slots = super::slots::definition(super::slots::maps(program, &grows), kernel);
+        let slots = super::slot_maps::definition(super::slot_maps::maps(program, &grows), kernel);
         let slots = slots.map(|def| {
             maps.push(def);
             ObjMapId(maps.len() as u32 - 1)

@@ -17,8 +17,8 @@ use crate::layout;
 use crate::object::{Attachment, ObjMapId, ProgramType};
 use rbtrace_lang::context::{Location, Register};
 use rbtrace_lang::hir::{AttachPoint, Expr, ExprKind, Probe};
-use rbtrace_lang::system::{Edge, SystemCall};
 use rbtrace_lang::target::Target;
+use rbtrace_lang::target::{Edge, SystemCall};
 use rbtrace_lang::types::U64;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,8 @@
 
 use super::ctype::base_type;
 use super::named::{NameOf, named, named_enum};
-use rbtrace_lang::system::{SystemCall, TracepointFormat};
+use rbtrace_lang::system::TracepointFormat;
+use rbtrace_lang::target::SystemCall;
 use rbtrace_lang::types::{AddrSpace, Field, Type};
 
 /// One `field:` line.
@@ -292,7 +293,7 @@ mod tests {
         ];
         check(
             &rows.concat(),
-            Some(SystemCall { number: 257, edge: rbtrace_lang::system::Edge::Enter }),
+            Some(SystemCall { number: 257, edge: rbtrace_lang::target::Edge::Enter }),
             &expect![[r#"
                 __syscall_nr: int32 at 8
                 dfd: int32 at 16

@@ -3,7 +3,8 @@
 use super::{LiveSystem, Names, format, syscalls};
 use crate::btf::{KindTag, TypeId};
 use crate::{glob, near};
-use rbtrace_lang::system::{Answer, Edge, FuncProto, SystemCall, SystemError, TracepointFormat};
+use rbtrace_lang::system::{Answer, FuncProto, SystemError, TracepointFormat};
+use rbtrace_lang::target::{Edge, SystemCall};
 
 /// The category whose events the kernel makes of its system calls.
 const SYSCALLS: &str = "syscalls";

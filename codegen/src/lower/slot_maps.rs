@@ -1,0 +1,80 @@
+//! Which of the script's maps have slots in front of their hash, decided here alone.
+
+use super::visit::{self, Node};
+use crate::helpers;
+use crate::ir::Width;
+use crate::kernel::{Feature, Kernel};
+use crate::object::{MapDef, MapKind, MapRole, Slots};
+use rbtrace_lang::hir::{Expr, ExprKind, Map, MapId, Program, StmtKind};
+use rbtrace_lang::types::{AddrSpace, Agg, Type};
+
+/// Maps that were made smaller than the default hold so many keys and not more.
+const DEFAULT_ENTRIES: u32 = 4096;
+/// CPUs up to which the slots fit well into one map value.
+const MOST_CPUS: u32 = 1024;
+
+/// The script's maps that have slots, as far as the kernel is able (`Feature::Atomics`).
+pub(super) fn maps(program: &Program, grows: &[bool]) -> Vec<MapId> {
+    let mut fits: Vec<bool> =
+        program.maps.iter().zip(grows).map(|(m, grows)| *grows && has_form(m)).collect();
+    if !fits.contains(&true) {
+        return vec![];
+    }
+    let mut frequent = vec![false; fits.len()];
+    for probe in &program.probes {
+        let often = probe.attach.iter().any(|a| a.target.is_frequent());
+        visit::walk_probe(probe, &mut |node| {
+            if let Node::Stmt(StmtKind::Aggregate { map, key, .. }) = node {
+                frequent[map.0 as usize] |= often;
+                fits[map.0 as usize] &= !key.as_ref().is_some_and(has_address);
+            }
+        });
+    }
+    (0..fits.len()).filter(|&n| fits[n] && frequent[n]).map(|n| MapId(n as u32)).collect()
+}
+
+/// Counts by keys of one word, or by texts of two.
+fn has_form(map: &Map) -> bool {
+    let key = map.key.as_ref().is_some_and(|key| match key {
+        Type::Str(16) => true,
+        Type::Tuple(t) => {
+            let sum: u32 = t.fields.iter().map(|(_, ty)| ty.size()).sum();
+            t.fields.iter().all(|(_, ty)| is_number(ty)) && sum == key.size() && Width::of(sum).is_some()
+        }
+        key => is_number(key) && Width::of(key.size()).is_some(),
+    });
+    let count = map.value == Type::Agg(Agg::Count);
+    key && count && map.decl.is_none() && map.max_entries >= DEFAULT_ENTRIES
+}
+
+/// Numbers that may be calculated with: pointers that the verifier knows are none.
+fn is_number(ty: &Type) -> bool {
+    ty.is_scalar() && !matches!(ty, Type::Ptr { .. })
+}
+
+/// Does the verifier know a part of a key as a pointer, whatever its type? It lets nobody multiply one.
+fn has_address(key: &Expr) -> bool {
+    let mut found = false;
+    visit::walk(key, &mut |node| {
+        let Node::Expr(e) = node else { return };
+        let (ExprKind::Convert(from) | ExprKind::Reinterpret(from) | ExprKind::Widen(from)) = &e.kind else {
+            return;
+        };
+        found |= matches!(from.ty, Type::Ptr { space: AddrSpace::Ctx | AddrSpace::Bpf, .. });
+    });
+    found
+}
+
+/// The map of the slots, where this kernel can have them: element 0 holds those of all maps and CPUs.
+pub(super) fn definition(maps: Vec<MapId>, kernel: &dyn Kernel) -> Option<MapDef> {
+    let cpus = kernel.ncpus().next_power_of_two();
+    (!maps.is_empty() && cpus <= MOST_CPUS && kernel.has(Feature::Atomics)).then(|| MapDef {
+        name: "slots".into(),
+        kind: MapKind::Array,
+        key_size: 4,
+        value_size: maps.len() as u32 * cpus * Slots::CPU_SIZE,
+        max_entries: 1,
+        flags: helpers::F_MMAPABLE,
+        role: MapRole::Slots(maps),
+    })
+}
