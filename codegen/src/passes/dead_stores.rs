@@ -4,13 +4,13 @@ use super::pointers::Pointers;
 use super::util::constants;
 use crate::helpers::{Fills, GET_CURRENT_COMM};
 use crate::ir::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// Slots up to so many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
 
-/// Bytes of each slot that are still needed; slots of which none is are left out, as most are at most places.
-type State = BTreeMap<usize, u64>;
+/// Bytes of each slot that are still needed.
+type State = Vec<u64>;
 
 /// Runs the pass.
 pub fn run(f: &mut Function) {
@@ -100,17 +100,11 @@ impl Pass {
 
     fn step(&self, state: &mut State, op: &Op) {
         if let Some(w) = self.writes(op).filter(|w| w.all) {
-            let slot = w.slot.0 as usize;
-            if let Some(needed) = state.get_mut(&slot) {
-                *needed &= !mask(w.at, w.len);
-                if *needed == 0 {
-                    state.remove(&slot);
-                }
-            }
+            state[w.slot.0 as usize] &= !mask(w.at, w.len);
         }
         let is_call = matches!(op, Op::Call(h, _) if !h.is_pure()) || matches!(op, Op::CallLocal(..));
         if is_call {
-            self.pointers.escaped.iter().for_each(|s| _ = state.insert(s, u64::MAX));
+            self.pointers.escaped.iter().for_each(|s| state[s] = u64::MAX);
         }
         let width = match op {
             Op::Load { width, .. } | Op::Atomic { width, .. } => Some(i64::from(width.bytes())),
@@ -124,25 +118,24 @@ impl Pass {
         };
         for v in self.reads(op) {
             match (self.pointers.exact(v, offset), width) {
-                (Some((s, at)), Some(len)) => *state.entry(s.0 as usize).or_default() |= mask(at, len),
-                _ => self.pointers.may(v).iter().for_each(|s| _ = state.insert(s, u64::MAX)),
+                (Some((s, at)), Some(len)) => state[s.0 as usize] |= mask(at, len),
+                _ => self.pointers.may(v).iter().for_each(|s| state[s] = u64::MAX),
             }
         }
     }
 
     /// By block: what is needed after its end.
     fn solve(&self, f: &Function) -> Vec<State> {
-        let mut before = vec![State::new(); f.blocks.len()];
+        let none = vec![0u64; f.slots.len()];
+        let mut before = vec![none.clone(); f.blocks.len()];
         let mut after = before.clone();
         let mut changed = true;
         while changed {
             changed = false;
             for b in (0..f.blocks.len()).rev() {
-                let mut state = State::new();
+                let mut state = none.clone();
                 for (s, _) in f.blocks[b].term.successors() {
-                    for (&slot, needed) in &before[s.0 as usize] {
-                        *state.entry(slot).or_default() |= needed;
-                    }
+                    state.iter_mut().zip(&before[s.0 as usize]).for_each(|(a, b)| *a |= b);
                 }
                 after[b].clone_from(&state);
                 f.blocks[b].insts.iter().rev().for_each(|i| self.step(&mut state, &i.op));
@@ -171,6 +164,6 @@ impl Pass {
             && w.at >= 0
             && w.at + w.len <= i64::from(f.slots[s].size)
             && !self.pointers.escaped.contains(s)
-            && state.get(&s).is_none_or(|needed| needed & mask(w.at, w.len) == 0)
+            && state[s] & mask(w.at, w.len) == 0
     }
 }
