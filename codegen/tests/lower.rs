@@ -140,7 +140,7 @@ impl Kernel for Old {
     }
 }
 
-/// Before 5.15 a return probe is not told its function.
+/// Before 5.15 the kernel does not say which function a return probe belongs to.
 #[test]
 fn functions_that_return_on_old_kernels() {
     let text = "kretprobe:vfs_* { @[func] = count(); }";

@@ -265,7 +265,7 @@ impl Claim<'_> {
         self.f.block_mut(block).term = Term::Branch { cond, a, b, then, otherwise, unlikely: true };
     }
 
-    /// The place of a number; null where there is none, which cannot be.
+    /// Looks up the place with this number. It always exists, though the verifier takes the result for possibly null.
     fn look_up(&mut self, block: Block, number: Value) -> Value {
         let key = self.f.add_slot(4, 4);
         self.f.slots[key.0 as usize].memory = Memory::Stack;

@@ -21,7 +21,7 @@ fn load(object: &Object) -> Result<Loaded, Diagnostic> {
     Loader::new(object, &maps).load(&object.programs[0], 0).map_err(|refusal| refusal.why)
 }
 
-/// `dst = src`, where nobody has set `src`.
+/// `dst = src`, with `src` never set.
 const UNSET: u64 = 0x90bf;
 
 #[test]

@@ -23,7 +23,7 @@ pub trait Names {
     fn user_source(&mut self, pid: u32, address: u64) -> Rc<[SourceFrame]>;
     /// Remembers a process's mappings and symbols now, for when it will be gone.
     fn preload(&mut self, pid: u32);
-    /// Why names are missing, as far as it is worth knowing; each is told once.
+    /// Reasons for missing names that the user should know; each is reported once.
     fn take_notes(&mut self) -> Vec<String> {
         vec![]
     }

@@ -119,8 +119,8 @@ pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
     RunError::plain(format!("{what}: {}", sys::describe(err)))
 }
 
-/// Signals that end the run, those that the script has probes for, and SIGUSR1: scripts answer it so often that
-/// a sender must not end one that does not.
+/// Signals that end the run, those that the script has probes for, and SIGUSR1: many scripts answer it, so it
+/// must not end one that does not.
 fn signals_of(object: &Object) -> Vec<i32> {
     let own = object.targets().filter_map(|t| match t {
         Target::SelfSignal(n) => Some(*n),

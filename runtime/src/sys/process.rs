@@ -85,7 +85,7 @@ unsafe fn exec_when_told(
 ) -> ! {
     // SAFETY: async-signal-safe calls on prepared memory; never returns.
     unsafe {
-        // However we die, it is told. We may have died before that was said: then nobody reads its reports. (Asking
+        // The kernel signals the child however we die. If we died before this call, nobody reads its reports. (Asking
         // getppid(2) would show in scripts that count what the command calls.)
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
         let mut reader = libc::pollfd { fd: report.as_raw_fd(), events: 0, revents: 0 };

@@ -1,5 +1,5 @@
-//! Functions of bpftrace that do not exist here yet: their names are known, so that a script that calls them is
-//! told so.
+//! Functions of bpftrace that do not exist here yet. Their names are known, so that the error for a script that
+//! calls one can say so.
 
 use super::Function;
 

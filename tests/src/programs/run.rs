@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// What the runner was told.
+/// The runner's options.
 pub struct Settings {
     /// The tracer, as words.
     pub command: Vec<String>,
