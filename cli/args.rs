@@ -3,8 +3,8 @@
 use crate::scripts;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use rbtrace_runtime::lines;
-use rbtrace_runtime::sink::Buffering;
+use rbtrace_runtime::show::lines;
+use rbtrace_runtime::show::sink::Buffering;
 use std::path::{Path, PathBuf};
 
 /// Largest process id that Linux gives (`PID_MAX_LIMIT`, include/linux/threads.h).

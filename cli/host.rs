@@ -19,7 +19,7 @@ impl<'a> Prompt<'a> {
 
 fn told(result: anyhow::Result<u8>) {
     if let Err(error) = result {
-        rbtrace_runtime::terminal::message(&format!("ERROR: {error:#}\n"));
+        rbtrace_runtime::show::terminal::message(&format!("ERROR: {error:#}\n"));
     }
 }
 
@@ -38,7 +38,7 @@ impl Host for Prompt<'_> {
     }
 
     fn lines(&mut self, func: &str) {
-        told(verbs::lines(func, rbtrace_runtime::lines::Format::Text));
+        told(verbs::lines(func, rbtrace_runtime::show::lines::Format::Text));
     }
 
     fn help(&mut self, name: &str) {

@@ -1,6 +1,6 @@
 //! `rbtrace`: arguments in, work by the crates, exit status out.
 
-// A stream that is closed or full would end us with a panic: see `rbtrace_runtime::terminal`.
+// A stream that is closed or full would end us with a panic: see `rbtrace_runtime::show::terminal`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
@@ -16,9 +16,9 @@ mod stages;
 mod verbs;
 
 use args::{Action, Args};
-use rbtrace_runtime::info;
-use rbtrace_runtime::system::LiveSystem;
-use rbtrace_runtime::terminal::{self, message as complain};
+use rbtrace_runtime::kernel::LiveSystem;
+use rbtrace_runtime::show::info;
+use rbtrace_runtime::show::terminal::{self, message as complain};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 

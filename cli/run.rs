@@ -8,11 +8,11 @@ use rbtrace_codegen::kernel::{Kernel, Release};
 use rbtrace_codegen::object::{Form, Object};
 use rbtrace_lang::System;
 use rbtrace_runtime::kernel::LiveKernel;
-use rbtrace_runtime::privileges;
-use rbtrace_runtime::session::{self, RunError, RunOptions};
-use rbtrace_runtime::sink::{JsonSink, Output, Sink, TextSink, Wanted};
-use rbtrace_runtime::system::LiveSystem;
-use rbtrace_runtime::terminal::message as complain;
+use rbtrace_runtime::kernel::LiveSystem;
+use rbtrace_runtime::kernel::privileges;
+use rbtrace_runtime::run::session::{self, RunError, RunOptions};
+use rbtrace_runtime::show::sink::{JsonSink, Output, Sink, TextSink, Wanted};
+use rbtrace_runtime::show::terminal::message as complain;
 use std::fs::File;
 
 /// Set by test drivers: this word is written when all is attached.

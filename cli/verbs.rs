@@ -3,9 +3,9 @@
 use crate::args::{Args, Source};
 use crate::program;
 use crate::run;
-use rbtrace_runtime::system::LiveSystem;
-use rbtrace_runtime::terminal::{self, message as complain};
-use rbtrace_runtime::{lines, list};
+use rbtrace_runtime::kernel::LiveSystem;
+use rbtrace_runtime::show::terminal::{self, message as complain};
+use rbtrace_runtime::show::{lines, list};
 
 /// `-l PATTERN`: probes that match.
 pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {

@@ -7,7 +7,7 @@ mod complete;
 mod history;
 
 use complete::State;
-use rbtrace_runtime::terminal::message as complain;
+use rbtrace_runtime::show::terminal::message as complain;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;

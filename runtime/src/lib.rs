@@ -1,32 +1,19 @@
 //! The live system.
+//!
+//! - [`kernel`]: what is asked of the running kernel.
+//! - [`files`]: what is read from files: ELF, DWARF, BTF, symbols.
+//! - [`run`]: one run of a script: loading, attaching, events, tables.
+//! - [`show`]: what a user sees: values, where they go, and lists.
+//! - [`sys`]: system calls, for all of these.
 
-// See `terminal`.
+// See `show::terminal`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod async_actions;
-pub mod attach;
-pub mod btf;
-pub mod debuginfo;
-pub mod dwarf;
-pub mod events;
+mod bytes;
+pub mod files;
 pub mod glob;
-pub mod info;
-pub mod insn;
-pub mod kallsyms;
 pub mod kernel;
-pub mod kernelfs;
-pub mod lines;
-pub mod list;
-pub mod load;
-pub mod maps;
 pub mod near;
-pub mod print;
-pub mod privileges;
-pub mod session;
-pub mod sink;
-pub mod slots;
-pub mod symbols;
+pub mod run;
+pub mod show;
 pub mod sys;
-pub mod system;
-pub mod terminal;
-pub mod tracefs;

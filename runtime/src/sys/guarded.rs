@@ -136,7 +136,7 @@ extern "C" fn on_bus_error(signal: i32, info: *mut libc::siginfo_t, _: *mut libc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dwarf::tests::Scratch;
+    use crate::files::dwarf::tests::Scratch;
 
     #[test]
     fn what_was_cut_off_reads_as_zeros() {

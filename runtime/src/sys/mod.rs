@@ -5,6 +5,7 @@
 pub mod bpf;
 pub mod filesystem;
 pub mod guarded;
+pub mod kernelfs;
 pub mod link;
 pub mod map;
 pub mod mapped;

@@ -92,7 +92,7 @@ fn refused(why: &str) -> io::Error {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::dwarf::tests::Scratch;
+    use crate::files::dwarf::tests::Scratch;
     use std::ffi::CString;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{PermissionsExt, symlink};

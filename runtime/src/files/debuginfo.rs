@@ -1,0 +1,294 @@
+//! Finding the files that hold debug information: of the kernel, of a module, of a program.
+
+use crate::files::Error;
+use crate::files::dwarf::DebugInfo;
+use crate::files::elf::Elf;
+use crate::sys::kernelfs;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Environment variable that names a kernel image with debug information.
+pub const VMLINUX_VARIABLE: &str = "RBTRACE_VMLINUX";
+
+/// Root of separate debug files (`gdb`'s `debug-file-directory`).
+const DEBUG_ROOT: &str = "/usr/lib/debug";
+
+/// Release of the running kernel, as `uname -r` prints it.
+pub fn kernel_release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| String::new(), |r| r.trim().to_string())
+}
+
+/// Opens the debug information of the running kernel. The error says where it was looked for and what
+/// to install.
+pub fn kernel() -> Result<DebugInfo, Error> {
+    if let Some(path) = std::env::var_os(VMLINUX_VARIABLE) {
+        // A named file is taken as it is: the user may ask about another kernel.
+        return DebugInfo::open(Path::new(&path));
+    }
+    let release = kernel_release();
+    let wanted = kernel_build_id();
+    first_fitting(&kernel_paths(&release, wanted.as_deref()), wanted.as_deref()).map_err(|looked| {
+        Error::missing_with_hint(
+            format!("no debug information for the kernel {release}"),
+            format!(
+                "{}, or name a vmlinux by {VMLINUX_VARIABLE}; looked at {looked}",
+                kernel_package(&release)
+            ),
+        )
+    })
+}
+
+/// Opens the debug information of the running kernel and of no other.
+pub fn running_kernel() -> Result<DebugInfo, Error> {
+    let info = kernel()?;
+    match (kernel_build_id(), info.elf().build_id()) {
+        (Some(wanted), Some(own)) if wanted != own => {
+            let path = info.elf().path().display();
+            Err(Error::missing(format!("{path} is not of the kernel that runs")))
+        }
+        _ => Ok(info),
+    }
+}
+
+/// Is there a file that looks like the running kernel's debug information? Opens nothing.
+pub fn kernel_is_at_hand() -> bool {
+    let release = kernel_release();
+    std::env::var_os(VMLINUX_VARIABLE).is_some()
+        || kernel_paths(&release, kernel_build_id().as_deref()).iter().any(|p| p.exists())
+}
+
+/// Opens the debug information of a loaded module.
+pub fn module(name: &str) -> Result<DebugInfo, Error> {
+    if name == "vmlinux" || name == "kernel" {
+        return kernel();
+    }
+    let release = kernel_release();
+    let wanted = module_build_id(name);
+    first_fitting(&module_paths(name, &release, wanted.as_deref()), wanted.as_deref()).map_err(|looked| {
+        let message = format!("no debug information for the module {name}");
+        Error::missing_with_hint(message, format!("{}; looked at {looked}", kernel_package(&release)))
+    })
+}
+
+/// The path of the file that holds the debug information of a program or library: its own, or a
+/// separate one found by build id or by its debug link.
+pub fn of_elf(elf: &Elf) -> Option<PathBuf> {
+    if elf.has_debug_info() {
+        return Some(elf.path().to_path_buf());
+    }
+    separate_file(elf)
+}
+
+/// The separate debug file of a program or library.
+pub fn separate_file(elf: &Elf) -> Option<PathBuf> {
+    let mut paths: Vec<PathBuf> = elf.build_id().and_then(build_id_path).into_iter().collect();
+    // A name, not a way: the file's owner chose it.
+    if let Some((name, _)) = elf.debug_link()
+        && !name.contains(&b'/')
+    {
+        paths.extend(debug_link_paths(elf.path(), &String::from_utf8_lossy(name)));
+    }
+    let fits =
+        |p: &PathBuf| Elf::open(p).is_ok_and(|e| e.build_id().is_none() || e.build_id() == elf.build_id());
+    paths.into_iter().find(|p| p.as_path() != elf.path() && p.exists() && fits(p))
+}
+
+/// Opens the first file that exists, has debug information and is of the right build. Else says, for
+/// each, why not.
+fn first_fitting(paths: &[PathBuf], wanted: Option<&[u8]>) -> Result<DebugInfo, String> {
+    let mut looked = Vec::new();
+    for path in paths {
+        let shown = path.display().to_string();
+        if !path.exists() {
+            looked.push(shown);
+            continue;
+        }
+        match fitting(path, wanted) {
+            Ok(info) => return Ok(info),
+            Err(why) => looked.push(format!("{shown}: {why}")),
+        }
+    }
+    Err(looked.join(", "))
+}
+
+fn fitting(path: &Path, wanted: Option<&[u8]>) -> Result<DebugInfo, String> {
+    let elf = Elf::open(path).map_err(|e| e.to_string())?;
+    if let (Some(wanted), Some(own)) = (wanted, elf.build_id())
+        && wanted != own
+    {
+        return Err("of another build".into());
+    }
+    if !elf.has_debug_info() {
+        return Err("has none".into());
+    }
+    DebugInfo::of(elf).map_err(|e| e.to_string())
+}
+
+fn kernel_paths(release: &str, build_id: Option<&[u8]>) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = build_id.and_then(build_id_path).into_iter().collect();
+    let places = [
+        format!("{DEBUG_ROOT}/boot/vmlinux-{release}"),
+        format!("{DEBUG_ROOT}/lib/modules/{release}/vmlinux"),
+        format!("{DEBUG_ROOT}/lib/modules/{release}/vmlinux.debug"),
+        format!("{DEBUG_ROOT}/boot/vmlinux-{release}.debug"),
+        format!("{DEBUG_ROOT}/usr/lib/modules/{release}/vmlinux"),
+        format!("/lib/modules/{release}/build/vmlinux"),
+        format!("/lib/modules/{release}/vmlinux"),
+        format!("/boot/vmlinux-{release}"),
+    ];
+    paths.extend(places.into_iter().map(PathBuf::from));
+    paths
+}
+
+fn module_paths(name: &str, release: &str, build_id: Option<&[u8]>) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = build_id.and_then(build_id_path).into_iter().collect();
+    let base = format!("/lib/modules/{release}");
+    let Some(relative) = module_file(name, &base) else {
+        paths.push(PathBuf::from(format!("{DEBUG_ROOT}{base}/**/{name}.ko")));
+        return paths;
+    };
+    let plain = relative.split_once(".ko").map_or(relative.as_str(), |(stem, _)| stem);
+    for root in [DEBUG_ROOT, &format!("{DEBUG_ROOT}/usr"), ""] {
+        paths.extend(["ko", "ko.debug"].map(|end| PathBuf::from(format!("{root}{base}/{plain}.{end}"))));
+    }
+    paths
+}
+
+/// A module's file relative to the release's directory, from `modules.dep` (`depmod(8)`).
+fn module_file(name: &str, base: &str) -> Option<String> {
+    let same = |file: &str| {
+        let stem = file.rsplit('/').next().and_then(|f| f.split_once(".ko")).map_or("", |(s, _)| s);
+        stem.replace('-', "_") == name.replace('-', "_")
+    };
+    let list = fs::read_to_string(format!("{base}/modules.dep")).ok()?;
+    let mut files = list.lines().filter_map(|l| l.split_once(':').map(|(file, _)| file));
+    files.find(|f| same(f)).map(str::to_string)
+}
+
+/// `/usr/lib/debug/.build-id/ab/cdef….debug`
+fn build_id_path(id: &[u8]) -> Option<PathBuf> {
+    let (first, rest) = id.split_first()?;
+    let rest: String = rest.iter().map(|b| format!("{b:02x}")).collect();
+    Some(PathBuf::from(format!("{DEBUG_ROOT}/.build-id/{first:02x}/{rest}.debug")))
+}
+
+/// The places in which `gdb` looks for a debug link.
+fn debug_link_paths(binary: &Path, name: &str) -> Vec<PathBuf> {
+    let directory = binary.parent().unwrap_or(Path::new("/"));
+    let below = directory.strip_prefix("/").unwrap_or(directory);
+    vec![
+        directory.join(name),
+        directory.join(".debug").join(name),
+        Path::new(DEBUG_ROOT).join(below).join(name),
+    ]
+}
+
+/// Build id of the running kernel.
+fn kernel_build_id() -> Option<Vec<u8>> {
+    gnu_build_id(&kernelfs::sysfs().read("kernel/notes").ok()?)
+}
+
+/// Build id of a loaded module.
+fn module_build_id(name: &str) -> Option<Vec<u8>> {
+    gnu_build_id(&kernelfs::sysfs().read(&format!("module/{name}/notes/.note.gnu.build-id")).ok()?)
+}
+
+/// The note `NT_GNU_BUILD_ID` (3) of the owner `GNU` among ELF notes (`elf.h`).
+fn gnu_build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
+    const NT_GNU_BUILD_ID: u32 = 3;
+    loop {
+        let word = |at: usize| Some(u32::from_le_bytes(notes.get(at..at + 4)?.try_into().ok()?));
+        let (name_size, size, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);
+        let data_at = 12 + name_size.next_multiple_of(4);
+        if kind == NT_GNU_BUILD_ID && notes.get(12..16)? == b"GNU\0" {
+            return notes.get(data_at..data_at + size).map(<[u8]>::to_vec);
+        }
+        notes = notes.get(data_at + size.next_multiple_of(4)..)?;
+    }
+}
+
+/// How to get the kernel's debug information on this distribution (`os-release(5)`).
+pub fn kernel_package(release: &str) -> String {
+    let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let field = |name: &str| {
+        let line = os.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
+        line.unwrap_or_default().trim_matches('"').to_string()
+    };
+    let ids = format!("{} {}", field("ID"), field("ID_LIKE"));
+    for id in ids.split_whitespace() {
+        match id {
+            "ubuntu" => return format!("install linux-image-{release}-dbgsym (ddebs.ubuntu.com)"),
+            "debian" => return format!("install linux-image-{release}-dbg"),
+            "fedora" | "rhel" | "centos" => return format!("run dnf debuginfo-install kernel-{release}"),
+            "suse" | "opensuse" => return "install kernel-default-debuginfo".into(),
+            "arch" => return "install linux-debug (debug repositories)".into(),
+            _ => {}
+        }
+    }
+    format!("install the debug package of the kernel (Debian: linux-image-{release}-dbg)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::dwarf::tests::{Scratch, fixture};
+    use std::process::Command;
+
+    fn note(name: &[u8], kind: u32, data: &[u8]) -> Vec<u8> {
+        let mut note = Vec::new();
+        for word in [name.len() as u32, data.len() as u32, kind] {
+            note.extend(word.to_le_bytes());
+        }
+        for part in [name, data] {
+            note.extend(part);
+            note.resize(note.len().next_multiple_of(4), 0);
+        }
+        note
+    }
+
+    #[test]
+    fn the_build_id_is_found_among_other_notes() {
+        let notes =
+            [note(b"Linux\0", 3, &[9; 5]), note(b"GNU\0", 1, &[1]), note(b"GNU\0", 3, &[7; 20])].concat();
+        assert_eq!(gnu_build_id(&notes), Some(vec![7; 20]));
+        assert_eq!(gnu_build_id(&notes[..30]), None);
+        assert_eq!(gnu_build_id(&[0xff; 24]), None);
+    }
+
+    #[test]
+    fn a_build_id_is_a_path() {
+        let path = build_id_path(&[0xab, 0x01, 0xff]).unwrap();
+        assert_eq!(path, Path::new("/usr/lib/debug/.build-id/ab/01ff.debug"));
+        assert_eq!(build_id_path(&[]), None);
+    }
+
+    #[test]
+    fn a_debug_link_leads_to_the_separate_file() {
+        let scratch = Scratch::new();
+        let Some(path) = fixture(&scratch, &[]) else { return };
+        let debug = scratch.0.join("fixture.debug");
+        let run = |args: &[&str]| {
+            let status = Command::new("objcopy").args(args).current_dir(&scratch.0).status();
+            assert!(status.expect("objcopy comes with gcc").success());
+        };
+        run(&["--only-keep-debug", "fixture", "fixture.debug"]);
+        run(&["--strip-all", "--add-gnu-debuglink=fixture.debug", "fixture"]);
+        let elf = Elf::open(&path).unwrap();
+        assert!(!elf.has_debug_info());
+        assert_eq!(of_elf(&elf), Some(debug.clone()));
+        assert!(DebugInfo::open(&debug).is_ok());
+        // Whoever owns the program can put anything in that place.
+        fs::remove_file(&debug).unwrap();
+        crate::sys::untrusted::tests::fifo(&debug);
+        assert_eq!(of_elf(&elf), None);
+    }
+
+    #[test]
+    fn what_was_looked_at_is_said() {
+        let scratch = Scratch::new();
+        let (none, text) = (scratch.0.join("none"), scratch.0.join("text"));
+        fs::write(&text, "no ELF").unwrap();
+        let looked = first_fitting(&[none.clone(), text.clone()], None).unwrap_err();
+        assert!(looked.starts_with(&format!("{}, {}: ", none.display(), text.display())), "{looked}");
+    }
+}

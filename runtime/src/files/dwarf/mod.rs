@@ -1,0 +1,176 @@
+//! From addresses to functions, inlined calls and source lines, and back.
+//!
+//! A file is mapped and read lazily: `.debug_aranges` (or the units' own ranges) to the unit,
+//! abbreviations once per unit, the one function's tree, the one line program. Nothing here knows
+//! whether the file is a kernel, a module or a program.
+
+mod flow;
+mod function;
+mod index;
+mod line;
+mod scan;
+mod source;
+mod unit;
+
+pub use function::{CallSite, Function, Inlined, Range};
+pub use line::{Lines, Row};
+pub use source::{LineQuery, Place, normal as normal_path};
+pub use unit::Unit;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use super::Error;
+use super::elf::Elf;
+use index::UnitIndex;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+
+/// Reads bytes of a mapped section.
+pub(crate) type Reader = gimli::EndianSlice<'static, gimli::LittleEndian>;
+
+/// One step of the chain of inlined calls at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function, as the linker would call it (mangled, in languages that mangle).
+    pub function: Option<Rc<str>>,
+    /// The source file's whole path as debug information has it.
+    pub file: Option<Rc<str>>,
+    /// The source line, from 1; 0: not known.
+    pub line: u32,
+    /// The column, from 1; 0: not known.
+    pub column: u32,
+}
+
+/// The DWARF of one ELF file.
+#[derive(Debug)]
+pub struct DebugInfo {
+    // A view of what `elf` maps. Units keep that themselves: they may outlive us.
+    dwarf: gimli::Dwarf<Reader>,
+    index: OnceCell<UnitIndex>,
+    units: RefCell<HashMap<usize, Rc<Unit>>>,
+    elf: Elf,
+}
+
+impl DebugInfo {
+    /// Opens a file that has debug information.
+    pub fn open(path: &Path) -> Result<DebugInfo, Error> {
+        DebugInfo::of(Elf::open(path)?)
+    }
+
+    /// The debug information in an open file.
+    pub fn of(elf: Elf) -> Result<DebugInfo, Error> {
+        if !elf.has_debug_info() {
+            let path = elf.path().display();
+            return Err(Error::missing(format!("{path} has no debug information (.debug_info)")));
+        }
+        let dwarf = gimli::Dwarf::load(|id| {
+            // SAFETY: kept in `dwarf`, beside `elf`, and by units, which hold `elf.kept()`; neither hands it out.
+            unsafe { elf.debug_section(id.name()) }.map(|data| Reader::new(data, gimli::LittleEndian))
+        })?;
+        Ok(DebugInfo { dwarf, index: OnceCell::new(), units: RefCell::default(), elf })
+    }
+
+    /// The file.
+    pub fn elf(&self) -> &Elf {
+        &self.elf
+    }
+
+    /// The chain of calls at an address, innermost first: the last frame is the function that has
+    /// symbol and stack frame, the others are inlined into it. Empty where nothing is known.
+    pub fn frames(&self, address: u64) -> Result<Vec<Frame>, Error> {
+        let Some(unit) = self.unit_at(address)? else { return Ok(Vec::new()) };
+        let function = self.function_in(&unit, address)?;
+        let row = unit.lines(self)?.row_at(address);
+        if function.is_none() && row.is_none() {
+            return Ok(Vec::new());
+        }
+        self.chain(&unit, function.as_deref(), address, row)
+    }
+
+    fn chain(
+        &self,
+        unit: &Unit,
+        function: Option<&Function>,
+        address: u64,
+        row: Option<Row>,
+    ) -> Result<Vec<Frame>, Error> {
+        let lines = unit.lines(self)?;
+        let mut place = row.map_or_else(CallSite::default, |r| CallSite {
+            file: u64::from(r.file),
+            line: r.line,
+            column: r.column,
+        });
+        let mut frames = Vec::new();
+        let mut push = |name: Option<&Rc<str>>, place: CallSite| {
+            let file = lines.path(place.file);
+            frames.push(Frame { function: name.cloned(), file, line: place.line, column: place.column });
+        };
+        if let Some(function) = function {
+            for inlined in function.inlined_at(address) {
+                push(inlined.name.as_ref(), place);
+                place = inlined.call;
+            }
+        }
+        push(function.and_then(|f| f.name.as_ref()), place);
+        Ok(frames)
+    }
+
+    /// The function whose code an address is, with its inlined calls.
+    pub fn function_at(&self, address: u64) -> Result<Option<Rc<Function>>, Error> {
+        match self.unit_at(address)? {
+            Some(unit) => self.function_in(&unit, address),
+            None => Ok(None),
+        }
+    }
+
+    fn function_in(&self, unit: &Unit, address: u64) -> Result<Option<Rc<Function>>, Error> {
+        unit.function_at(self, address)
+    }
+
+    /// The unit whose code an address is.
+    pub fn unit_at(&self, address: u64) -> Result<Option<Rc<Unit>>, Error> {
+        match self.index()?.unit_at(address) {
+            Some(offset) => self.unit(offset).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The unit whose header stands at this offset of `.debug_info`.
+    fn unit(&self, offset: usize) -> Result<Rc<Unit>, Error> {
+        if let Some(unit) = self.units.borrow().get(&offset) {
+            return Ok(unit.clone());
+        }
+        let header = self.read(self.dwarf.unit_header(gimli::DebugInfoOffset(offset)))?;
+        let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?, self.elf.kept()));
+        self.units.borrow_mut().insert(offset, unit.clone());
+        Ok(unit)
+    }
+
+    /// Forgets all that was read of units, and gives the memory back, when there are more than `most`.
+    /// Names that were handed out stay valid.
+    pub fn keep_units(&self, most: usize) {
+        if self.units.borrow().len() <= most {
+            return;
+        }
+        self.units.borrow_mut().clear();
+        for section in [".debug_info", ".debug_abbrev", ".debug_line", ".debug_rnglists", ".text"] {
+            self.elf.release(section, 0..usize::MAX);
+        }
+    }
+
+    fn index(&self) -> Result<&UnitIndex, Error> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let index = UnitIndex::read(self)?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    /// Adds the file's name to an error of the DWARF reader.
+    fn read<T>(&self, result: gimli::Result<T>) -> Result<T, Error> {
+        result.map_err(|source| Error::Dwarf { path: self.elf.path().to_path_buf(), source })
+    }
+}

@@ -1,0 +1,163 @@
+//! Attaching programs: one file for each kind of place.
+//!
+//! **Invariant**: whatever a function here attaches is gone when its [`Link`] is dropped.
+
+mod fentry;
+mod kprobe;
+mod multi;
+mod perf_event;
+mod raw_tracepoint;
+mod tracepoint;
+mod uprobe;
+
+use crate::sys::{self, link, perf};
+use rbtrace_codegen::object::{Attachment, Object, Point, Program};
+use rbtrace_lang::Diagnostic;
+use rbtrace_lang::target::Target;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub use multi::Multi;
+
+/// An attached program.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// Perf events: can be disabled at once, are slow to close.
+    pub events: Vec<OwnedFd>,
+    /// BPF links.
+    pub links: Vec<OwnedFd>,
+    /// How it was attached, for `-v`.
+    pub method: &'static str,
+    /// What is worth knowing about it.
+    pub note: Option<String>,
+}
+
+/// Why a program could not be attached.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the system said.
+    pub error: io::Error,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure { error, hint: None }
+    }
+}
+
+impl Failure {
+    fn new(errno: i32, hint: impl Into<String>) -> Self {
+        Failure { error: io::Error::from_raw_os_error(errno), hint: Some(hint.into()) }
+    }
+
+    /// The message at the attach point.
+    pub fn diagnostic(&self, point: &Point) -> Diagnostic {
+        let what = format!("Failed to attach {}: {}", point.name, sys::describe(&self.error));
+        let error = Diagnostic::error(point.span, what);
+        match (&self.hint, self.error.raw_os_error()) {
+            (Some(hint), _) => error.hint(hint.clone()),
+            (None, Some(libc::EPERM | libc::EACCES)) => error.hint(crate::run::load::permission_hint()),
+            (None, Some(libc::EMFILE)) => error.hint("too many open files: raise `ulimit -n`"),
+            _ => error,
+        }
+    }
+}
+
+/// Result of attaching.
+pub type Attached = Result<Link, Failure>;
+
+/// Attaches a loaded program to one of its targets. `pid`: only this process, where the kind can.
+pub fn attach(prog: BorrowedFd, program: &Program, to: &Attachment, pid: Option<i32>) -> Attached {
+    let cookie = to.points.first().filter(|_| program.wants_cookie).map(|id| u64::from(id.0));
+    match &to.target {
+        Target::Begin | Target::End | Target::SelfSignal(_) => Ok(Link::default()),
+        Target::Kprobe { func, module, offset, ret } => {
+            kprobe::attach(prog, module.as_deref(), func, *offset, *ret, cookie)
+        }
+        Target::KernelFunction { func, .. } => fentry::attach(prog, func),
+        Target::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
+        Target::RawTracepoint { event, .. } => raw_tracepoint::attach(prog, event, cookie),
+        Target::Interval(period) => perf_event::interval(prog, *period, cookie),
+        Target::Profile(period) => perf_event::profile(prog, *period, pid, cookie),
+        Target::PerfEvent { perf_type, config, period } => {
+            let rate = perf::Rate::Period(*period);
+            let event = perf::Event::Sampled { perf_type: *perf_type, config: *config, rate };
+            perf_event::everywhere(prog, &event, pid, cookie)
+        }
+        Target::Uprobe { path, offset, ret, pid: own, .. } => {
+            uprobe::attach(prog, path, *offset, *ret, own.or(pid), cookie)
+        }
+    }
+}
+
+/// The order in which to attach the programs of an object.
+///
+/// The kernel runs the uprobes of one place newest first, so those are attached from the last to the
+/// first: they run in the order of the script.
+pub fn order(object: &Object) -> Vec<usize> {
+    let of_user =
+        |i: &usize| object.programs[*i].attach.iter().any(|a| matches!(a.target, Target::Uprobe { .. }));
+    let (of_user, mut order): (Vec<usize>, Vec<usize>) = (0..object.programs.len()).partition(of_user);
+    order.extend(of_user.into_iter().rev());
+    order
+}
+
+/// Hangs a program on an event: by a link, or without one on kernels before 5.15.
+fn join(prog: BorrowedFd, event: OwnedFd, cookie: Option<u64>, into: &mut Link) -> Result<(), Failure> {
+    match link::perf_event(prog, event.as_fd(), cookie.unwrap_or(0)) {
+        Ok(l) => into.links.push(l),
+        Err(e) if cookie.is_none() && e.raw_os_error() == Some(libc::EINVAL) => {
+            perf::set_bpf(event.as_fd(), prog)?;
+            into.method = "perf event";
+        }
+        Err(e) => return Err(e.into()),
+    }
+    perf::enable(event.as_fd())?;
+    into.events.push(event);
+    Ok(())
+}
+
+impl Link {
+    /// Lets nothing fire any more, without waiting.
+    pub fn disable(&self) {
+        for event in &self.events {
+            // It cannot fail on a descriptor that is ours; closing it comes anyway.
+            let _ = perf::disable(event.as_fd());
+        }
+    }
+}
+
+/// Threads that take programs off side by side.
+const DETACHERS: usize = 64;
+
+/// Takes all programs off. Returns the perf events: they hold no program any more, but closing one waits for
+/// a grace period of its own (`tracepoint_synchronize_unregister`, about 75 ms), one after another.
+///
+/// Closing a link of a perf event waits too (`synchronize_rcu_tasks_trace`, since 6.13), but those waits are
+/// shared by all who wait at the same time: so each is closed by a thread of its own.
+pub fn detach(links: Vec<Link>) -> Vec<OwnedFd> {
+    let mut events = Vec::new();
+    let mut slow = Vec::new();
+    for link in links {
+        link.disable();
+        if !link.events.is_empty() {
+            slow.extend(link.links);
+        }
+        events.extend(link.events);
+    }
+    let share = slow.len().div_ceil(DETACHERS).max(1);
+    std::thread::scope(|scope| {
+        while slow.len() > share {
+            let some = slow.split_off(slow.len() - share);
+            // Where no thread can be had, the closure and what it owns is dropped: closed here.
+            let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || drop(some));
+        }
+        drop(slow);
+    });
+    events
+}
+
+/// Bytes of stack for a thread that only closes.
+const STACK: usize = 64 * 1024;

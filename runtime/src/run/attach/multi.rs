@@ -1,0 +1,109 @@
+//! One link for many functions: kprobe-multi (5.18, with FPROBE) and uprobe-multi (6.6).
+
+use super::{Attached, Failure, Link};
+use crate::run::load::{TRACE_KPROBE_MULTI, TRACE_UPROBE_MULTI};
+use crate::sys::link;
+use rbtrace_codegen::object::{Attachment, Program, ProgramType};
+use rbtrace_lang::target::Target;
+use std::os::fd::BorrowedFd;
+
+/// What kind of link can serve all places of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multi {
+    /// Kernel functions.
+    Kprobe,
+    /// Places of one or more files.
+    Uprobe,
+}
+
+impl Multi {
+    /// The link that could serve this program; `None` where it has one place only, or places that such a
+    /// link does not take.
+    pub fn of(program: &Program) -> Option<Multi> {
+        if program.load.ty != ProgramType::Kprobe || program.attach.len() < 2 {
+            return None;
+        }
+        let whole =
+            |a: &Attachment| matches!(&a.target, Target::Kprobe { func, offset: 0, .. } if !func.is_empty());
+        // Such a link hands programs no more than the registers of a call.
+        if !program.all_registers && program.attach.iter().all(whole) {
+            return Some(Multi::Kprobe);
+        }
+        program.attach.iter().all(|a| matches!(a.target, Target::Uprobe { .. })).then_some(Multi::Uprobe)
+    }
+
+    /// The attach type that its programs are loaded with.
+    pub fn attach_type(self) -> u32 {
+        match self {
+            Multi::Kprobe => TRACE_KPROBE_MULTI,
+            Multi::Uprobe => TRACE_UPROBE_MULTI,
+        }
+    }
+
+    /// For messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Multi::Kprobe => "kprobe-multi",
+            Multi::Uprobe => "uprobe-multi",
+        }
+    }
+
+    /// Attaches to all places: one link for each file, entries and returns apart.
+    pub fn attach(self, prog: BorrowedFd, program: &Program, pid: Option<i32>) -> Attached {
+        let mut all = Link { method: self.name(), ..Link::default() };
+        let mut rest: Vec<&Attachment> = program.attach.iter().collect();
+        while let Some(first) = rest.first().copied() {
+            let (same, other) = rest.into_iter().partition(|a| together(&first.target, &a.target));
+            rest = other;
+            let fd = match self {
+                Multi::Kprobe => kernel(prog, &same),
+                Multi::Uprobe => user(prog, &same, pid),
+            };
+            all.links.push(fd?);
+        }
+        Ok(all)
+    }
+}
+
+/// Can one link serve both?
+fn together(a: &Target, b: &Target) -> bool {
+    match (a, b) {
+        (Target::Kprobe { ret: a, .. }, Target::Kprobe { ret: b, .. }) => a == b,
+        (
+            Target::Uprobe { path: a, ret: a_ret, pid: a_pid, .. },
+            Target::Uprobe { path: b, ret: b_ret, pid: b_pid, .. },
+        ) => (a, a_ret, a_pid) == (b, b_ret, b_pid),
+        _ => false,
+    }
+}
+
+type Made = Result<std::os::fd::OwnedFd, Failure>;
+
+fn cookie(place: &Attachment) -> u64 {
+    place.points.first().map_or(0, |id| u64::from(id.0))
+}
+
+fn kernel(prog: BorrowedFd, places: &[&Attachment]) -> Made {
+    let mut on_return = false;
+    let mut functions = Vec::with_capacity(places.len());
+    for place in places {
+        if let Target::Kprobe { func, ret, .. } = &place.target {
+            on_return = *ret;
+            functions.push((&**func, cookie(place)));
+        }
+    }
+    Ok(link::kprobe_multi(prog, &functions, on_return)?)
+}
+
+fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>) -> Made {
+    let mut file = ("", false, None);
+    let mut offsets = Vec::with_capacity(places.len());
+    for place in places {
+        if let Target::Uprobe { path, offset, ret, pid, .. } = &place.target {
+            file = (&**path, *ret, *pid);
+            offsets.push((*offset, cookie(place)));
+        }
+    }
+    let (path, on_return, own) = file;
+    Ok(link::uprobe_multi(prog, path, &offsets, on_return, own.or(pid))?)
+}

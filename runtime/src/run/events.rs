@@ -1,0 +1,201 @@
+//! Records from the ring buffer, and what is done with each.
+
+use crate::bytes::u32_at;
+use crate::run::actions;
+use crate::run::tables::{Entry, Table};
+use crate::show::print::{Env, printf};
+use crate::show::sink::{Formatted, Function, Said, Sink};
+use crate::sys;
+use rbtrace_codegen::object::{Object, Record};
+use rbtrace_lang::format::Piece;
+use rbtrace_lang::hir::{EmitKind, MapId};
+use rbtrace_lang::types::Agg;
+use rbtrace_lang::{Diagnostic, Severity, Span};
+use std::fmt;
+use std::io;
+
+/// Does what records ask for as they come.
+pub struct Printer<'a> {
+    /// The meaning of the records.
+    pub object: &'a Object,
+    /// Symbols and the like.
+    pub env: Env<'a>,
+    /// Takes what is said.
+    pub sink: Box<dyn Sink + 'a>,
+    /// The script's maps by [`MapId`].
+    pub tables: Vec<Option<Table>>,
+    /// Most bytes that `cat` prints.
+    pub max_cat_bytes: u32,
+    /// `system()` is only counted now.
+    skipping: bool,
+    /// How often it was not run.
+    skipped: u64,
+}
+
+impl fmt::Debug for Printer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Printer").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Printer<'a> {
+    /// For this object's records.
+    pub fn new(object: &'a Object, env: Env<'a>, sink: Box<dyn Sink + 'a>) -> Self {
+        let (tables, max_cat_bytes) = (Vec::new(), 10240);
+        Printer { object, env, sink, tables, max_cat_bytes, skipping: false, skipped: 0 }
+    }
+
+    /// Says one thing.
+    pub fn say(&mut self, said: Said) {
+        self.sink.say(&self.env, said);
+    }
+
+    /// From now on `system()` is only counted, or with `false` run again.
+    pub fn skip_commands(&mut self, skip: bool) {
+        self.skipping = skip;
+    }
+
+    /// How often `system()` was not run.
+    pub fn skipped_commands(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Does what one record asks for. Records of unknown kind are ignored: no program sends them. True where it
+    /// ran a command, which may have taken long.
+    pub fn record(&mut self, data: &[u8]) -> bool {
+        let object = self.object;
+        let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return false };
+        let formatted = |pieces| Formatted { pieces, fields: &record.fields, record: data };
+        match &record.kind {
+            EmitKind::Printf(pieces) => self.say(Said::Printf(formatted(pieces))),
+            EmitKind::Errorf(pieces, warning) => {
+                let severity = if *warning { Severity::Warning } else { Severity::Error };
+                self.say(Said::Complaint(severity, formatted(pieces), record.span));
+            }
+            EmitKind::Print => self.value(record, 0, data),
+            EmitKind::PrintEntry(map) => self.entry(*map, record, data),
+            EmitKind::PrintMap { map, top, div } => self.map(*map, *top, *div, data, record.span),
+            EmitKind::Clear(map) => self.change(*map, record, Table::clear),
+            EmitKind::Zero(map) => self.change(*map, record, Table::zero),
+            EmitKind::Time(format) => {
+                self.say(Said::Output(Function::Time, actions::time(format).as_bytes()));
+            }
+            EmitKind::System(pieces) => self.system(pieces, record, data),
+            EmitKind::Cat(pieces) => self.cat(pieces, record, data),
+            EmitKind::Join { sep, .. } => {
+                let text = actions::join(&record.fields, data, sep);
+                self.say(Said::Output(Function::Join, &text));
+            }
+        }
+        self.sink.event_done();
+        matches!(record.kind, EmitKind::System(_)) && !self.skipping
+    }
+
+    fn rendered(&self, pieces: &[Piece], record: &Record, data: &[u8]) -> String {
+        let mut text = Vec::new();
+        let formatted = Formatted { pieces, fields: &record.fields, record: data };
+        printf::render(&self.env, formatted, false, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn value(&mut self, record: &Record, field: usize, data: &[u8]) {
+        let Some(field) = record.fields.get(field) else { return };
+        self.say(Said::Value(&field.ty, data.get(field.offset as usize..).unwrap_or(&[])));
+    }
+
+    fn table(&self, map: MapId) -> Option<&Table> {
+        self.tables.get(map.0 as usize)?.as_ref()
+    }
+
+    /// The value of one entry. What a program cannot sum up is read from the map.
+    fn entry(&mut self, map: MapId, record: &Record, data: &[u8]) {
+        let Some(Some(table)) = self.tables.get(map.0 as usize) else { return };
+        let whole =
+            matches!(table.aggregation(), Some(Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. }));
+        if !whole {
+            return self.value(record, record.fields.len().saturating_sub(1), data);
+        }
+        let key = record.fields.first().and_then(|f| data.get(f.offset as usize..)).unwrap_or(&[]);
+        match table.entry(key) {
+            Ok(entry) => {
+                let entry = entry.unwrap_or_else(|| table.unset());
+                self.sink.say(&self.env, Said::Entry(table, &entry.value));
+            }
+            Err(e) => self.map_failed(map, record.span, &e),
+        }
+    }
+
+    fn map(&mut self, map: MapId, top: u32, div: u64, data: &[u8], span: Span) {
+        let kind = u32_at(data, 0);
+        let emptied = self.object.records.iter().any(|r| r.after == Some(kind));
+        let Some(table) = self.table(map) else { return };
+        match if emptied { table.entries_for(kind) } else { table.entries() } {
+            Ok(mut entries) => {
+                if entries.is_empty() && table.key.is_none() {
+                    entries.push(table.unset());
+                }
+                self.whole_map(map, entries, top, div);
+            }
+            Err(e) => self.map_failed(map, span, &e),
+        }
+    }
+
+    /// Of a map with keys but without entries nothing is said.
+    fn whole_map(&mut self, map: MapId, entries: Vec<Entry>, top: u32, div: u64) {
+        let Some(Some(table)) = self.tables.get(map.0 as usize) else { return };
+        if !entries.is_empty() || table.key.is_none() {
+            self.sink.say(&self.env, Said::Map { table, entries, top, div });
+        }
+    }
+
+    /// Prints every map that has entries, by name.
+    pub fn all_maps(&mut self) {
+        let mut order: Vec<usize> = (0..self.tables.len()).collect();
+        order.sort_by_key(|&i| self.tables[i].as_ref().map(|t| t.name.clone()));
+        for map in order.into_iter().map(|i| MapId(i as u32)) {
+            match self.table(map).map(Table::entries) {
+                Some(Ok(entries)) if !entries.is_empty() => self.whole_map(map, entries, 0, 0),
+                Some(Err(e)) => self.map_failed(map, Span::default(), &e),
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+
+    fn change(&mut self, map: MapId, record: &Record, f: fn(&Table, Option<u32>) -> io::Result<()>) {
+        if let Some(Err(e)) = self.table(map).map(|table| f(table, record.after)) {
+            self.map_failed(map, record.span, &e);
+        }
+    }
+
+    fn map_failed(&mut self, map: MapId, span: Span, err: &io::Error) {
+        let name = self.table(map).map_or("", |t| &t.name);
+        let text = format!("{name} could not be read: {}", sys::describe(err));
+        self.say(Said::Warning(&Diagnostic::warning(span, text)));
+    }
+
+    fn system(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
+        if self.skipping {
+            self.skipped += 1;
+            return;
+        }
+        let command = self.rendered(pieces, record, data);
+        // What was printed before comes before.
+        self.sink.flush();
+        match actions::system(&command) {
+            Ok(output) => self.say(Said::Output(Function::System, &output)),
+            Err(e) => {
+                let text = format!("system(\"{command}\"): {}", sys::describe(&e));
+                self.say(Said::Warning(&Diagnostic::warning(record.span, text)));
+            }
+        }
+    }
+
+    /// What `cat()` prints: the file, or why it cannot be read.
+    fn cat(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
+        let path = self.rendered(pieces, record, data);
+        match actions::cat(&path, self.max_cat_bytes) {
+            Ok(text) => self.say(Said::Output(Function::Cat, &text)),
+            Err(e) => self.say(Said::Unreadable(&path, &e)),
+        }
+    }
+}

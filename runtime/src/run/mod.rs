@@ -1,0 +1,8 @@
+//! One run of a script: what is loaded, attached, read and undone again.
+
+pub mod actions;
+pub mod attach;
+pub mod events;
+pub mod load;
+pub mod session;
+pub mod tables;

@@ -1,0 +1,123 @@
+//! Attaching everything, and telling of it.
+
+use super::{RunError, Session, placeless};
+use crate::run::attach::{self, Failure, Link, Multi};
+use crate::show::sink::Said;
+use crate::sys;
+use rbtrace_codegen::kernel::Feature;
+use rbtrace_codegen::object::{Attachment, Point, Program};
+use rbtrace_lang::hir::MissingProbes;
+use rbtrace_lang::target::Target;
+use rbtrace_lang::{Diagnostic, Severity};
+use std::os::fd::AsFd;
+
+impl<'a> Session<'a> {
+    /// The link that can serve all places of this program at once, where the kernel has it.
+    pub(super) fn multi(&self, program: &Program) -> Option<Multi> {
+        let multi = Multi::of(program)?;
+        let feature = match multi {
+            Multi::Kprobe => Feature::KprobeMulti,
+            Multi::Uprobe => Feature::UprobeMulti,
+        };
+        self.options.kernel.is_some_and(|k| k.has(feature)).then_some(multi)
+    }
+
+    /// Attaches every program to its places.
+    pub(super) fn attach_all(&mut self) -> Result<(), RunError> {
+        for index in attach::order(self.object) {
+            match self.multi(&self.object.programs[index]) {
+                Some(multi) if self.attach_multi(index, multi)? => {}
+                _ => self.attach_program(index)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn attach_program(&mut self, index: usize) -> Result<(), RunError> {
+        let program = &self.object.programs[index];
+        for to in &program.attach {
+            if to.target.is_ours() {
+                self.attached += to.points.len();
+                continue;
+            }
+            match attach::attach(self.programs[index].as_fd(), program, to, self.options.pid) {
+                Ok(link) => self.keep(link, to),
+                Err(failure) => self.missing(to, &failure)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// `false` where the kernel does not take all places at once; the program is then loaded anew for single
+    /// attach points.
+    fn attach_multi(&mut self, index: usize, multi: Multi) -> Result<bool, RunError> {
+        let program = &self.object.programs[index];
+        match multi.attach(self.programs[index].as_fd(), program, self.options.pid) {
+            Ok(link) => {
+                let count = program.attach.len();
+                self.tell(&format!("attached {count} functions by {}", multi.name()));
+                self.attached += count;
+                self.links.push(link);
+                Ok(true)
+            }
+            Err(failure) => {
+                let why = sys::describe(&failure.error);
+                self.tell(&format!("{}: {why}; attaching one by one", multi.name()));
+                self.programs[index] = self.load_plain(index)?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn keep(&mut self, link: Link, to: &Attachment) {
+        if let Some(point) = self.point(to) {
+            self.tell(&format!("attached {} by {}", point.name, link.method));
+            if let Some(note) = &link.note {
+                self.printer.say(Said::Warning(&Diagnostic::warning(point.span, note.clone())));
+            }
+        }
+        self.links.push(link);
+        self.attached += to.points.len();
+    }
+
+    /// The first of the attach points that a target serves.
+    pub(super) fn point(&self, to: &Attachment) -> Option<&'a Point> {
+        self.object.points.get(to.points.first()?.0 as usize)
+    }
+
+    fn missing(&mut self, to: &Attachment, failure: &Failure) -> Result<(), RunError> {
+        let Some(point) = self.point(to) else { return Ok(()) };
+        let severity = match self.object.config.missing_probes {
+            MissingProbes::Error => Severity::Error,
+            MissingProbes::Warn => Severity::Warning,
+            MissingProbes::Ignore => return Ok(()),
+        };
+        let mut told = failure.diagnostic(point);
+        told.severity = severity;
+        if severity == Severity::Error {
+            let name = &point.name;
+            let also = placeless(format!(
+                "nothing runs without {name}: config missing_probes=warn runs the script without it"
+            ));
+            return Err(RunError { diagnostics: vec![told, also], status: 1, too_complex: false });
+        }
+        told.message = format!("{} is left out: {}", point.name, told.message);
+        self.printer.say(Said::Warning(&told));
+        Ok(())
+    }
+
+    /// Is there anything to wait for?
+    pub(super) fn has_more_to_do(&self) -> bool {
+        self.object.targets().any(|t| !matches!(t, Target::Begin | Target::End))
+    }
+
+    /// Says how many probes there are.
+    pub(super) fn announce(&mut self) {
+        let n = if self.attached == 0 { self.object.points.len() } else { self.attached };
+        self.printer.say(Said::Attached(n));
+    }
+
+    pub(super) fn tell(&mut self, text: &str) {
+        self.printer.say(Said::Detail(text));
+    }
+}

@@ -1,0 +1,107 @@
+//! JSON texts.
+
+use super::value::put;
+use crate::show::terminal::steers;
+
+/// Appends `text` between quotes, escaped. Bytes that are no UTF-8 become U+FFFD.
+pub fn string(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape(text, out);
+    out.push(b'"');
+}
+
+/// Appends `text`, escaped; also what a terminal would obey.
+pub fn escape(text: &[u8], out: &mut Vec<u8>) {
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match u8::try_from(c) {
+                Ok(byte @ 0..0x80) => escape_byte(byte, out),
+                _ if steers(c) => put(out, &format!("\\u{:04x}", c as u32)),
+                _ => put(out, c.encode_utf8(&mut [0; 4])),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+fn escape_byte(c: u8, out: &mut Vec<u8>) {
+    let short = match c {
+        b'"' => b'"',
+        b'\\' => b'\\',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        0..0x20 | 0x7f => {
+            out.extend_from_slice(format!("\\u{c:04x}").as_bytes());
+            return;
+        }
+        c => {
+            out.push(c);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Largest magnitude that a reader which keeps numbers as doubles gets exactly (2^53 - 1).
+const EXACT: u128 = (1 << 53) - 1;
+
+/// Appends a number; as a text where a double could not hold it, as the reference does.
+pub fn number(n: i128, out: &mut Vec<u8>) {
+    let quote: &[u8] = if n.unsigned_abs() > EXACT { b"\"" } else { b"" };
+    out.extend_from_slice(quote);
+    super::value::number(n, out);
+    out.extend_from_slice(quote);
+}
+
+/// Appends one line `{"type": KIND, "data": TEXT}`.
+pub fn text_line(kind: &str, text: &[u8], out: &mut Vec<u8>) {
+    begin_line(kind, out);
+    string(text, out);
+    end_line(out);
+}
+
+/// Appends `{"type": KIND, "data": `.
+pub fn begin_line(kind: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"type\": \"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\", \"data\": ");
+}
+
+/// Appends the end of a line.
+pub fn end_line(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_a_double_cannot_hold_are_texts() {
+        let mut out = Vec::new();
+        for n in [(1 << 53) - 1, 1 << 53, -(1 << 53)] {
+            number(n, &mut out);
+            out.push(b' ');
+        }
+        assert_eq!(out, b"9007199254740991 \"9007199254740992\" \"-9007199254740992\" ");
+    }
+
+    #[test]
+    fn control_characters_and_broken_utf8() {
+        let mut out = Vec::new();
+        string(b"a\"\\\n\r\t\x01\xffz", &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "\"a\\\"\\\\\\n\\r\\t\\u0001\u{fffd}z\"");
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        let mut out = Vec::new();
+        string("\u{7f}\u{9b}31m\u{202e}é".as_bytes(), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "\"\\u007f\\u009b31m\\u202eé\"");
+    }
+}

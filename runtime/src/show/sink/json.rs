@@ -1,0 +1,130 @@
+//! For programs: one JSON object a line. Warnings about the run go to standard error as text.
+
+use super::{Formatted, Function, Output, Said, Sink, Wanted};
+use crate::show::print::{Env, json, map, printf, value};
+use crate::show::terminal;
+use rbtrace_lang::{Severity, Source, Span};
+use std::io;
+
+/// JSON, in the form of bpftrace's `-f json`.
+#[derive(Debug)]
+pub struct JsonSink<'a> {
+    out: Output,
+    sources: &'a [Source],
+    wanted: Wanted,
+    notify: Option<String>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> JsonSink<'a> {
+    /// A sink, as [`super::TextSink::new`] makes one.
+    pub fn new(out: Output, sources: &'a [Source], wanted: Wanted, notify: Option<String>) -> Self {
+        JsonSink { out, sources, wanted, notify, scratch: Vec::new() }
+    }
+
+    /// A line of numbers: `{"type": "lost_events", "count": N, "data": {"events": N}}`.
+    fn count(&mut self, kind: &str, what: &str, n: u64) {
+        let line = format!("{{\"type\": \"{kind}\", \"count\": {n}, \"data\": {{\"{what}\": {n}}}}}\n");
+        self.out.buf.extend_from_slice(line.as_bytes());
+    }
+
+    fn render(&mut self, env: &Env, text: Formatted) -> Vec<u8> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        printf::render(env, text, false, &mut scratch);
+        scratch
+    }
+
+    fn line(&mut self, kind: &str, print: impl FnOnce(&mut Vec<u8>)) {
+        json::begin_line(kind, &mut self.out.buf);
+        print(&mut self.out.buf);
+        json::end_line(&mut self.out.buf);
+    }
+
+    /// Type, message, `more` and the place.
+    fn message(&mut self, kind: &str, text: &[u8], more: &str, span: Span) {
+        let source = self.sources.get(usize::from(span.file));
+        let (name, line, col) = source.map_or(("", 0, 0), |source| {
+            let at = source.line_col(span.start);
+            (&*source.name, at.line, at.col)
+        });
+        let out = &mut self.out.buf;
+        out.extend_from_slice(format!("{{\"type\": \"{kind}\", \"msg\": ").as_bytes());
+        json::string(text, out);
+        out.extend_from_slice(format!("{more}, \"filename\": ").as_bytes());
+        json::string(name.as_bytes(), out);
+        out.extend_from_slice(format!(", \"line\": {line}, \"col\": {col}}}\n").as_bytes());
+    }
+}
+
+impl Sink for JsonSink<'_> {
+    fn say(&mut self, env: &Env, said: Said) {
+        match said {
+            Said::Attached(count) => {
+                if !self.wanted.quiet {
+                    self.count("attached_probes", "probes", count as u64);
+                }
+                super::text::notify(self.notify.take(), &mut self.out);
+            }
+            Said::Printf(text) => {
+                let text = self.render(env, text);
+                json::text_line("printf", &text, &mut self.out.buf);
+                self.scratch = text;
+            }
+            Said::Complaint(Severity::Warning, ..) if self.wanted.no_warnings => {}
+            Said::Complaint(severity, text, span) => {
+                let text = self.render(env, text);
+                let kind = if severity == Severity::Warning { "warnf" } else { "errorf" };
+                self.message(kind, &text, "", span);
+                self.scratch = text;
+            }
+            Said::Value(ty, data) => self.line("value", |out| value::json(env, ty, data, out)),
+            Said::Entry(table, value) => {
+                self.line("value", |out| map::json_value(env, &table.value, value, 1, out));
+            }
+            Said::Map { table, entries, top, div } => {
+                map::json(env, table, &table.top(entries, top), div, &mut self.out.buf);
+            }
+            Said::Output(function, text) => {
+                let kind = match function {
+                    Function::Time => "time",
+                    Function::Join => "join",
+                    Function::Cat => "cat",
+                    Function::System => "syscall",
+                };
+                json::text_line(kind, text, &mut self.out.buf);
+            }
+            Said::Unreadable(path, why) => super::text::unreadable(path, why, &mut self.out),
+            Said::Lost(events) => {
+                self.count("lost_events", "events", events);
+                self.out.flush();
+            }
+            Said::ReadFailed(helper, span) => {
+                let more = format!(", \"helper\": \"{helper}\", \"retcode\": -{}", libc::EFAULT);
+                self.message("helper_error", b"Bad address", &more, span);
+            }
+            Said::Warning(warning) if !self.wanted.no_warnings => {
+                self.out.flush();
+                terminal::message(&warning.render(self.sources));
+            }
+            Said::Detail(text) if self.wanted.verbose => terminal::message(&format!("{text}\n")),
+            Said::Warning(_) | Said::Detail(_) | Said::Ended => {}
+        }
+    }
+
+    fn event_done(&mut self) {
+        self.out.event_done();
+    }
+
+    fn idle(&mut self) {
+        self.out.idle();
+    }
+
+    fn flush(&mut self) {
+        self.out.flush();
+    }
+
+    fn failure(&self) -> Option<&io::Error> {
+        self.out.failure()
+    }
+}
