@@ -2,7 +2,8 @@
 
 use crate::backend::{self, Code};
 use crate::btf::{self, Infos};
-use crate::kernel::Kernel;
+use crate::emit::task_stack;
+use crate::kernel::{Feature, Kernel};
 use crate::layout;
 use crate::lower::{self, Unit, Units};
 use crate::object::{Form, Object, Program};
@@ -34,7 +35,12 @@ pub fn compile_as(
     for unit in &mut units.units {
         debug_assert_eq!(verify(&unit.module), Ok(()), "{}", unit.module);
         match backend::finish(&mut unit.module, kernel) {
-            Ok(code) => codes.push(code),
+            Ok(mut code) => {
+                if unit.is_interleaved() && kernel.has(Feature::PrivateStacks) {
+                    task_stack::keep(&mut code);
+                }
+                codes.push(code);
+            }
             Err(error) => errors.push(Diagnostic::error(error.span, sentence(&error.message))),
         }
     }

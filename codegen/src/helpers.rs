@@ -69,6 +69,8 @@ helpers! {
     GET_PRANDOM_U32 = 7, (4, 1), Quiet, reads [], Nothing;
     /// `u32 bpf_get_smp_processor_id()`
     GET_SMP_PROCESSOR_ID = 8, (4, 1), Pure, reads [], Nothing;
+    /// `long bpf_tail_call(ctx, prog_array, index)`
+    TAIL_CALL = 12, (4, 2), Any, reads [], Nothing;
     /// `u64 bpf_get_current_pid_tgid()`: `tgid << 32 | pid`.
     GET_CURRENT_PID_TGID = 14, (4, 2), Pure, reads [], Nothing;
     /// `u64 bpf_get_current_uid_gid()`: `gid << 32 | uid`.

@@ -37,6 +37,8 @@ pub enum Feature {
     KprobeMulti,
     /// uprobe-multi links (6.6).
     UprobeMulti,
+    /// Stacks of the CPU for tracing programs (6.13).
+    PrivateStacks,
 }
 
 impl Feature {
@@ -47,6 +49,7 @@ impl Feature {
             Feature::Atomics => (5, 12),
             Feature::LongKeys => (5, 11),
             Feature::KprobeMulti => (5, 18),
+            Feature::PrivateStacks => (6, 13),
         }
     }
 }

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{kernel, kernel_of, random, run_ir};
+use rbtrace_codegen::backend::Code;
+use rbtrace_codegen::emit::task_stack;
 use rbtrace_codegen::ir::Scratch;
 use rbtrace_codegen::object::ObjMapId;
 use rbtrace_codegen::{backend, btf, disasm, text};
@@ -166,4 +168,25 @@ fn who_finds_no_place_is_counted() {
             assert_eq!(kernel::element(&maps[1], 8), u64::to_le_bytes(missed));
         }
     }
+}
+
+/// A function with 512 bytes of stack that calls another with as many: a chain that only stacks of the CPU can hold.
+const TWO_FULL_STACKS: [u64; 7] = [0xfe00_0a7a, 0x2_0000_1085, 0xb7, 0x95, 0xfe00_0a7a, 0xb7, 0x95];
+
+#[test]
+fn a_program_stays_on_the_stack_of_its_task() {
+    let funcs = vec![(0, "main".to_owned()), (4, "inner".to_owned())];
+    let spans = vec![rbtrace_lang::Span::default(); 7];
+    let mut code = Code { insns: TWO_FULL_STACKS.to_vec(), spans, funcs, ..Code::default() };
+    if kernel::load(&code, &[], None).is_err() {
+        println!("skipped: no BPF here, or no stacks of the CPU");
+        return;
+    }
+    task_stack::keep(&mut code);
+    assert_eq!(code.funcs[1].0, 7);
+    let refusal = kernel::load(&code, &[], None).unwrap_err();
+    assert!(refusal.contains("combined stack size"), "{refusal}");
+    // What fits the task's stack runs as before.
+    (code.insns[3], code.insns[7]) = (0xff00_0a7a, 0xff00_0a7a);
+    kernel::load(&code, &[], None).unwrap_or_else(|e| panic!("{e}"));
 }

@@ -7,4 +7,5 @@ pub mod layout;
 pub mod mach;
 pub mod select;
 pub mod sink;
+pub mod task_stack;
 pub mod tidy;

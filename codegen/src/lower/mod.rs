@@ -48,7 +48,7 @@ use crate::layout;
 use crate::object::{Attachment, Counter, Form, LoadAs, MapDef, ObjMapId, Point, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir;
-use rbtrace_lang::target::Edge;
+use rbtrace_lang::target::{Edge, Target};
 use shared::Shared;
 
 /// The result of one step, or why the script cannot be compiled.
@@ -71,6 +71,14 @@ pub struct Unit {
     pub all_registers: bool,
     /// The script has a loop in it.
     pub loops: bool,
+}
+
+impl Unit {
+    /// May a run of it begin on a CPU where another has been put aside? Only uprobes allow that: where programs of
+    /// other kinds can be preempted, the kernel skips the second run (`prog->active`).
+    pub fn is_interleaved(&self) -> bool {
+        self.attach.iter().any(|a| matches!(a.target, Target::Uprobe { .. }))
+    }
 }
 
 /// A whole program in IR with all that belongs to it.

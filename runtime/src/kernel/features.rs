@@ -69,6 +69,7 @@ impl LiveKernel {
             Feature::LongKeys => probe::key(513),
             Feature::KprobeMulti => probe::multi(Multi::Kprobe),
             Feature::UprobeMulti => probe::multi(Multi::Uprobe),
+            Feature::PrivateStacks => probe::program(lb::BPF_PROG_TYPE_KPROBE, 0, 0, &TWO_FULL_STACKS),
         }
     }
 }
@@ -89,6 +90,17 @@ const SIGNED_DIVISION: [u64; 3] = [mov_k(0, 7), insn(0x37, 0, 0, 1, 2), EXIT];
 /// `r1 = xchg(stack, r1)`: opcode `BPF_STX | BPF_ATOMIC | BPF_DW`, `BPF_XCHG` in the immediate.
 const EXCHANGE: [u64; 5] =
     [mov_k(1, 1), insn(0x7b, 10, 1, -8, 0), insn(0xdb, 10, 1, -8, 0xe1), mov_k(0, 0), EXIT];
+
+/// A function that needs all 512 bytes of stack calls another that does: they fit only stacks of their own.
+const TWO_FULL_STACKS: [u64; 7] = [
+    insn(0x7a, 10, 0, -512, 0),
+    insn(0x85, 0, 1, 0, 2),
+    mov_k(0, 0),
+    EXIT,
+    insn(0x7a, 10, 0, -512, 0),
+    mov_k(0, 0),
+    EXIT,
+];
 
 #[cfg(test)]
 mod tests {
