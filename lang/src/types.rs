@@ -46,6 +46,16 @@ pub enum AddrSpace {
     Unknown,
 }
 
+impl AddrSpace {
+    /// Where a pointer points to that the verifier does not follow any more: an address like others.
+    pub fn outside(self) -> AddrSpace {
+        match self {
+            AddrSpace::Bpf | AddrSpace::Ctx => AddrSpace::Kernel,
+            AddrSpace::Kernel | AddrSpace::User | AddrSpace::Unknown => self,
+        }
+    }
+}
+
 /// How a stack is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StackMode {
@@ -332,6 +342,14 @@ impl Type {
         match self {
             Type::Ptr { to, .. } => Type::Ptr { to: to.clone(), space },
             Type::Array { elem, len } => Type::Array { elem: Box::new(elem.in_space(space)), len: *len },
+            ty => ty.clone(),
+        }
+    }
+
+    /// What a pointer is once it was calculated with or kept in memory ([`AddrSpace::outside`]); other types as they are.
+    pub fn as_address(&self) -> Type {
+        match self {
+            Type::Ptr { to, space } => Type::Ptr { to: to.clone(), space: space.outside() },
             ty => ty.clone(),
         }
     }

@@ -4,7 +4,7 @@ use super::Lowered;
 use super::frame::{Home, Lower};
 use super::memory::Place;
 use super::read::extend_const;
-use crate::ir::{Alu, Cond, Op, Space, Ty, Value, Width};
+use crate::ir::{Alu, Cond, Op, Ty, Value, Width};
 use rbtrace_lang::ast::BinOp;
 use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Place as HirPlace, Unary};
 use rbtrace_lang::types::Type;
@@ -190,15 +190,17 @@ impl Lower<'_, '_> {
         Ok((self.as_number(x), self.as_number(y)))
     }
 
-    /// A pointer's address as a number.
+    /// A pointer's address as a number. The verifier lets nobody calculate with a pointer; what a helper has copied it takes
+    /// for a number.
     pub(super) fn as_number(&mut self, value: Value) -> Value {
-        match self.f.b.ty(value) {
-            Ty::Ptr(_) => {
-                let zero = self.f.b.iconst(0);
-                self.f.b.ins(Op::Alu(Alu::Add, value, zero), Ty::I64)
-            }
-            _ => value,
+        if !matches!(self.f.b.ty(value), Ty::Ptr(_)) {
+            return value;
         }
+        let (pointer, number) = (Place::slot(self.slot(8)), Place::slot(self.slot(8)));
+        self.store_scalar(&pointer, 8, value);
+        self.read_certain(&number, 8, &pointer);
+        let number = self.address(&number);
+        self.f.b.load(Width::B8, false, number, 0)
     }
 
     /// `c ? a : b` of scalars.
@@ -266,8 +268,7 @@ impl Lower<'_, '_> {
 
     fn ptr_add(&mut self, ptr: &Expr, index: &Expr, scale: u32) -> Lowered<Value> {
         let base = self.scalar(ptr)?;
-        // The context may be followed at constant offsets only; beyond that it is an address like others.
-        let base = if self.f.b.ty(base) == Ty::Ptr(Space::Ctx) { self.as_number(base) } else { base };
+        let base = self.as_number(base);
         if let ExprKind::Const(n) = index.kind {
             return Ok(self.f.b.offset(base, (n as i64).wrapping_mul(i64::from(scale))));
         }
@@ -277,7 +278,7 @@ impl Lower<'_, '_> {
     }
 
     fn ptr_diff(&mut self, left: &Expr, right: &Expr, scale: u32) -> Lowered<Value> {
-        let (a, b) = (self.scalar(left)?, self.scalar(right)?);
+        let (a, b) = self.numbers(left, right)?;
         let bytes = self.f.b.alu(Alu::Sub, a, b);
         if scale <= 1 {
             return Ok(bytes);

@@ -216,7 +216,8 @@ impl Lower<'_, '_> {
             Base::Remote(addr, space) => Base::Remote(self.f.b.alu(Alu::Add, addr, bytes), space),
             // The context may be read at constant offsets only.
             Base::Ptr(ptr) if self.f.b.ty(ptr) == Ty::Ptr(Space::Ctx) => {
-                Base::Remote(self.f.b.alu(Alu::Add, ptr, bytes), Remote::Kernel)
+                let start = self.as_number(ptr);
+                Base::Remote(self.f.b.alu(Alu::Add, start, bytes), Remote::Kernel)
             }
             Base::Ptr(ptr) => Base::Ptr(self.f.b.alu(Alu::Add, ptr, bytes)),
             Base::Slot(slot) => {
@@ -276,17 +277,11 @@ impl Lower<'_, '_> {
             }
         };
         let direct = matches!(place.base, Base::Slot(_) | Base::Ptr(_));
-        let loaded = match &ty {
-            Type::Ptr { space: AddrSpace::Bpf, .. } => {
-                let op = crate::ir::Op::Load { width, signed: false, ptr, offset };
-                self.f.b.ins(op, Ty::Ptr(Space::Stack))
-            }
-            _ if direct && place.alignment() < size && self.f.b.ty(ptr) == Ty::Ptr(Space::Stack) => {
-                self.load_parts(ptr, offset, place.alignment(), ty)
-            }
-            _ => self.f.b.load(width, ty.is_signed(), ptr, offset),
-        };
-        Ok(loaded)
+        let in_parts = direct && place.alignment() < size && self.f.b.ty(ptr) == Ty::Ptr(Space::Stack);
+        Ok(match in_parts {
+            true => self.load_parts(ptr, offset, place.alignment(), ty),
+            false => self.f.b.load(width, ty.is_signed(), ptr, offset),
+        })
     }
 
     /// Loads a scalar whose place on the stack is aligned to `step` bytes only (packed structs): the verifier takes
@@ -317,8 +312,12 @@ impl Lower<'_, '_> {
     }
 
     /// Does the verifier let the context be read there? It wants natural alignment, and of tracepoints it
-    /// hides the first eight bytes (`tp_prog_is_valid_access`).
+    /// hides the first eight bytes (`tp_prog_is_valid_access`). What it takes for pointers in that of a kernel function
+    /// (`btf_ctx_access`) would be no numbers.
     fn ctx_readable(&self, place: &Place, size: u32) -> bool {
+        if self.plan.load.ty == ProgramType::Tracing {
+            return false;
+        }
         let hidden = if self.plan.load.ty == ProgramType::Tracepoint { 8 } else { 0 };
         place.offset >= hidden && place.offset % i64::from(size) == 0 && place.offset < i64::from(i16::MAX)
     }
@@ -335,6 +334,13 @@ impl Lower<'_, '_> {
         let low = if shift == 0 { unit } else { self.imm(Alu::LShr, unit, shift) };
         let mask = if width >= 64 { -1 } else { (1i64 << width) - 1 };
         Ok(if mask == -1 { low } else { self.imm(Alu::And, low, mask) })
+    }
+
+    /// Stores a value of the script. In memory it is a number, whatever it points to: the verifier would follow a pointer there,
+    /// and the script may calculate with what it loads.
+    pub(super) fn store_number(&mut self, place: &Place, size: u32, value: Value) {
+        let number = self.as_number(value);
+        self.store_scalar(place, size, number);
     }
 
     /// Stores a scalar's low bytes.

@@ -6,6 +6,7 @@ use super::memory::{Base, Fill, Place};
 use super::read::constant;
 use crate::ir::{Op, Width};
 use crate::layout::{TEXT_SPARE, has_text};
+use crate::object::ProgramType;
 use rbtrace_lang::hir::{Expr, ExprKind, LocalId};
 use rbtrace_lang::types::{TupleType, Type};
 
@@ -21,7 +22,7 @@ impl Lower<'_, '_> {
     fn store_inner(&mut self, e: &Expr, ty: &Type, dst: &Place, fill: Fill) -> Lowered<()> {
         if e.ty.is_scalar() && ty.is_scalar() {
             let value = self.scalar(e)?;
-            self.store_scalar(dst, ty.size(), value);
+            self.store_number(dst, ty.size(), value);
             return Ok(());
         }
         match &e.kind {
@@ -57,7 +58,7 @@ impl Lower<'_, '_> {
             ExprKind::MacAddr(a) => self.store_mac(a, dst),
             ExprKind::Reinterpret(a) if a.ty.is_scalar() => {
                 let value = self.scalar(a)?;
-                self.store_scalar(dst, a.ty.size(), value);
+                self.store_number(dst, a.ty.size(), value);
                 Ok(())
             }
             // What lies somewhere already, and numbers.
@@ -109,7 +110,7 @@ impl Lower<'_, '_> {
             return self.store_copy(e, ty, dst, fill);
         }
         let value = self.local_value(local, &e.ty)?;
-        self.store_scalar(dst, ty.size(), value);
+        self.store_number(dst, ty.size(), value);
         Ok(())
     }
 
@@ -177,7 +178,7 @@ impl Lower<'_, '_> {
             }
             _ if src_ty.is_scalar() && dst_ty.is_scalar() => {
                 let value = self.load_scalar(src, src_ty)?;
-                self.store_scalar(dst, dst_ty.size(), value);
+                self.store_number(dst, dst_ty.size(), value);
             }
             _ => self.copy_bytes(src, dst, src_ty.size().min(dst_ty.size())),
         }
@@ -295,8 +296,11 @@ impl Lower<'_, '_> {
         }
         let align = src.alignment().min(dst.alignment());
         let to = self.direct(&dst.base);
-        // The context must be read at aligned offsets; `readable` says whether it may be at all.
-        let from = self.readable(src, align).filter(|_| align >= 4 || len <= 16 || !self.is_ctx(src));
+        // A record may be read in parts, at aligned offsets; `readable` says whether it may be at all. Other contexts only
+        // field by field.
+        let from = self
+            .readable(src, align)
+            .filter(|_| !self.is_ctx(src) || self.is_record() && (align >= 4 || len <= 16));
         match (from, to) {
             (Some((src, src_offset)), Some(to)) => {
                 let dst_offset = dst.offset as i32;
@@ -304,6 +308,10 @@ impl Lower<'_, '_> {
             }
             _ => self.probe_read(dst, len, src),
         }
+    }
+
+    fn is_record(&self) -> bool {
+        self.plan.load.ty == ProgramType::Tracepoint
     }
 
     fn is_ctx(&self, place: &Place) -> bool {

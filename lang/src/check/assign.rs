@@ -216,8 +216,13 @@ impl Checker<'_> {
         let now = self.read_var(name, place)?.ty;
         let id = self.lookup(name)?;
         self.check_inc_dec(inc, &now, span)?;
-        if self.var(id).declared.is_some() || !matches!(now, Type::Int { .. }) {
+        if self.var(id).declared.is_some() {
             return Some((Place::Local(id), now));
+        }
+        if !matches!(now, Type::Int { .. }) {
+            let ty = now.as_address();
+            let ty = self.join_var_shape(id, &Shape::of_type(&ty), &ty, span)?;
+            return Some((Place::Local(id), ty));
         }
         // `$x++` assigns `$x + 1`, whose type is 64 bits wide.
         let wide = Type::int(8, now.is_signed() || !inc);

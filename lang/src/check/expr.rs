@@ -113,8 +113,13 @@ impl Checker<'_> {
     pub(crate) fn address_of(&mut self, place: &ast::Expr, span: Span) -> Typed {
         let (place, ty) = match &place.kind {
             Ast::Var(name) => {
-                let read = self.read_var(name, place.span)?;
-                (Place::Local(self.lookup(name)?), read.ty)
+                // A variable that is pointed to lies in memory.
+                let ty = self.read_var(name, place.span)?.ty.as_address();
+                let local = self.lookup(name)?;
+                if matches!(ty, Type::Ptr { .. }) {
+                    self.join_var_shape(local, &Shape::of_type(&ty), &ty, span)?;
+                }
+                (Place::Local(local), ty)
             }
             Ast::Map(name) => {
                 let map = self.map_id(name, place.span);

@@ -77,6 +77,6 @@ impl Checker<'_> {
             return self.error(span, message);
         };
         let ty = t.fields[at].1.clone();
-        Some(Expr { kind: ExprKind::TupleField(Box::new(base), at as u32), ty, span })
+        Some(Expr { kind: ExprKind::TupleField(Box::new(base), at as u32), ty: ty.as_address(), span })
     }
 }

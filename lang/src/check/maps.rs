@@ -229,6 +229,7 @@ impl Checker<'_> {
 
     /// Widens a map's value by what is assigned; gives its type.
     pub(crate) fn join_value(&mut self, id: MapId, shape: &Shape, ty: &Type, span: Span) -> Option<Type> {
+        let shape = shape.in_memory();
         let state = self.map(id);
         let Some((old, first)) = state.value.clone() else {
             state.value = Some((shape.clone(), span));
@@ -236,7 +237,7 @@ impl Checker<'_> {
             return Some(shape.to_type());
         };
         let mut new = old.clone();
-        match new.join(shape) {
+        match new.join(&shape) {
             Ok(()) => {}
             Err(Conflict::ProbeText) => return self.probe_as_text(),
             Err(Conflict::Types) => return self.value_mismatch(id, ty, &old.to_type(), first, span),

@@ -171,7 +171,7 @@ impl Checker<'_> {
                 _ => Expr { span: index.span, ty: I64, kind: ExprKind::Unary(Unary::Neg, Box::new(index)) },
             };
         }
-        let ty = ptr.ty.clone();
+        let ty = ptr.ty.as_address();
         Some(Expr { kind: ExprKind::PtrAdd { ptr: Box::new(ptr), index: Box::new(index), scale }, ty, span })
     }
 

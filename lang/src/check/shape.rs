@@ -74,6 +74,14 @@ impl Shape {
         }
     }
 
+    /// What a map keeps of it.
+    pub(crate) fn in_memory(&self) -> Shape {
+        match self {
+            Shape::Other(ty) => Shape::Other(ty.as_address()),
+            shape => shape.clone(),
+        }
+    }
+
     /// Widens `self` so that it also holds what `other` holds.
     pub(crate) fn join(&mut self, other: &Shape) -> Result<(), Conflict> {
         let joined = match (&mut *self, other) {
@@ -180,11 +188,19 @@ fn join_types(a: &Type, b: &Type) -> Result<Type, Conflict> {
             Ok(Type::int(size, signed))
         }
         (Type::Ptr { to: t, space: s }, Type::Ptr { to: u, space: r }) if same_target(t, u) => {
-            Ok(Type::ptr((**t).clone(), if s == r { *s } else { AddrSpace::Unknown }))
+            Ok(Type::ptr((**t).clone(), join_spaces(*s, *r)))
         }
         (Type::Agg(a), Type::Agg(b)) => join_aggs(*a, *b).map(Type::Agg).ok_or(Conflict::Types),
         (Type::ProbeName, Type::Str(_)) | (Type::Str(_), Type::ProbeName) => Err(Conflict::ProbeText),
         _ => Err(Conflict::Types),
+    }
+}
+
+fn join_spaces(a: AddrSpace, b: AddrSpace) -> AddrSpace {
+    match (a.outside(), b.outside()) {
+        _ if a == b => a,
+        (a, b) if a == b => a,
+        _ => AddrSpace::Unknown,
     }
 }
 

@@ -148,5 +148,8 @@ fn address_spaces_follow_the_probe_and_the_functions() {
     assert_eq!(space("uprobe:/bin/app:main { @ = ((struct task *)arg0).parent; }"), AddrSpace::User);
     assert_eq!(space("kprobe:vfs_read { @ = ((struct task *)uptr(arg0)).parent.parent; }"), AddrSpace::User);
     assert_eq!(space("tracepoint:syscalls:sys_enter_openat { @ = args.filename; }"), AddrSpace::User);
-    assert_eq!(space("begin { @ = &@x; @x = 1; }"), AddrSpace::Bpf);
+    // What lies in a map the verifier does not follow.
+    assert_eq!(space("begin { @ = &@x; @x = 1; }"), AddrSpace::Kernel);
+    assert_eq!(space("kprobe:vfs_read { @ = ctx; }"), AddrSpace::Kernel);
+    assert_eq!(space("kprobe:vfs_read { $c = ctx; $c++; @ = &$c; }"), AddrSpace::Kernel);
 }
