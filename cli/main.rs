@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod drive;
 mod explain;
 mod headers;
 mod help;

@@ -1,16 +1,15 @@
 //! Running a script.
 
 use crate::args::{Args, Format, Source};
+use crate::drive;
 use crate::program;
 use crate::stages;
 use rbtrace_codegen::driver::Compilation;
 use rbtrace_codegen::kernel::{Kernel, Release};
 use rbtrace_codegen::object::{Form, Object};
 use rbtrace_lang::System;
-use rbtrace_runtime::kernel::LiveKernel;
-use rbtrace_runtime::kernel::LiveSystem;
-use rbtrace_runtime::kernel::privileges;
-use rbtrace_runtime::run::session::{self, RunError, RunOptions};
+use rbtrace_runtime::kernel::{LiveKernel, LiveSystem, privileges};
+use rbtrace_runtime::run::{RunError, RunOptions};
 use rbtrace_runtime::show::sink::{JsonSink, Output, Sink, TextSink, Wanted};
 use rbtrace_runtime::show::terminal::message as complain;
 use std::fs::File;
@@ -71,7 +70,7 @@ pub(crate) fn text(args: &Args, script: program::Text) -> anyhow::Result<u8> {
     }
     let run = |object: &Object| -> anyhow::Result<Result<i32, RunError>> {
         let sink = sink(args, &typed.sources)?;
-        Ok(session::run(object, sink, run_options(args, &system, &kernel)))
+        Ok(drive::run(args, object, sink, run_options(args, &system, &kernel)))
     };
     let mut result = run(object)?;
     if result.as_ref().is_err_and(|error| error.too_complex) {
@@ -110,10 +109,10 @@ fn sink<'a>(args: &Args, sources: &'a [rbtrace_lang::Source]) -> anyhow::Result<
 fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) -> RunOptions<'a> {
     RunOptions {
         warn_reads: args.warn_reads,
-        dry_run: args.dry_run,
         command: args.command.clone(),
         pid: args.pid,
         kernel: Some(kernel),
+        wake: None,
         system: Some(system),
         names: None,
     }

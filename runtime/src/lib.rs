@@ -5,6 +5,8 @@
 //! - [`run`]: one run of a script: loading, attaching, events, tables.
 //! - [`show`]: what a user sees: values, where they go, and lists.
 //! - [`sys`]: system calls, for all of these.
+//!
+//! [`run::Session`] shows how a script is run from Rust.
 
 // See `show::terminal`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -1,7 +1,7 @@
 //! What user space does for a script: `system`, `cat`, `time`, `join`.
 
 use crate::bytes::u32_at;
-use crate::show::print::value::text_bytes;
+use crate::show::print::read;
 use crate::sys::{time, untrusted};
 use rbtrace_codegen::object::RecordField;
 use rbtrace_lang::types::Type;
@@ -33,6 +33,6 @@ pub fn join(fields: &[RecordField], record: &[u8], sep: &str) -> Vec<u8> {
     let size = (elem.size() as usize).max(1);
     let count = u32_at(record, (texts.offset as usize).saturating_sub(4)) as usize;
     let data = record.get(texts.offset as usize..).unwrap_or(&[]);
-    let texts: Vec<&[u8]> = data.chunks_exact(size).take(count).map(|t| text_bytes(t, size)).collect();
+    let texts: Vec<&[u8]> = data.chunks_exact(size).take(count).map(|t| read::text(t, size)).collect();
     texts.join(sep.as_bytes())
 }

@@ -3,7 +3,7 @@
 use crate::bytes::u32_at;
 use crate::run::actions;
 use crate::run::tables::{Entry, Table};
-use crate::show::print::{Env, printf};
+use crate::show::print::{Env, Row, printf, read};
 use crate::show::sink::{Formatted, Function, Said, Sink};
 use crate::sys;
 use rbtrace_codegen::object::{Object, Record};
@@ -47,7 +47,19 @@ impl<'a> Printer<'a> {
 
     /// Says one thing.
     pub fn say(&mut self, said: Said) {
-        self.sink.say(&self.env, said);
+        self.sink.say(said);
+    }
+
+    /// Says what a format makes of a record: of `printf`, or of `errorf` and `warnf` by their severity.
+    fn formatted(&mut self, pieces: &[Piece], record: &Record, data: &[u8], complaint: Option<Severity>) {
+        let (env, fields) = (&self.env, &record.fields);
+        let render =
+            |terminal: bool, out: &mut Vec<u8>| printf::render(env, pieces, (fields, data), terminal, out);
+        let text = Formatted::new(&render);
+        self.sink.say(match complaint {
+            None => Said::Printf(text),
+            Some(severity) => Said::Complaint(severity, text, record.span),
+        });
     }
 
     /// From now on `system()` is only counted, or with `false` run again.
@@ -65,12 +77,11 @@ impl<'a> Printer<'a> {
     pub fn record(&mut self, data: &[u8]) -> bool {
         let object = self.object;
         let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return false };
-        let formatted = |pieces| Formatted { pieces, fields: &record.fields, record: data };
         match &record.kind {
-            EmitKind::Printf(pieces) => self.say(Said::Printf(formatted(pieces))),
+            EmitKind::Printf(pieces) => self.formatted(pieces, record, data, None),
             EmitKind::Errorf(pieces, warning) => {
                 let severity = if *warning { Severity::Warning } else { Severity::Error };
-                self.say(Said::Complaint(severity, formatted(pieces), record.span));
+                self.formatted(pieces, record, data, Some(severity));
             }
             EmitKind::Print => self.value(record, 0, data),
             EmitKind::PrintEntry(map) => self.entry(*map, record, data),
@@ -93,14 +104,14 @@ impl<'a> Printer<'a> {
 
     fn rendered(&self, pieces: &[Piece], record: &Record, data: &[u8]) -> String {
         let mut text = Vec::new();
-        let formatted = Formatted { pieces, fields: &record.fields, record: data };
-        printf::render(&self.env, formatted, false, &mut text);
+        printf::render(&self.env, pieces, (&record.fields, data), false, &mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
 
     fn value(&mut self, record: &Record, field: usize, data: &[u8]) {
         let Some(field) = record.fields.get(field) else { return };
-        self.say(Said::Value(&field.ty, data.get(field.offset as usize..).unwrap_or(&[])));
+        let value = read::read(&self.env, &field.ty, data.get(field.offset as usize..).unwrap_or(&[]));
+        self.say(Said::Value(&value));
     }
 
     fn table(&self, map: MapId) -> Option<&Table> {
@@ -119,7 +130,7 @@ impl<'a> Printer<'a> {
         match table.entry(key) {
             Ok(entry) => {
                 let entry = entry.unwrap_or_else(|| table.unset());
-                self.sink.say(&self.env, Said::Entry(table, &entry.value));
+                self.sink.say(Said::Value(&table.datum(&self.env, &entry.value)));
             }
             Err(e) => self.map_failed(map, record.span, &e),
         }
@@ -143,16 +154,29 @@ impl<'a> Printer<'a> {
     /// Of a map with keys but without entries nothing is said.
     fn whole_map(&mut self, map: MapId, entries: Vec<Entry>, top: u32, div: u64) {
         let Some(Some(table)) = self.tables.get(map.0 as usize) else { return };
-        if !entries.is_empty() || table.key.is_none() {
-            self.sink.say(&self.env, Said::Map { table, entries, top, div });
+        if entries.is_empty() && table.key.is_some() {
+            return;
         }
+        let row = |entry: &Entry| {
+            let row = table.row(&self.env, entry);
+            Row { value: row.value.divided(div), ..row }
+        };
+        let rows: Vec<Row> = table.top(entries, top).iter().map(row).collect();
+        self.sink.say(Said::Map { name: &table.name, ty: &table.value, rows: &rows });
+    }
+
+    /// The script's maps that some program uses, by name.
+    pub fn tables_by_name(&self) -> Vec<(MapId, &Table)> {
+        let numbered = self.tables.iter().zip(0..).filter_map(|(t, n)| Some((MapId(n), t.as_ref()?)));
+        let mut tables: Vec<_> = numbered.collect();
+        tables.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        tables
     }
 
     /// Prints every map that has entries, by name.
     pub fn all_maps(&mut self) {
-        let mut order: Vec<usize> = (0..self.tables.len()).collect();
-        order.sort_by_key(|&i| self.tables[i].as_ref().map(|t| t.name.clone()));
-        for map in order.into_iter().map(|i| MapId(i as u32)) {
+        let order: Vec<MapId> = self.tables_by_name().into_iter().map(|(id, _)| id).collect();
+        for map in order {
             match self.table(map).map(Table::entries) {
                 Some(Ok(entries)) if !entries.is_empty() => self.whole_map(map, entries, 0, 0),
                 Some(Err(e)) => self.map_failed(map, Span::default(), &e),

@@ -6,3 +6,5 @@ pub mod events;
 pub mod load;
 pub mod session;
 pub mod tables;
+
+pub use session::{Closing, LiveTable, Outcome, RunError, RunOptions, Session, State};

@@ -1,11 +1,13 @@
 //! One run of a script: everything that is loaded and attached, from start to end.
 //!
 //! **Invariant**: what a [`Session`] holds is gone when it is dropped, on whatever path.
+//! **Invariant**: a session takes no signals, and what it has to say leaves it through its sink only.
 
 mod attaching;
 mod child;
 mod ending;
-mod main_loop;
+mod live_table;
+mod polling;
 mod report;
 mod special;
 mod stacks;
@@ -14,20 +16,24 @@ mod start;
 mod tests;
 mod watching;
 
+pub use ending::{Closing, Outcome};
+pub use live_table::LiveTable;
+pub use polling::State;
+
 use crate::files::symbols::Names;
 use crate::run::attach::Link;
 use crate::run::events::Printer;
 use crate::run::load::Maps;
 use crate::show::sink::Sink;
 use crate::sys::mapped::Words;
-use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::object::{Control, Object};
 use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Span, System};
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 /// Exit status when the kernel refuses a program.
 const REFUSED: i32 = 255;
@@ -35,16 +41,16 @@ const REFUSED: i32 = 255;
 /// How to run.
 #[derive(Default)]
 pub struct RunOptions<'a> {
-    /// Failed reads are told of as they happen, not only their number at the end.
+    /// Failed reads are reported as they happen, not only their number at the end.
     pub warn_reads: bool,
-    /// Attaches all but begin and end, and leaves.
-    pub dry_run: bool,
-    /// Run this command and end with it.
+    /// Run this command and end with it. It dies with the thread that starts the session.
     pub command: Option<String>,
     /// Only this process, and end with it.
     pub pid: Option<i32>,
     /// What the kernel can do; nothing that only newer ones can without it.
     pub kernel: Option<&'a dyn Kernel>,
+    /// When this can be read, [`Session::poll`] returns: for signals, or whatever else its caller waits for.
+    pub wake: Option<BorrowedFd<'a>>,
     /// For members of structs that only printing asks for.
     pub system: Option<&'a dyn System>,
     /// Names of addresses; hex without.
@@ -60,7 +66,7 @@ impl fmt::Debug for RunOptions<'_> {
 /// Why a script did not run, or not to its end.
 #[derive(Debug)]
 pub struct RunError {
-    /// What to tell.
+    /// What is wrong.
     pub diagnostics: Vec<Diagnostic>,
     /// Exit status.
     pub status: i32,
@@ -91,8 +97,50 @@ fn placeless(message: impl Into<String>) -> Diagnostic {
     Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) }
 }
 
-/// A running script.
-struct Session<'a> {
+/// A running script: loaded and attached from [`Session::start`] until it is stopped or dropped.
+///
+/// ```no_run
+/// use rbtrace_codegen::driver;
+/// use rbtrace_lang::{Options, Source};
+/// use rbtrace_runtime::kernel::{LiveKernel, LiveSystem};
+/// use rbtrace_runtime::run::{RunOptions, Session, State};
+/// use rbtrace_runtime::show::sink::{Said, Sink};
+/// use std::time::Duration;
+///
+/// /// Keeps what `printf` prints.
+/// #[derive(Default)]
+/// struct Lines(Vec<String>);
+///
+/// impl Sink for &mut Lines {
+///     fn say(&mut self, said: Said) {
+///         if let Said::Printf(text) = said {
+///             self.0.push(text.text());
+///         }
+///     }
+/// }
+///
+/// let (system, kernel) = (LiveSystem::new(), LiveKernel::default());
+/// let script = Source::new("reads", "tracepoint:syscalls:sys_enter_read { @[comm] = count(); }");
+/// let compiled = driver::compile(script, &Options::default(), &system, &kernel);
+/// let object = compiled.object.expect("the script is right");
+///
+/// let mut lines = Lines::default();
+/// let options = RunOptions { kernel: Some(&kernel), system: Some(&system), ..RunOptions::default() };
+/// let mut session = Session::start(&object, Box::new(&mut lines), options).expect("the kernel takes it");
+/// for _ in 0..10 {
+///     if session.poll(Duration::from_secs(1)).expect("the ring buffer can be read") == State::Ended {
+///         break;
+///     }
+///     for table in session.tables() {
+///         for row in table.rows().expect("the map can be read") {
+///             println!("{} {:?} {:?}", table.name(), row.key, row.value);
+///         }
+///     }
+/// }
+/// let outcome = session.stop().expect("the script's end runs");
+/// assert_eq!(outcome.lost(), 0);
+/// ```
+pub struct Session<'a> {
     object: &'a Object,
     // Fields are dropped in this order: links first.
     links: Vec<Link>,
@@ -104,18 +152,29 @@ struct Session<'a> {
     printer: Printer<'a>,
     child: Option<child::Running>,
     watched: Option<OwnedFd>,
-    signals: Signals,
     watch: Option<watching::Watch>,
     /// The mark of `exit()` has been read: records are dropped until the end's own.
     exited: bool,
+    /// There is nothing to wait for any more.
+    over: bool,
     /// The last record ran a command.
     slow_record: bool,
     /// Why records cannot be read any more.
     broken_ring: Option<std::io::Error>,
-    /// What has been told of each counter.
-    told: Vec<u64>,
+    /// Rounds without an event.
+    quiet_rounds: u32,
+    /// What has been reported of each counter.
+    reported: Vec<u64>,
+    /// When lost events were reported last.
+    lost_reported: Instant,
     attached: usize,
     options: Behaviour<'a>,
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("attached", &self.attached).finish_non_exhaustive()
+    }
 }
 
 /// The options that matter after the start.
@@ -123,34 +182,79 @@ struct Behaviour<'a> {
     pid: Option<i32>,
     kernel: Option<&'a dyn Kernel>,
     warn_reads: bool,
+    wake: Option<BorrowedFd<'a>>,
 }
 
-/// Runs a compiled script to its end; returns its exit status. What it has to say goes to `sink`.
-pub fn run<'a>(
-    object: &'a Object,
-    sink: Box<dyn Sink + 'a>,
-    options: RunOptions<'a>,
-) -> Result<i32, RunError> {
-    let dry_run = options.dry_run;
-    let mut session = Session::start(object, sink, options)?;
-    if dry_run {
-        session.attach_all()?;
-        return Ok(session.leave());
+impl<'a> Session<'a> {
+    /// Loads a compiled script, runs its `begin`, attaches the rest and lets the command run. What it has to say goes
+    /// to `sink`.
+    pub fn start(
+        object: &'a Object,
+        sink: Box<dyn Sink + 'a>,
+        options: RunOptions<'a>,
+    ) -> Result<Self, RunError> {
+        let mut session = Session::load(object, sink, options)?;
+        session.run_special(&Target::Begin)?;
+        if !session.exit_asked() {
+            session.attach_all()?;
+        }
+        session.announce();
+        session.over = !session.has_more_to_do();
+        if !session.exit_asked() {
+            session.start_child()?;
+        }
+        Ok(session)
     }
-    session.run_special(&Target::Begin)?;
-    if !session.exit_asked() {
-        session.attach_all()?;
-    }
-    session.announce();
-    if !session.exit_asked() {
-        session.start_child()?;
-        session.main_loop()?;
-    }
-    session.finish()
-}
 
-impl Session<'_> {
+    /// Loads and attaches a script, without running its `begin`, and detaches it again: only to see whether that works.
+    pub fn try_out(
+        object: &'a Object,
+        sink: Box<dyn Sink + 'a>,
+        options: RunOptions<'a>,
+    ) -> Result<Closing, RunError> {
+        let mut session = Session::load(object, sink, options)?;
+        session.attach_all()?;
+        Ok(session.detach())
+    }
+
+    /// The signals that a script has probes for (`self:signal:…`): who drives its session takes them, and hands them
+    /// to [`Session::signal`].
+    pub fn signals(object: &Object) -> Vec<i32> {
+        let signal = |target: &Target| if let Target::SelfSignal(n) = target { Some(*n) } else { None };
+        object.targets().filter_map(signal).collect()
+    }
+
+    /// Runs the script's probes for a signal that has arrived; false where it has none.
+    pub fn signal(&mut self, signal: i32) -> Result<bool, RunError> {
+        let probe = Target::SelfSignal(signal);
+        let has = self.object.targets().any(|t| *t == probe);
+        if has {
+            self.run_special(&probe)?;
+        }
+        Ok(has)
+    }
+
+    /// Somebody wants the end soon: commands that events have asked for and that are still to be run are only counted
+    /// from now on, and [`Session::poll`] says that all is over.
+    pub fn interrupt(&mut self) {
+        self.printer.skip_commands(true);
+        self.over = true;
+    }
+
+    /// The script's maps as they are now, by name.
+    pub fn tables(&self) -> Vec<LiveTable<'_, 'a>> {
+        let tables = self.printer.tables_by_name();
+        tables.into_iter().map(|(_, table)| LiveTable::new(table, &self.printer.env)).collect()
+    }
+
     fn exit_asked(&self) -> bool {
         self.control.get(Control::EXIT) != 0
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // All programs stop at once, however long the kernel takes to close what held them.
+        drop(self.detach());
     }
 }

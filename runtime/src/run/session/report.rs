@@ -8,19 +8,19 @@ use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
 
 impl<'a> Session<'a> {
-    fn counts(&self) -> Vec<(&'a Counter, u64)> {
+    pub(super) fn counts(&self) -> Vec<(&'a Counter, u64)> {
         let words = (0u32..).map(|i| self.control.get(Control::COUNTERS + i));
         self.object.counters.iter().zip(words).collect()
     }
 
-    /// How often each counter of a kind has grown since it was last told of.
+    /// How often each counter of a kind has grown since it was last reported.
     fn news(&mut self, wanted: impl Fn(&Fault) -> bool) -> Vec<(&'a Counter, u64)> {
         let counts = self.counts();
         let mut news = Vec::new();
-        for ((counter, count), told) in counts.into_iter().zip(&mut self.told) {
-            if wanted(&counter.what) && count > *told {
-                news.push((counter, count - *told));
-                *told = count;
+        for ((counter, count), before) in counts.into_iter().zip(&mut self.reported) {
+            if wanted(&counter.what) && count > *before {
+                news.push((counter, count - *before));
+                *before = count;
             }
         }
         news

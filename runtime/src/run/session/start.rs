@@ -1,5 +1,6 @@
 //! The start: maps, programs, what is needed to read them.
 
+use super::polling::QUIET_ROUNDS;
 use super::stacks::StackMaps;
 use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
@@ -13,7 +14,6 @@ use crate::run::tables::{Storage, Table};
 use crate::show::print::Env;
 use crate::show::sink::Sink;
 use crate::sys::mapped::Words;
-use crate::sys::poll::Signals;
 use crate::sys::ring::Ring;
 use crate::sys::{self, process, time};
 use rbtrace_codegen::helpers;
@@ -21,11 +21,11 @@ use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::MapId;
-use rbtrace_lang::target::Target;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::time::Instant;
 
 /// What to do where the verifier follows loops round by round.
 const NO_BPF_LOOP: &str =
@@ -33,12 +33,11 @@ const NO_BPF_LOOP: &str =
 
 impl<'a> Session<'a> {
     /// Forks the child, creates the maps, loads the programs. Nothing runs yet.
-    pub(super) fn start(
+    pub(super) fn load(
         object: &'a Object,
         sink: Box<dyn Sink + 'a>,
         options: RunOptions<'a>,
     ) -> Result<Self, RunError> {
-        let signals = Signals::take(&signals_of(object)).map_err(|e| system_error("signalfd", &e))?;
         let child = options.command.as_deref().map(child::Running::fork).transpose()?;
         let watched = options
             .pid
@@ -49,8 +48,7 @@ impl<'a> Session<'a> {
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
-        let behaviour =
-            Behaviour { pid: options.pid, kernel: options.kernel, warn_reads: options.warn_reads };
+        let RunOptions { pid, kernel, warn_reads, wake, .. } = options;
         let printer = printer(object, &maps, sink, options)?;
         let mut session = Session {
             object,
@@ -60,13 +58,15 @@ impl<'a> Session<'a> {
             ring,
             child,
             watched,
-            signals,
             exited: false,
+            over: false,
             slow_record: false,
             broken_ring: None,
-            told: vec![0; object.counters.len()],
+            quiet_rounds: QUIET_ROUNDS,
+            reported: vec![0; object.counters.len()],
+            lost_reported: Instant::now(),
             attached: 0,
-            options: behaviour,
+            options: Behaviour { pid, kernel, warn_reads, wake },
             watch: Watch::new(&printer),
             printer,
             maps,
@@ -117,16 +117,6 @@ fn note_on_btf(name: &str, loaded: &Loaded) -> Option<String> {
 
 pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
     RunError::plain(format!("{what}: {}", sys::describe(err)))
-}
-
-/// Signals that end the run, those that the script has probes for, and SIGUSR1: many scripts answer it, so it
-/// must not end one that does not.
-fn signals_of(object: &Object) -> Vec<i32> {
-    let own = object.targets().filter_map(|t| match t {
-        Target::SelfSignal(n) => Some(*n),
-        _ => None,
-    });
-    [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1].into_iter().chain(own).collect()
 }
 
 fn printer<'a>(

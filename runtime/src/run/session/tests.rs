@@ -14,6 +14,7 @@ use rbtrace_lang::target::{Period, Target};
 use rbtrace_lang::types::I64;
 use std::fs::File;
 use std::rc::Rc;
+use std::time::Duration;
 
 const EVENTS: ObjMapId = ObjMapId(0);
 const CONTROL: ObjMapId = ObjMapId(1);
@@ -148,6 +149,13 @@ fn object(programs: Vec<Program>) -> Object {
     }
 }
 
+/// Runs a script to its end.
+fn run<'a>(object: &'a Object, sink: Box<dyn Sink + 'a>) -> Result<Outcome<'a>, RunError> {
+    let mut session = Session::start(object, sink, RunOptions::default())?;
+    while session.poll(Duration::MAX)? == State::Running {}
+    session.stop()
+}
+
 /// Where nothing is expected.
 fn silent(object: &Object) -> Box<dyn Sink + '_> {
     Box::new(TextSink::new(Output::stdout(Buffering::Line), &object.sources, Wanted::default(), None))
@@ -162,7 +170,7 @@ fn printed(name: &str, object: &Object, json: bool) -> (i32, String) {
         true => Box::new(JsonSink::new(out, sources, wanted, None)),
         false => Box::new(TextSink::new(out, sources, wanted, None)),
     };
-    let status = run(object, sink, RunOptions::default()).expect("the program runs");
+    let status = run(object, sink).expect("the program runs").status;
     let text = std::fs::read_to_string(&file).expect("the output file exists");
     std::fs::remove_file(&file).expect("the output file can be removed");
     (status, text)
@@ -220,7 +228,7 @@ fn a_refused_program_is_shown_at_its_place() {
     let mut bad = Asm::default().op(0x79, 0, 2, 0, 0).program(0, Target::Begin, ProgramType::TestRun);
     bad.spans[0] = Span::new(6, 9);
     let object = object(vec![bad]);
-    let error = run(&object, silent(&object), RunOptions::default()).expect_err("the verifier refuses it");
+    let error = run(&object, silent(&object)).expect_err("the verifier refuses it");
     assert_eq!(error.status, REFUSED);
     let text = error.diagnostics[0].render(&object.sources);
     assert!(text.starts_with("test:1:7-10: ERROR: The kernel refused the program of begin"), "{text}");

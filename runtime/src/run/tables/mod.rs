@@ -7,6 +7,7 @@ mod storage;
 pub use storage::Storage;
 
 use crate::bytes::{int_at, u64_at};
+use crate::show::print::{Datum, Env, Row, hist, read};
 use past::Past;
 use rbtrace_lang::types::{Agg, Type};
 use std::cell::RefCell;
@@ -71,7 +72,7 @@ impl Value {
 }
 
 /// The quotient towards zero; 0 of nothing.
-pub fn average(count: i128, total: i128) -> i128 {
+fn average(count: i128, total: i128) -> i128 {
     if count == 0 { 0 } else { total / count }
 }
 
@@ -136,6 +137,26 @@ impl Table {
         }
         let entry = |key: &[u8], value: &[u8]| Entry { key: key.to_vec(), value: self.sum(value) };
         self.storage.get(key, entry)
+    }
+
+    /// An entry as it is shown.
+    pub fn row(&self, env: &Env, entry: &Entry) -> Row {
+        let key = self.key.as_ref().map_or_else(Vec::new, |ty| read::key(env, ty, &entry.key));
+        Row { key, value: self.datum(env, &entry.value) }
+    }
+
+    /// A value as it is shown.
+    pub fn datum(&self, env: &Env, value: &Value) -> Datum {
+        match (value, self.aggregation()) {
+            (Value::Plain(bytes), _) => read::read(env, &self.value, bytes),
+            (Value::Number(n), _) => Datum::Total(*n),
+            (Value::Total { count, total }, Some(Agg::Stats { .. })) => {
+                Datum::Stats { count: *count, average: average(*count, *total), total: *total }
+            }
+            (Value::Total { count, total }, _) => Datum::Number(average(*count, *total)),
+            (Value::Buckets(counts), Some(agg)) => Datum::Histogram(hist::buckets(agg, counts)),
+            (Value::Buckets(_), None) => Datum::Nothing,
+        }
     }
 
     fn sum(&self, value: &[u8]) -> Value {

@@ -1,6 +1,6 @@
 //! Histograms: buckets as intervals, as a table and as JSON.
 
-use super::value::put;
+use super::text::put;
 use rbtrace_lang::types::Agg;
 use std::io::Write;
 
@@ -21,7 +21,7 @@ pub struct Bucket {
 }
 
 /// The buckets from the first to the last that is not empty.
-pub fn buckets(agg: Agg, counts: &[u64], div: u64) -> Vec<Bucket> {
+pub fn buckets(agg: Agg, counts: &[u64]) -> Vec<Bucket> {
     let Some(first) = counts.iter().position(|&c| c > 0) else { return Vec::new() };
     let last = counts.iter().rposition(|&c| c > 0).unwrap_or(first);
     (first..=last)
@@ -31,7 +31,7 @@ pub fn buckets(agg: Agg, counts: &[u64], div: u64) -> Vec<Bucket> {
                 Agg::Hist { bits } => logarithmic(i, u32::from(bits)),
                 _ => Bucket { low: None, high: None, unit: (0, 0), count: 0 },
             };
-            Bucket { count: counts[i] / div.max(1), ..bucket }
+            Bucket { count: counts[i], ..bucket }
         })
         .collect()
 }
@@ -117,7 +117,7 @@ mod tests {
     use rbtrace_lang::types::{hist_buckets, lhist_buckets};
 
     fn intervals(agg: Agg, n: u32) -> Vec<String> {
-        buckets(agg, &vec![1; n as usize], 1).iter().map(Bucket::interval).collect()
+        buckets(agg, &vec![1; n as usize]).iter().map(Bucket::interval).collect()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn table_and_json() {
-        let b = buckets(Agg::Hist { bits: 0 }, &[1, 0, 0, 2], 1);
+        let b = buckets(Agg::Hist { bits: 0 }, &[1, 0, 0, 2]);
         let (mut text, mut line) = (Vec::new(), Vec::new());
         table(&b, &mut text);
         json(&b, &mut line);

@@ -1,7 +1,93 @@
-//! JSON texts.
+//! Values, maps and texts as JSON.
 
-use super::value::put;
+use super::datum::{Datum, Row};
+use super::hist;
+use super::text::{self, Style, put, separated};
 use crate::show::terminal::steers;
+use rbtrace_lang::types::{Agg, Type};
+
+/// Appends a value.
+pub fn value(datum: &Datum, out: &mut Vec<u8>) {
+    match datum {
+        Datum::Nothing => put(out, "null"),
+        // Readers of the JSON form want an enum's number.
+        Datum::Number(n) | Datum::Constant { number: n, .. } => number(*n, out),
+        Datum::Total(n) => text::number(*n, out),
+        Datum::Address(address) => text::number(i128::from(*address), out),
+        Datum::Bytes(bytes) => list(bytes, out, |b, out| text::number(i128::from(*b), out)),
+        Datum::List(items) => list(items, out, value),
+        Datum::Struct(members) => {
+            out.push(b'{');
+            separated(members, ", ", out, |(name, member), out| named(name, member, out));
+            out.push(b'}');
+        }
+        Datum::Tuple(fields) if fields.iter().any(|(name, _)| name.is_some()) => {
+            out.push(b'{');
+            separated(fields, ", ", out, |(name, field), out| match name {
+                Some(name) => named(name, field, out),
+                None => value(field, out),
+            });
+            out.push(b'}');
+        }
+        Datum::Tuple(fields) => list(fields, out, |(_, field), out| value(field, out)),
+        Datum::Stats { count, average, total } => {
+            put(out, &format!("{{\"count\": {count}, \"average\": "));
+            number(*average, out);
+            put(out, ", \"total\": ");
+            number(*total, out);
+            out.push(b'}');
+        }
+        Datum::Histogram(buckets) => hist::json(buckets, out),
+        Datum::Bool(_) => text::value(datum, Style::Text, out),
+        Datum::Text(bytes) => string(bytes, out),
+        Datum::Symbol { .. } | Datum::Stack(_) | Datum::Name(_) => {
+            let mut plain = Vec::new();
+            text::value(datum, Style::Text, &mut plain);
+            string(&plain, out);
+        }
+    }
+}
+
+fn named(name: &str, datum: &Datum, out: &mut Vec<u8>) {
+    string(name.as_bytes(), out);
+    put(out, ": ");
+    value(datum, out);
+}
+
+fn list<T>(items: &[T], out: &mut Vec<u8>, item: impl FnMut(&T, &mut Vec<u8>)) {
+    out.push(b'[');
+    separated(items, ",", out, item);
+    out.push(b']');
+}
+
+/// Appends a line with entries of a map whose values are of type `ty`.
+pub fn map(name: &str, ty: &Type, rows: &[Row], out: &mut Vec<u8>) {
+    let kind = match ty {
+        Type::Agg(Agg::Hist { .. } | Agg::LHist { .. }) => "hist",
+        Type::Agg(Agg::Stats { .. } | Agg::Avg { .. }) => "stats",
+        _ => "map",
+    };
+    begin_line(kind, out);
+    put(out, "{");
+    string(name.as_bytes(), out);
+    put(out, ": ");
+    match rows {
+        [row] if row.key.is_empty() => value(&row.value, out),
+        rows => {
+            put(out, "{");
+            separated(rows, ", ", out, |row, out| {
+                let mut key = Vec::new();
+                text::key(&row.key, Style::Key, &mut key);
+                string(&key, out);
+                put(out, ": ");
+                value(&row.value, out);
+            });
+            put(out, "}");
+        }
+    }
+    put(out, "}");
+    end_line(out);
+}
 
 /// Appends `text` between quotes, escaped. Bytes that are no UTF-8 become U+FFFD.
 pub fn string(text: &[u8], out: &mut Vec<u8>) {
@@ -50,11 +136,11 @@ fn escape_byte(c: u8, out: &mut Vec<u8>) {
 /// Largest magnitude that a reader which keeps numbers as doubles gets exactly (2^53 - 1).
 const EXACT: u128 = (1 << 53) - 1;
 
-/// Appends a number; as a text where a double could not hold it, as the reference does.
+/// Appends a number; as a text where a double could not hold it, as bpftrace does.
 pub fn number(n: i128, out: &mut Vec<u8>) {
     let quote: &[u8] = if n.unsigned_abs() > EXACT { b"\"" } else { b"" };
     out.extend_from_slice(quote);
-    super::value::number(n, out);
+    text::number(n, out);
     out.extend_from_slice(quote);
 }
 

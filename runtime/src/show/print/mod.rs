@@ -2,14 +2,16 @@
 //!
 //! **Invariant**: values are read by the layout of `rbtrace_lang::types`, nothing here asks how they came.
 
+pub mod datum;
 pub mod env;
 pub mod gfp;
 pub mod hist;
 pub mod json;
 pub mod lookup;
-pub mod map;
 pub mod printf;
-pub mod stack;
-pub mod value;
+pub mod read;
+mod stack;
+pub mod text;
 
+pub use datum::{Datum, Row};
 pub use env::Env;

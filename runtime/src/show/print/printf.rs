@@ -2,31 +2,36 @@
 
 use super::env::Env;
 use super::gfp::GfpNames;
-use super::value::{self, Style, put};
+use super::read::{self, buffer};
+use super::text::{self, Style, put};
 use crate::bytes::int_at;
-use crate::show::sink::Formatted;
 use crate::show::terminal;
+use rbtrace_codegen::object::RecordField;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
 use rbtrace_lang::types::Type;
 
-/// Appends the format with the record's fields put in. With `terminal`, what a field brings is escaped as a
+/// Appends a format with the fields of a record put in. With `terminal`, what a field brings is escaped as a
 /// terminal needs it; the format's own text is the script's and stays.
-pub fn render(env: &Env, text: Formatted, terminal: bool, out: &mut Vec<u8>) {
-    let Formatted { pieces, fields, record } = text;
+pub fn render(
+    env: &Env,
+    pieces: &[Piece],
+    (fields, record): (&[RecordField], &[u8]),
+    terminal: bool,
+    out: &mut Vec<u8>,
+) {
     let mut fields = fields.iter();
     for piece in pieces {
         match piece {
             Piece::Text(t) => put(out, t),
             Piece::Conv(conv) => {
-                if let Some(field) = fields.next() {
-                    let data = record.get(field.offset as usize..).unwrap_or(&[]);
-                    let from = out.len();
-                    convert(env, conv, &field.ty, data, out);
-                    if terminal {
-                        terminal::escape_from(out, from);
-                    }
-                    pad(conv, from, out);
+                let Some(field) = fields.next() else { continue };
+                let data = record.get(field.offset as usize..).unwrap_or(&[]);
+                let from = out.len();
+                convert(env, conv, &field.ty, data, out);
+                if terminal {
+                    terminal::escape_from(out, from);
                 }
+                pad(conv, from, out);
             }
         }
     }
@@ -39,15 +44,15 @@ fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
         ConvKind::Signed | ConvKind::Unsigned | ConvKind::Hex | ConvKind::HexUpper | ConvKind::Octal => {
             integer(conv, ty, data, out);
         }
-        ConvKind::Pointer => value::hex(raw_int(ty, data) as u64, out),
+        ConvKind::Pointer => text::hex(raw_int(ty, data) as u64, out),
         ConvKind::Char => out.push(raw_int(ty, data) as u8),
         ConvKind::Str => {
-            value::text(env, ty, data, Style::Text, out);
+            string(env, ty, data, out);
             if let Some(most) = conv.precision {
                 out.truncate((from + most as usize).min(out.len()));
             }
         }
-        ConvKind::Raw => value::escaped(bytes_of(ty, data), out),
+        ConvKind::Raw => text::escaped(bytes_of(ty, data), out),
         ConvKind::RawHex => {
             for b in bytes_of(ty, data) {
                 put(out, &format!("\\x{b:02x}"));
@@ -64,6 +69,16 @@ fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Texts go straight to the output: most records have some.
+fn string(env: &Env, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
+    if let Type::Str(n) = ty {
+        out.extend_from_slice(read::text(data, *n as usize));
+        out.extend_from_slice(read::trailer(env, data, *n as usize));
+    } else {
+        text::value(&read::read(env, ty, data), Style::Text, out);
+    }
+}
+
 fn raw_int(ty: &Type, data: &[u8]) -> i128 {
     let signed = ty.is_signed();
     int_at(data, (ty.size() as usize).min(8), signed)
@@ -71,8 +86,8 @@ fn raw_int(ty: &Type, data: &[u8]) -> i128 {
 
 fn bytes_of<'a>(ty: &Type, data: &'a [u8]) -> &'a [u8] {
     match ty {
-        Type::Buf(_) => value::buffer(data),
-        Type::Str(n) => value::text_bytes(data, *n as usize),
+        Type::Buf(_) => buffer(data),
+        Type::Str(n) => read::text(data, *n as usize),
         ty => &data[..(ty.size() as usize).min(data.len())],
     }
 }
@@ -88,7 +103,7 @@ fn integer(conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
         && !conv.plus
         && !conv.space
     {
-        return value::number(value, out);
+        return text::number(value, out);
     }
     let magnitude = value.unsigned_abs();
     let mut digits = match conv.kind {

@@ -1,80 +1,34 @@
-//! Kernel and user stacks.
+//! Stacks as text.
 
-use super::env::Env;
-use super::value::{Style, put};
-use crate::bytes::{int_at, u32_at, u64_at};
+use super::datum::{Stack, StackFrame};
+use super::text::{Style, put};
 use crate::files::symbols::{SourceFrame, Sym};
-use rbtrace_lang::types::{StackMode, StackType};
-use std::rc::Rc;
+use rbtrace_lang::types::StackMode;
 
-/// `struct bpf_stack_build_id` (include/uapi/linux/bpf.h): status, 20 bytes of id, offset or address.
-const BUILD_ID_ENTRY: usize = 32;
-/// `BPF_STACK_BUILD_ID_EMPTY`: the stack ends here.
-const BUILD_ID_EMPTY: u32 = 0;
-/// `BPF_STACK_BUILD_ID_VALID`: otherwise there is an address only.
-const BUILD_ID_VALID: u32 = 1;
-
-/// Appends a kernel stack: a line break, then one line for each frame.
-pub fn kernel(env: &Env, ty: StackType, data: &[u8], style: Style, out: &mut Vec<u8>) {
+/// Appends a stack: a line break, then one line for each frame.
+pub(super) fn text(stack: &Stack, style: Style, out: &mut Vec<u8>) {
     out.push(b'\n');
-    let Some(frames) = frames(env, ty, false, data) else { return };
-    for address in addresses(&frames, ty) {
-        let mut names = env.names.borrow_mut();
-        let lines = lines(address, ty.mode, None, || (names.kernel(address), names.kernel_source(address)));
-        append(&lines, ty.mode, style, out);
+    for line in stack.frames.iter().flat_map(|frame| lines(frame, stack.mode, stack.user)) {
+        put(out, style.indent(stack.mode));
+        put(out, &line);
+        out.push(b'\n');
     }
 }
 
-/// Appends a user stack.
-pub fn user(env: &Env, ty: StackType, data: &[u8], style: Style, out: &mut Vec<u8>) {
-    out.push(b'\n');
-    let Some(frames) = frames(env, ty, true, data) else { return };
-    if ty.mode == StackMode::BuildId {
-        let entries = frames.chunks_exact(BUILD_ID_ENTRY).take(usize::from(ty.depth));
-        for entry in entries.take_while(|e| u32_at(e, 0) != BUILD_ID_EMPTY) {
-            append(&[build_id_line(entry)], ty.mode, style, out);
+/// The lines of one frame: inlined calls first, then the symbol that holds them. Mode `perf` names the file of an
+/// address of a process (`user`).
+fn lines(frame: &StackFrame, mode: StackMode, user: bool) -> Vec<String> {
+    let address = frame.address;
+    match (mode, &frame.build_id) {
+        (StackMode::BuildId, Some(id)) => {
+            let id: String = id.iter().map(|b| format!("{b:02x}")).collect();
+            return vec![format!("{id} {address:#x}")];
         }
-        return;
+        (StackMode::BuildId, None) if user => return vec![format!("{address:#x}")],
+        (StackMode::Raw | StackMode::BuildId, _) => return vec![format!("{address:x}")],
+        (StackMode::Bpftrace | StackMode::Perf, _) => {}
     }
-    let pid = u32_at(data, 8);
-    for address in addresses(&frames, ty) {
-        let mut names = env.names.borrow_mut();
-        let named = || (names.user(pid, address), names.user_source(pid, address));
-        append(&lines(address, ty.mode, Some("[unknown]"), named), ty.mode, style, out);
-    }
-}
-
-/// The stack map's entry; `None` where no stack was taken.
-fn frames(env: &Env, ty: StackType, user: bool, data: &[u8]) -> Option<Vec<u8>> {
-    let id = u32::try_from(int_at(data, 8, true)).ok()?;
-    Some(env.stacks.frames(ty, user, id))
-}
-
-fn addresses(frames: &[u8], ty: StackType) -> impl Iterator<Item = u64> {
-    frames.chunks_exact(8).map(|c| u64_at(c, 0)).take_while(|&a| a != 0).take(usize::from(ty.depth))
-}
-
-fn build_id_line(entry: &[u8]) -> String {
-    if u32_at(entry, 0) != BUILD_ID_VALID {
-        return format!("{:#x}", u64_at(entry, 24));
-    }
-    let id: String = entry[4..24].iter().map(|b| format!("{b:02x}")).collect();
-    format!("{id} {:#x}", u64_at(entry, 24))
-}
-
-/// The lines of one frame: inlined calls first, then the symbol that holds them. `nowhere` stands for the file of an
-/// address that is in none; the kernel's symbols are shown without.
-fn lines(
-    address: u64,
-    mode: StackMode,
-    nowhere: Option<&str>,
-    named: impl FnOnce() -> (Option<Sym>, Rc<[SourceFrame]>),
-) -> Vec<String> {
-    if matches!(mode, StackMode::Raw | StackMode::BuildId) {
-        return vec![format!("{address:x}")];
-    }
-    let (sym, sources) = named();
-    let (inlined, outer) = sources.split_at(sources.len().saturating_sub(1));
+    let (inlined, outer) = frame.source.split_at(frame.source.len().saturating_sub(1));
     let name = |frame: &SourceFrame| frame.function.clone().unwrap_or_else(|| "??".into());
     let mut lines: Vec<String> = inlined
         .iter()
@@ -83,11 +37,13 @@ fn lines(
             _ => format!("[inlined] {}{}", name(frame), place(frame)),
         })
         .collect();
-    let file = nowhere.map(|nowhere| sym.as_ref().and_then(|s| s.module.as_deref()).unwrap_or(nowhere));
-    let symbol = symbol(sym.as_ref(), address, true);
-    lines.push(match (mode, file) {
-        (StackMode::Perf, Some(file)) => format!("{address:x} {symbol} ({file})"),
-        (StackMode::Perf, None) => format!("{address:x} {symbol}"),
+    let symbol = symbol(frame.symbol.as_ref(), address, true);
+    lines.push(match mode {
+        StackMode::Perf if user => {
+            let file = frame.symbol.as_ref().and_then(|s| s.module.as_deref()).unwrap_or("[unknown]");
+            format!("{address:x} {symbol} ({file})")
+        }
+        StackMode::Perf => format!("{address:x} {symbol}"),
         _ => format!("{symbol}{}", outer.first().map_or_else(String::new, place)),
     });
     lines
@@ -111,19 +67,6 @@ fn place(frame: &SourceFrame) -> String {
     }
 }
 
-fn append(lines: &[String], mode: StackMode, style: Style, out: &mut Vec<u8>) {
-    let indent = match (style, mode) {
-        (Style::Key, _) | (_, StackMode::Raw | StackMode::BuildId) => "",
-        (_, StackMode::Bpftrace) => "        ",
-        (_, StackMode::Perf) => "\t",
-    };
-    for line in lines {
-        put(out, indent);
-        put(out, line);
-        out.push(b'\n');
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +83,13 @@ mod tests {
             line,
         };
         let sources = [frame("arp_hdr", 27), frame("arp_process", 724)];
-        let of = |mode| lines(0xffff, mode, None, || (sym("arp_process", 90, None), sources.clone().into()));
+        let frame = StackFrame {
+            address: 0xffff,
+            build_id: None,
+            symbol: sym("arp_process", 90, None),
+            source: sources.into(),
+        };
+        let of = |mode| lines(&frame, mode, false);
         assert_eq!(
             of(StackMode::Bpftrace),
             ["[inlined] arp_hdr@net/ipv4/arp.c:27", "arp_process+90@net/ipv4/arp.c:724"]
@@ -151,8 +100,8 @@ mod tests {
 
     #[test]
     fn frames_without_debug_information_or_name() {
-        let of = |address, sym: Option<Sym>, mode| {
-            lines(address, mode, Some("[unknown]"), || (sym, Rc::default())).concat()
+        let of = |address, symbol: Option<Sym>, mode| {
+            lines(&StackFrame { address, symbol, ..StackFrame::default() }, mode, true).concat()
         };
         assert_eq!(of(1, sym("f", 1, None), StackMode::Bpftrace), "f+1");
         assert_eq!(of(0x21, sym("f", 1, Some("/bin/x")), StackMode::Perf), "21 f+1 (/bin/x)");

@@ -1,7 +1,7 @@
 //! For programs: one JSON object a line. Warnings about the run go to standard error as text.
 
 use super::{Formatted, Function, Output, Said, Sink, Wanted};
-use crate::show::print::{Env, json, map, printf, value};
+use crate::show::print::json;
 use crate::show::terminal;
 use rbtrace_lang::{Severity, Source, Span};
 use std::io;
@@ -28,10 +28,10 @@ impl<'a> JsonSink<'a> {
         self.out.buf.extend_from_slice(line.as_bytes());
     }
 
-    fn render(&mut self, env: &Env, text: Formatted) -> Vec<u8> {
+    fn render(&mut self, text: Formatted) -> Vec<u8> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
-        printf::render(env, text, false, &mut scratch);
+        text.render(false, &mut scratch);
         scratch
     }
 
@@ -58,7 +58,7 @@ impl<'a> JsonSink<'a> {
 }
 
 impl Sink for JsonSink<'_> {
-    fn say(&mut self, env: &Env, said: Said) {
+    fn say(&mut self, said: Said) {
         match said {
             Said::Attached(count) => {
                 if !self.wanted.quiet {
@@ -67,24 +67,19 @@ impl Sink for JsonSink<'_> {
                 super::text::notify(self.notify.take(), &mut self.out);
             }
             Said::Printf(text) => {
-                let text = self.render(env, text);
+                let text = self.render(text);
                 json::text_line("printf", &text, &mut self.out.buf);
                 self.scratch = text;
             }
             Said::Complaint(Severity::Warning, ..) if self.wanted.no_warnings => {}
             Said::Complaint(severity, text, span) => {
-                let text = self.render(env, text);
+                let text = self.render(text);
                 let kind = if severity == Severity::Warning { "warnf" } else { "errorf" };
                 self.message(kind, &text, "", span);
                 self.scratch = text;
             }
-            Said::Value(ty, data) => self.line("value", |out| value::json(env, ty, data, out)),
-            Said::Entry(table, value) => {
-                self.line("value", |out| map::json_value(env, &table.value, value, 1, out));
-            }
-            Said::Map { table, entries, top, div } => {
-                map::json(env, table, &table.top(entries, top), div, &mut self.out.buf);
-            }
+            Said::Value(value) => self.line("value", |out| json::value(value, out)),
+            Said::Map { name, ty, rows } => json::map(name, ty, rows, &mut self.out.buf),
             Said::Output(function, text) => {
                 let kind = match function {
                     Function::Time => "time",

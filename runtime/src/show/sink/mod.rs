@@ -10,12 +10,10 @@ pub use json::JsonSink;
 pub use output::{Buffering, Output};
 pub use text::TextSink;
 
-use crate::run::tables::{Entry, Table, Value};
-use crate::show::print::Env;
-use rbtrace_codegen::object::RecordField;
-use rbtrace_lang::format::Piece;
+use crate::show::print::{Datum, Row};
 use rbtrace_lang::types::Type;
 use rbtrace_lang::{Diagnostic, Severity, Span};
+use std::fmt;
 use std::io;
 
 /// One thing that is said.
@@ -27,20 +25,16 @@ pub enum Said<'a> {
     Printf(Formatted<'a>),
     /// `errorf`, `warnf`.
     Complaint(Severity, Formatted<'a>, Span),
-    /// `print` of a value: its type and bytes.
-    Value(&'a Type, &'a [u8]),
-    /// `print` of one entry of a map.
-    Entry(&'a Table, &'a Value),
-    /// A whole map.
+    /// `print` of a value, or of one entry of a map.
+    Value(&'a Datum),
+    /// `print` of a map, and at the end each map that has entries.
     Map {
-        /// The map.
-        table: &'a Table,
-        /// What was in it.
-        entries: Vec<Entry>,
-        /// Only the largest so many; 0: all.
-        top: u32,
-        /// Values are divided by this (of count, average and total the average); 0 means 1.
-        div: u64,
+        /// Its name with `@`.
+        name: &'a str,
+        /// The type of its values.
+        ty: &'a Type,
+        /// Its entries: what is to be shown of them, in that order.
+        rows: &'a [Row],
     },
     /// What another function of the language prints.
     Output(Function, &'a [u8]),
@@ -58,15 +52,34 @@ pub enum Said<'a> {
     Ended,
 }
 
-/// A format and its arguments.
-#[derive(Clone, Copy, Debug)]
-pub struct Formatted<'a> {
-    /// The format.
-    pub pieces: &'a [Piece],
-    /// Where the arguments lie in the record.
-    pub fields: &'a [RecordField],
-    /// The record.
-    pub record: &'a [u8],
+/// What a format makes of its arguments, on demand: not everybody wants the text.
+#[derive(Clone, Copy)]
+pub struct Formatted<'a>(&'a dyn Fn(bool, &mut Vec<u8>));
+
+impl<'a> Formatted<'a> {
+    /// `render` appends the text; where its first argument is true, what the arguments bring is escaped so that it
+    /// cannot steer a terminal.
+    pub fn new(render: &'a dyn Fn(bool, &mut Vec<u8>)) -> Self {
+        Formatted(render)
+    }
+
+    /// Appends the text, for a terminal or as it is.
+    pub fn render(&self, terminal: bool, out: &mut Vec<u8>) {
+        (self.0)(terminal, out);
+    }
+
+    /// The text.
+    pub fn text(&self) -> String {
+        let mut text = Vec::new();
+        self.render(false, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+impl fmt::Debug for Formatted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Formatted").field(&self.text()).finish()
+    }
 }
 
 /// Functions whose output is bytes.
@@ -84,16 +97,18 @@ pub enum Function {
 
 /// Takes what a session says.
 pub trait Sink {
-    /// Takes one thing; `env` names what is in it.
-    fn say(&mut self, env: &Env, said: Said);
+    /// Takes one thing.
+    fn say(&mut self, said: Said);
     /// The record of an event has been dealt with.
-    fn event_done(&mut self);
+    fn event_done(&mut self) {}
     /// No event is waiting.
-    fn idle(&mut self);
+    fn idle(&mut self) {}
     /// Nothing may be held back any more.
-    fn flush(&mut self);
-    /// Why nothing can be taken any more.
-    fn failure(&self) -> Option<&io::Error>;
+    fn flush(&mut self) {}
+    /// Why nothing can be taken any more: the session then ends.
+    fn failure(&self) -> Option<&io::Error> {
+        None
+    }
 }
 
 /// What the user wants to hear besides what the script prints.

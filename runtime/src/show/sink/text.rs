@@ -1,8 +1,7 @@
 //! For people: what the script prints goes to the output, what is said about the run to standard error.
 
 use super::{Formatted, Function, Output, Said, Sink, Wanted};
-use crate::show::print::value::{self, Style};
-use crate::show::print::{Env, map, printf};
+use crate::show::print::text::{self, Style};
 use crate::show::terminal;
 use rbtrace_lang::{Diagnostic, Severity, Source, Span};
 use std::io::{self, Write};
@@ -42,12 +41,12 @@ impl<'a> TextSink<'a> {
         }
     }
 
-    fn complain(&mut self, env: &Env, severity: Severity, text: Formatted, span: Span) {
+    fn complain(&mut self, severity: Severity, text: Formatted, span: Span) {
         if severity == Severity::Warning && self.wanted.no_warnings {
             return;
         }
         let mut line = place(self.sources, severity, span).into_bytes();
-        printf::render(env, text, terminal::error_is_terminal(), &mut line);
+        text.render(terminal::error_is_terminal(), &mut line);
         line.push(b'\n');
         self.out.flush();
         // Escapes that the script itself writes, colours for instance, are its own affair.
@@ -87,22 +86,16 @@ fn place(sources: &[Source], severity: Severity, span: Span) -> String {
 }
 
 impl Sink for TextSink<'_> {
-    fn say(&mut self, env: &Env, said: Said) {
+    fn say(&mut self, said: Said) {
         match said {
             Said::Attached(count) => self.attached(count),
-            Said::Printf(text) => printf::render(env, text, self.terminal, &mut self.out.buf),
-            Said::Complaint(severity, text, span) => self.complain(env, severity, text, span),
-            Said::Value(ty, data) => self.print(|out| {
-                value::text(env, ty, data, Style::Text, out);
+            Said::Printf(text) => text.render(self.terminal, &mut self.out.buf),
+            Said::Complaint(severity, text, span) => self.complain(severity, text, span),
+            Said::Value(value) => self.print(|out| {
+                text::value(value, Style::Text, out);
                 out.push(b'\n');
             }),
-            Said::Entry(table, value) => self.print(|out| {
-                map::text_value(env, &table.value, value, 1, out);
-                out.push(b'\n');
-            }),
-            Said::Map { table, entries, top, div } => {
-                self.print(|out| map::text(env, table, &table.top(entries, top), div, out));
-            }
+            Said::Map { name, rows, .. } => self.print(|out| text::map(name, rows, out)),
             // A command's own output.
             Said::Output(Function::System, text) => self.out.buf.extend_from_slice(text),
             Said::Output(function, text) => self.print(|out| {
