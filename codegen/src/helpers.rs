@@ -8,6 +8,8 @@ use crate::ir::Helper;
 pub struct Info {
     /// Its number.
     pub helper: Helper,
+    /// The name of its number without `BPF_FUNC_`, in capitals.
+    pub name: &'static str,
     /// The kernel release that has it first.
     pub since: (u8, u8),
     /// What a call changes.
@@ -48,6 +50,7 @@ macro_rules! helpers {
         /// Every helper that generated code calls, by number.
         pub const TABLE: &[Info] = &[$(Info {
             helper: $name,
+            name: stringify!($name),
             since: $since,
             effect: Effect::$effect,
             reads: &$reads,

@@ -42,6 +42,21 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// All of them.
+    pub const ALL: [Feature; 5] =
+        [Feature::LongKeys, Feature::Atomics, Feature::KprobeMulti, Feature::IsaV4, Feature::UprobeMulti];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Feature::IsaV4 => "instruction set v4",
+            Feature::Atomics => "atomic exchange and fetch",
+            Feature::LongKeys => "keys longer than 512 bytes",
+            Feature::KprobeMulti => "kprobe_multi",
+            Feature::UprobeMulti => "uprobe_multi",
+        }
+    }
+
     /// The kernel release that has it first.
     pub fn since(self) -> (u8, u8) {
         match self {

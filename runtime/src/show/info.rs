@@ -1,36 +1,35 @@
 //! `--info`: what this machine and this build can do.
 
-use crate::files::btf::{KernelTypes, KindTag};
 use crate::files::debuginfo;
-use crate::kernel::LiveKernel;
-use crate::kernel::privileges;
-use crate::kernel::system::LiveSystem;
-use crate::sys::kernelfs;
-use crate::sys::probe::{self, EXIT, Multi, mov_k};
+use crate::kernel::{LiveKernel, LiveSystem, privileges};
+use crate::show::list::providers::{PROVIDERS, Provider};
+use crate::sys::probe::{self, EXIT, mov_k};
 use libbpf_sys as lb;
+use rbtrace_codegen::helpers::{self, Info};
 use rbtrace_codegen::kernel::{Feature, Kernel};
-use std::fmt::Write as _;
+use rbtrace_codegen::object::ProgramType;
+use std::fmt::{Display, Write as _};
 
 /// One line: what, and its value.
-type Row = (&'static str, String);
+type Row<N = &'static str> = (N, String);
 
-/// The report, for printing. The lines that the reference has too are named as there: scripts look for
-/// them (`libdw` stands for DWARF support as such). `version` is this build's.
+/// The report, for printing. Lines that bpftrace has, too, are named as there: scripts look for them (`libdw` stands
+/// for DWARF support as such). `version` is this build's.
 pub fn report(system: &LiveSystem, version: &str) -> String {
     let kernel = LiveKernel::default();
     let mut out = String::new();
     section(&mut out, "System", &machine());
     section(&mut out, "Build", &[("version", version.to_string()), ("libdw (DWARF support)", "yes".into())]);
-    section(&mut out, "Kernel helpers", &helpers());
+    section(&mut out, "Kernel helpers", &callable(&kernel));
     section(&mut out, "Kernel features", &features(system, &kernel));
-    section(&mut out, "Probe types", &probe_types(system, &kernel));
+    section(&mut out, "Probe types", &probe_types(system));
     section(&mut out, "Limits", &limits());
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
 }
 
-fn section(out: &mut String, title: &str, rows: &[Row]) {
+fn section<N: Display>(out: &mut String, title: &str, rows: &[Row<N>]) {
     let _ = writeln!(out, "{title}");
     for (name, value) in rows {
         let _ = writeln!(out, "  {name}: {value}");
@@ -70,73 +69,44 @@ fn machine() -> Vec<Row> {
     ]
 }
 
-/// Helpers by the names under which scripts look for them, and whether programs of kprobes may call them.
-const HELPERS: &[(&str, lb::bpf_func_id)] = &[
-    ("probe_read_kernel", lb::BPF_FUNC_probe_read_kernel),
-    ("get_attach_cookie", lb::BPF_FUNC_get_attach_cookie),
-    ("for_each_map_elem", lb::BPF_FUNC_for_each_map_elem),
-    ("loop", lb::BPF_FUNC_loop),
-    ("lookup_percpu_elem", lb::BPF_FUNC_map_lookup_percpu_elem),
-    ("ktime_get_boot_ns", lb::BPF_FUNC_ktime_get_boot_ns),
-    ("get_tai_ns", lb::BPF_FUNC_ktime_get_tai_ns),
-    ("get_current_task_btf", lb::BPF_FUNC_get_current_task_btf),
-    ("jiffies64", lb::BPF_FUNC_jiffies64),
-    ("get_func_ip", lb::BPF_FUNC_get_func_ip),
-    ("send_signal", lb::BPF_FUNC_send_signal),
-    ("override_return", lb::BPF_FUNC_override_return),
-    ("strncmp", lb::BPF_FUNC_strncmp),
-    ("task_storage_get", lb::BPF_FUNC_task_storage_get),
-];
+/// Helpers that bpftrace calls by other names than the kernel.
+const OTHERWISE: [(&str, &str); 2] =
+    [("map_lookup_percpu_elem", "lookup_percpu_elem"), ("ktime_get_tai_ns", "get_tai_ns")];
 
-fn helpers() -> Vec<Row> {
-    let able = |id| probe::helper(lb::BPF_PROG_TYPE_KPROBE, id).unwrap_or(false);
-    HELPERS.iter().map(|&(name, id)| (name, tried(able(id)))).collect()
+/// Helpers that generated code calls, and whether programs of kprobes may.
+fn callable(kernel: &LiveKernel) -> Vec<Row<String>> {
+    let name = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let other = OTHERWISE.iter().find(|(ours, _)| *ours == name);
+        other.map_or(name, |(_, other)| other.to_string())
+    };
+    let row = |info: &Info| (name(info.name), tried(kernel.can_call(ProgramType::Kprobe, info.helper)));
+    helpers::TABLE.iter().map(row).collect()
 }
 
 fn features(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
-    vec![
+    let own = [
         ("btf", yes(system.types().available())),
         ("module btf", yes(!system.types().module_names().is_empty())),
         ("debug information of the kernel", yes(debuginfo::kernel_is_at_hand())),
         ("Loop support", yes(true)),
-        ("ring buffer", tried(ring_buffer())),
-        ("atomic exchange and fetch", tried(kernel.has(Feature::Atomics))),
-        ("instruction set v4", tried(kernel.has(Feature::IsaV4))),
         ("Instruction limit", instruction_limit()),
-    ]
+    ];
+    let asked = Feature::ALL.map(|feature| (feature.name(), tried(kernel.has(feature))));
+    own.into_iter().chain(asked).collect()
 }
 
-fn probe_types(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
-    vec![
-        ("kprobe", yes(system.require_kprobes().is_ok())),
-        (
-            "tracepoint",
-            match system.tracefs() {
-                Ok(_) => "yes".into(),
-                Err(e) => format!("no: {}", e.message),
-            },
-        ),
-        ("rawtracepoint", tried(probe::program(lb::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0, &probe::NOTHING))),
-        ("btf tracepoint", tried(btf_tracepoint(system.types()))),
-        ("perf_event", tried(probe::program(lb::BPF_PROG_TYPE_PERF_EVENT, 0, 0, &probe::NOTHING))),
-        ("uprobe", yes(kernelfs::sysfs().exists("bus/event_source/devices/uprobe"))),
-        ("kprobe_multi", tried(kernel.has(Feature::KprobeMulti))),
-        ("kprobe_session", tried(probe::multi(Multi::KprobeSession))),
-        ("uprobe_multi", tried(kernel.has(Feature::UprobeMulti))),
-    ]
-}
-
-/// Does the kernel make a ring buffer?
-fn ring_buffer() -> bool {
-    probe::map(lb::BPF_MAP_TYPE_RINGBUF, crate::sys::mapped::page_size() as u32)
-}
-
-/// Does it take a program on `sys_enter` as BTF describes it?
-fn btf_tracepoint(types: &KernelTypes) -> bool {
-    let found = types.find(None, KindTag::Typedef, "btf_trace_sys_enter").ok().flatten();
-    found.is_some_and(|ty| {
-        probe::program(lb::BPF_PROG_TYPE_TRACING, lb::BPF_TRACE_RAW_TP, ty.id, &probe::NOTHING)
-    })
+/// Every kind of probe, and why this kernel has it not.
+fn probe_types(system: &LiveSystem) -> Vec<Row> {
+    let row = |provider: &Provider| {
+        let works = match (provider.works)(system) {
+            Ok(()) => "yes".to_owned(),
+            Err(_) if privileges::check().is_err() => tried(false),
+            Err(why) => format!("no: {}", why.message),
+        };
+        provider.names.iter().map(move |name| (*name, works.clone()))
+    };
+    PROVIDERS.iter().flat_map(row).collect()
 }
 
 /// Most instructions that the verifier follows: one million since 5.2 for those who may load all
@@ -171,6 +141,9 @@ mod tests {
             assert!(report.contains(text), "{text:?} in\n{report}");
         }
         assert!(!report.contains("unknown"), "{report}");
+        for probe in rbtrace_stdlib::PROBES.iter().filter(|p| p.supported) {
+            assert!(report.contains(&format!("\n  {}: ", probe.name)), "{} in\n{report}", probe.name);
+        }
         assert!(report.ends_with('\n') && !report.ends_with("\n\n"));
     }
 }

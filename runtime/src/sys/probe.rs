@@ -30,13 +30,6 @@ pub fn program(prog_type: u32, attach_type: u32, btf_id: u32, insns: &[u64]) -> 
     load(prog_type, attach_type, btf_id, insns, None).is_ok()
 }
 
-/// Does the kernel make a map of this type, of one entry without key?
-pub fn map(map_type: u32, max_entries: u32) -> bool {
-    let spec =
-        MapSpec { name: "probe", map_type, key_size: 0, value_size: 0, max_entries, flags: 0, btf: None };
-    bpf::map_create(&spec).is_ok()
-}
-
 /// Does the kernel make a hash map with keys of this size?
 pub fn key(key_size: u32) -> bool {
     let spec = MapSpec {
@@ -56,8 +49,6 @@ pub fn key(key_size: u32) -> bool {
 pub enum Multi {
     /// `BPF_TRACE_KPROBE_MULTI`
     Kprobe,
-    /// `BPF_TRACE_KPROBE_SESSION`
-    KprobeSession,
     /// `BPF_TRACE_UPROBE_MULTI`
     Uprobe,
 }
@@ -66,20 +57,19 @@ pub enum Multi {
 pub fn multi(kind: Multi) -> bool {
     let attach = match kind {
         Multi::Kprobe => lb::BPF_TRACE_KPROBE_MULTI,
-        Multi::KprobeSession => lb::BPF_TRACE_KPROBE_SESSION,
         Multi::Uprobe => lb::BPF_TRACE_UPROBE_MULTI,
     };
     let spec = spec(lb::BPF_PROG_TYPE_KPROBE, attach, 0, &NOTHING);
     let Ok(prog) = bpf::prog_load(&spec, None) else { return false };
     let errno = match kind {
         Multi::Uprobe => link_to_root(std::os::fd::AsFd::as_fd(&prog)),
-        _ => link_to_nothing(std::os::fd::AsFd::as_fd(&prog), attach),
+        Multi::Kprobe => link_to_nothing(std::os::fd::AsFd::as_fd(&prog), attach),
     };
     match kind {
         // The root folder is no file that could be probed.
         Multi::Uprobe => errno == libc::EBADF,
         // No such function; a kernel without fprobe says EOPNOTSUPP.
-        _ => errno == libc::ESRCH || errno == libc::ENOENT,
+        Multi::Kprobe => errno == libc::ESRCH || errno == libc::ENOENT,
     }
 }
 

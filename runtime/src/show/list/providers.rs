@@ -1,7 +1,12 @@
-//! How each kind of probe is listed.
+//! How each kind of probe is listed, and what tells whether this kernel has it.
 
 use super::Lister;
+use crate::kernel::LiveSystem;
+use crate::sys::kernelfs;
+use crate::sys::probe::{NOTHING, program};
+use libbpf_sys as lb;
 use rbtrace_lang::attach::event_names;
+use rbtrace_lang::system::{Answer, SystemError};
 use rbtrace_lang::target::Target;
 use std::io;
 
@@ -17,8 +22,10 @@ enum Listed {
 }
 
 /// One or more kinds of probes that are listed alike.
-pub(super) struct Provider {
-    names: &'static [&'static str],
+pub(crate) struct Provider {
+    pub(crate) names: &'static [&'static str],
+    /// Can this kernel serve it? The error says why it cannot.
+    pub(crate) works: fn(&LiveSystem) -> Answer<()>,
     listed: Listed,
     /// Lists what matches the text after the name.
     pub(super) list: fn(&mut Lister<'_>, &str, &str) -> io::Result<()>,
@@ -28,43 +35,65 @@ pub(super) struct Provider {
 
 const PLAIN: Provider = Provider {
     names: &[],
+    works: |_| loads(lb::BPF_PROG_TYPE_RAW_TRACEPOINT),
     listed: Listed::ByName,
     list: |lister, name, _| lister.line(name),
     arguments: |_, _| Ok(()),
 };
 
 /// In the order in which they are listed.
-const PROVIDERS: &[Provider] = &[
+pub(crate) const PROVIDERS: &[Provider] = &[
     Provider { names: &["begin", "end"], ..PLAIN },
-    Provider { names: &["hardware"], listed: Listed::Usually, list: events, ..PLAIN },
+    Provider { names: &["hardware"], works: counters, listed: Listed::Usually, list: events, ..PLAIN },
     Provider {
         names: &["kprobe"],
+        works: LiveSystem::require_kprobes,
         listed: Listed::Usually,
         list: |l, name, rest| l.kprobes(name, rest),
         arguments: |l, target| l.arguments_of_kprobe(target),
     },
     Provider {
         names: &["kretprobe"],
+        works: LiveSystem::require_kprobes,
         list: |l, name, rest| l.kprobes(name, rest),
         arguments: |l, target| l.arguments_of_kprobe(target),
         ..PLAIN
     },
-    Provider { names: &["fentry", "fexit"], list: |l, name, rest| l.btf_functions(name, rest), ..PLAIN },
+    Provider {
+        names: &["fentry", "fexit"],
+        works: typed_functions,
+        list: |l, name, rest| l.btf_functions(name, rest),
+        ..PLAIN
+    },
     Provider {
         names: &["rawtracepoint"],
         listed: Listed::Usually,
         list: |l, name, rest| l.raw_tracepoints(name, rest),
         arguments: |l, target| l.arguments_of_raw(target),
+        ..PLAIN
     },
-    Provider { names: &["software"], listed: Listed::Usually, list: events, ..PLAIN },
+    Provider { names: &["self"], list: |l, name, rest| l.plain(name, rest, &["signal"]), ..PLAIN },
+    Provider { names: &["software"], works: samples, listed: Listed::Usually, list: events, ..PLAIN },
     Provider {
         names: &["tracepoint"],
+        works: |system| system.tracefs().map(drop),
         listed: Listed::Usually,
         list: |l, name, rest| l.tracepoints(name, rest),
         arguments: |l, target| l.fields_of(target),
     },
-    Provider { names: &["interval", "profile"], listed: Listed::ByPattern, list: units, ..PLAIN },
-    Provider { names: &["uprobe", "uretprobe"], list: |l, name, rest| l.uprobes(name, rest), ..PLAIN },
+    Provider {
+        names: &["interval", "profile"],
+        works: samples,
+        listed: Listed::ByPattern,
+        list: units,
+        ..PLAIN
+    },
+    Provider {
+        names: &["uprobe", "uretprobe"],
+        works: |_| has_pmu("uprobe"),
+        list: |l, name, rest| l.uprobes(name, rest),
+        ..PLAIN
+    },
 ];
 
 /// The provider of this name.
@@ -88,6 +117,36 @@ fn named(wanted: fn(Listed) -> bool) -> impl Iterator<Item = &'static str> {
 
 fn events(lister: &mut Lister<'_>, name: &str, rest: &str) -> io::Result<()> {
     lister.plain(name, rest, &event_names(name))
+}
+
+/// Does the kernel take programs of this type?
+fn loads(prog_type: u32) -> Answer<()> {
+    let refused = || SystemError::new("the kernel refuses such programs");
+    program(prog_type, 0, 0, &NOTHING).then_some(()).ok_or_else(refused)
+}
+
+fn samples(_: &LiveSystem) -> Answer<()> {
+    loads(lb::BPF_PROG_TYPE_PERF_EVENT)
+}
+
+fn counters(system: &LiveSystem) -> Answer<()> {
+    samples(system)?;
+    let none = |_| SystemError::new("this machine's processors have no counters");
+    has_pmu("cpu").or_else(|_| has_pmu("cpu_core")).map_err(none)
+}
+
+/// Functions are found as those of kprobes are.
+fn typed_functions(system: &LiveSystem) -> Answer<()> {
+    if !system.types().available() {
+        return Err(SystemError::new("this kernel has no BTF: it was built without CONFIG_DEBUG_INFO_BTF"));
+    }
+    system.require_kprobes()
+}
+
+/// Has the kernel a source of events of this name?
+fn has_pmu(name: &str) -> Answer<()> {
+    let none = |e| SystemError::new(format!("{name} events cannot be had: {e}"));
+    kernelfs::sysfs().look(&format!("bus/event_source/devices/{name}")).map_err(none)
 }
 
 /// The units of timers.
