@@ -24,49 +24,48 @@ pub trait Kernel {
     }
 }
 
-/// What only newer kernels can do, helpers apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Feature {
-    /// Instruction set v4 (6.6): signed division and modulo, `movsx`, sign-extending loads, byte swap.
-    IsaV4,
-    /// Atomics with fetch, exchange and compare (5.12).
-    Atomics,
-    /// Keys of maps that are longer than 512 bytes (5.11).
-    LongKeys,
-    /// kprobe-multi links (5.18, with FPROBE).
-    KprobeMulti,
-    /// uprobe-multi links (6.6).
-    UprobeMulti,
-    /// Stacks of the CPU for tracing programs (6.13).
-    PrivateStacks,
+macro_rules! features {
+    ($($(#[$doc:meta])* $feature:ident = $since:expr, $name:literal;)*) => {
+        /// What only newer kernels can do, helpers apart.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Feature {
+            $($(#[$doc])* $feature,)*
+        }
+
+        impl Feature {
+            /// All of them.
+            pub const ALL: &[Feature] = &[$(Feature::$feature),*];
+
+            /// What it is called.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Feature::$feature => $name,)*
+                }
+            }
+
+            /// The kernel release that has it first.
+            pub fn since(self) -> (u8, u8) {
+                match self {
+                    $(Feature::$feature => $since,)*
+                }
+            }
+        }
+    };
 }
 
-impl Feature {
-    /// All of them.
-    pub const ALL: [Feature; 5] =
-        [Feature::LongKeys, Feature::Atomics, Feature::KprobeMulti, Feature::IsaV4, Feature::UprobeMulti];
-
-    /// What it is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Feature::IsaV4 => "instruction set v4",
-            Feature::Atomics => "atomic exchange and fetch",
-            Feature::LongKeys => "keys longer than 512 bytes",
-            Feature::KprobeMulti => "kprobe_multi",
-            Feature::UprobeMulti => "uprobe_multi",
-        }
-    }
-
-    /// The kernel release that has it first.
-    pub fn since(self) -> (u8, u8) {
-        match self {
-            Feature::IsaV4 | Feature::UprobeMulti => (6, 6),
-            Feature::Atomics => (5, 12),
-            Feature::LongKeys => (5, 11),
-            Feature::KprobeMulti => (5, 18),
-            Feature::PrivateStacks => (6, 13),
-        }
-    }
+features! {
+    /// Keys of maps that are longer than 512 bytes.
+    LongKeys = (5, 11), "keys longer than 512 bytes";
+    /// Atomics with fetch, exchange and compare.
+    Atomics = (5, 12), "atomic exchange and fetch";
+    /// kprobe-multi links (with FPROBE).
+    KprobeMulti = (5, 18), "kprobe_multi";
+    /// Instruction set v4: signed division and modulo, `movsx`, sign-extending loads, byte swap.
+    IsaV4 = (6, 6), "instruction set v4";
+    /// uprobe-multi links.
+    UprobeMulti = (6, 6), "uprobe_multi";
+    /// Stacks of the CPU for tracing programs.
+    PrivateStacks = (6, 13), "private stacks";
 }
 
 /// A PID namespace as `bpf_get_ns_current_pid_tgid` (5.7) names it.

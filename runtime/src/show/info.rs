@@ -92,7 +92,7 @@ fn features(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
         ("Loop support", yes(true)),
         ("Instruction limit", instruction_limit()),
     ];
-    let asked = Feature::ALL.map(|feature| (feature.name(), tried(kernel.has(feature))));
+    let asked = Feature::ALL.iter().map(|&feature| (feature.name(), tried(kernel.has(feature))));
     own.into_iter().chain(asked).collect()
 }
 
