@@ -34,10 +34,11 @@ pub fn build(codes: &[(&str, &Code)], sources: &[Source]) -> (Vec<u8>, Vec<Infos
 
 struct Builder<'a> {
     sources: &'a [Source],
+    /// By source, once one of its lines was asked for.
+    lines: Vec<Option<Lines>>,
     types: Vec<u8>,
     count: u32,
-    strings: Vec<u8>,
-    offsets: HashMap<String, u32>,
+    strings: Strings,
     /// Prototypes: (takes a context, number of parameters).
     protos: HashMap<(bool, u32), u32>,
     int: u32,
@@ -48,32 +49,19 @@ impl<'a> Builder<'a> {
     fn new(sources: &'a [Source]) -> Self {
         let mut b = Builder {
             sources,
+            lines: vec![],
             types: vec![],
             count: 0,
-            strings: vec![0],
-            offsets: HashMap::new(),
+            strings: Strings { bytes: vec![0], ..Strings::default() },
             protos: HashMap::new(),
             int: 0,
             ptr: 0,
         };
-        let name = b.string("long");
+        b.lines.resize_with(sources.len(), || None);
+        let name = b.strings.add("long");
         b.int = b.add(name, KIND_INT, 0, 8, &[INT_SIGNED << 24 | 64]);
         b.ptr = b.add(0, KIND_PTR, 0, 0, &[]);
         b
-    }
-
-    fn string(&mut self, s: &str) -> u32 {
-        if s.is_empty() {
-            return 0;
-        }
-        if let Some(&at) = self.offsets.get(s) {
-            return at;
-        }
-        let at = self.strings.len() as u32;
-        self.strings.extend(s.bytes().map(|b| if b == 0 { b' ' } else { b }));
-        self.strings.push(0);
-        self.offsets.insert(s.to_string(), at);
-        at
     }
 
     /// A `struct btf_type` and what follows it; its id.
@@ -94,7 +82,7 @@ impl<'a> Builder<'a> {
         let mut rest = vec![];
         for i in 0..params {
             let context = context && i == 0;
-            let name = self.string(&if context { "ctx".to_string() } else { format!("a{i}") });
+            let name = self.strings.add(&if context { "ctx".to_string() } else { format!("a{i}") });
             rest.extend([name, if context { self.ptr } else { self.int }]);
         }
         let id = self.add(0, KIND_FUNC_PROTO, params, self.int, &rest);
@@ -107,7 +95,7 @@ impl<'a> Builder<'a> {
         for (i, (start, name)) in code.funcs.iter().enumerate() {
             let params = code.params.get(i).copied().unwrap_or(1);
             let proto = self.proto(i == 0, params);
-            let name = self.string(&identifier(if i == 0 { program } else { name }));
+            let name = self.strings.add(&identifier(if i == 0 { program } else { name }));
             // Linkage: the program is global; callbacks have to be static.
             out.push((*start, self.add(name, KIND_FUNC, u32::from(i == 0), proto, &[])));
         }
@@ -118,12 +106,13 @@ impl<'a> Builder<'a> {
         let mut out: Vec<[u32; 4]> = vec![];
         let mut previous = None;
         let mut second_slot = false;
+        let mut funcs = code.funcs.iter().map(|f| f.0 as usize).peekable();
         for (i, &span) in code.spans.iter().enumerate() {
             if std::mem::replace(&mut second_slot, false) {
                 continue;
             }
             second_slot = code.insns.get(i).is_some_and(|&w| disasm::is_wide(w));
-            let begins = code.funcs.iter().any(|f| f.0 as usize == i);
+            let begins = funcs.next_if_eq(&i).is_some();
             if !begins && previous == Some(span) {
                 continue;
             }
@@ -138,16 +127,16 @@ impl<'a> Builder<'a> {
     }
 
     fn line(&mut self, span: Span) -> Option<[u32; 4]> {
-        let source = self.sources.get(span.file as usize).or(self.sources.first())?;
-        let at = source.line_col(span.start);
-        let name = self.string(&source.name);
-        let text = self.string(source.line(at.line).trim_end());
-        let place = (at.line.min(MAX_LINE) << 10 | at.col.min(MAX_COLUMN)) as u32;
-        Some([0, name, text, place])
+        let file = if (span.file as usize) < self.sources.len() { span.file as usize } else { 0 };
+        let source = self.sources.get(file)?;
+        let lines = self.lines[file].get_or_insert_with(|| Lines::of(source, &mut self.strings));
+        let (line, col) = lines.place(&source.text, span.start);
+        let text = lines.text(&source.text, line, &mut self.strings);
+        Some([0, lines.name, text, ((line + 1).min(MAX_LINE) << 10 | col) as u32])
     }
 
     fn finish(self) -> Vec<u8> {
-        let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
+        let (types, strings) = (self.types.len() as u32, self.strings.bytes.len() as u32);
         let mut out = vec![];
         out.extend(MAGIC.to_le_bytes());
         out.extend([VERSION, 0]);
@@ -155,8 +144,67 @@ impl<'a> Builder<'a> {
             out.extend(word.to_le_bytes());
         }
         out.extend(self.types);
-        out.extend(self.strings);
+        out.extend(self.strings.bytes);
         out
+    }
+}
+
+/// The strings of a BTF, each once.
+#[derive(Default)]
+struct Strings {
+    bytes: Vec<u8>,
+    offsets: HashMap<String, u32>,
+}
+
+impl Strings {
+    /// Where a string stands.
+    fn add(&mut self, s: &str) -> u32 {
+        if s.is_empty() {
+            return 0;
+        }
+        if let Some(&at) = self.offsets.get(s) {
+            return at;
+        }
+        let at = self.bytes.len() as u32;
+        self.bytes.extend(s.bytes().map(|b| if b == 0 { b' ' } else { b }));
+        self.bytes.push(0);
+        self.offsets.insert(s.to_string(), at);
+        at
+    }
+}
+
+/// The lines of one source, counted from 0.
+struct Lines {
+    /// The source's name among the strings.
+    name: u32,
+    /// Where each line begins.
+    starts: Vec<usize>,
+    /// Each line among the strings, once it was asked for.
+    texts: Vec<Option<u32>>,
+}
+
+impl Lines {
+    fn of(source: &Source, strings: &mut Strings) -> Self {
+        let later = source.text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts: Vec<usize> = [0].into_iter().chain(later).collect();
+        Lines { name: strings.add(&source.name), texts: vec![None; starts.len()], starts }
+    }
+
+    /// Line of a byte, and its column from 1, as far as line infos have room for it.
+    fn place(&self, text: &str, offset: u32) -> (usize, usize) {
+        let mut offset = (offset as usize).min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.starts.partition_point(|start| *start <= offset) - 1;
+        let before = text[self.starts[line]..offset].chars().take(MAX_COLUMN);
+        (line, (before.count() + 1).min(MAX_COLUMN))
+    }
+
+    fn text(&mut self, text: &str, line: usize, strings: &mut Strings) -> u32 {
+        let end = self.starts.get(line + 1).copied().unwrap_or(text.len());
+        let add = || strings.add(text[self.starts[line]..end].trim_end());
+        *self.texts[line].get_or_insert_with(add)
     }
 }
 
@@ -197,5 +245,13 @@ mod tests {
         assert_eq!(funcs.iter().map(|f| f.0).collect::<Vec<_>>(), [0, 2]);
         assert_eq!(lines.iter().map(|l| (l[0], l[3] >> 10)).collect::<Vec<_>>(), [(0, 2), (2, 2)]);
         assert_eq!(&btf[..2], &[0x9f, 0xeb]);
+    }
+
+    #[test]
+    fn places_are_lines_and_columns() {
+        let text = "ab\näö\n\nx";
+        let lines = Lines::of(&Source::new("x.bt", text), &mut Strings::default());
+        let at = [0, 2, 3, 5, 6, 8, 9, 10, 99].map(|offset| lines.place(text, offset));
+        assert_eq!(at, [(0, 1), (0, 3), (1, 1), (1, 2), (1, 2), (2, 1), (3, 1), (3, 2), (3, 2)]);
     }
 }
