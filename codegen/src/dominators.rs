@@ -2,29 +2,58 @@
 
 use crate::ir::*;
 
-/// The blocks from which each block is reached, one entry for each edge.
-pub fn predecessors(f: &Function) -> Vec<Vec<Block>> {
-    let mut preds = vec![vec![]; f.blocks.len()];
-    for b in f.block_ids() {
-        for (s, _) in f.block(b).term.successors() {
-            preds[s.0 as usize].push(b);
+/// Lists of blocks, one for each block.
+#[derive(Debug)]
+pub struct BlockLists {
+    starts: Vec<u32>,
+    blocks: Vec<Block>,
+}
+
+impl BlockLists {
+    /// Of these pairs, the second blocks by the first, in the order in which they come.
+    pub(crate) fn new(blocks: usize, pairs: &[(Block, Block)]) -> Self {
+        let mut starts = vec![0; blocks + 1];
+        pairs.iter().for_each(|(of, _)| starts[of.0 as usize + 1] += 1);
+        for i in 0..blocks {
+            starts[i + 1] += starts[i];
         }
+        let mut next = starts.clone();
+        let mut list = vec![Block(0); pairs.len()];
+        for &(of, b) in pairs {
+            let at = &mut next[of.0 as usize];
+            list[*at as usize] = b;
+            *at += 1;
+        }
+        BlockLists { starts, blocks: list }
     }
-    preds
+
+    /// The list of a block.
+    pub fn of(&self, b: Block) -> &[Block] {
+        let b = b.0 as usize;
+        &self.blocks[self.starts[b] as usize..self.starts[b + 1] as usize]
+    }
+}
+
+/// The blocks from which each block is reached, one entry for each edge.
+pub fn predecessors(f: &Function) -> BlockLists {
+    let edges = |b: Block| f.block(b).term.successors().map(move |(s, _)| (s, b));
+    BlockLists::new(f.blocks.len(), &f.block_ids().flat_map(edges).collect::<Vec<_>>())
 }
 
 /// Blocks in reverse postorder from the entry; unreachable ones are left out.
 pub fn reverse_postorder(f: &Function) -> Vec<Block> {
-    let next = |b: Block| f.block(b).term.successors().into_iter().map(|s| s.0).collect::<Vec<_>>();
     let mut seen = vec![false; f.blocks.len()];
-    let mut order = vec![];
-    let mut stack = vec![(Block(0), next(Block(0)))];
+    let mut order = Vec::with_capacity(f.blocks.len());
+    // Each block on the way, and how many of its successors were visited, the last one first.
+    let mut stack = vec![(Block(0), 0)];
     seen[0] = true;
-    while let Some((b, todo)) = stack.last_mut() {
-        match todo.pop() {
-            Some(s) if !seen[s.0 as usize] => {
+    while let Some((b, visited)) = stack.last_mut() {
+        let next = f.block(*b).term.successors().rev().nth(*visited);
+        *visited += 1;
+        match next {
+            Some((s, _)) if !seen[s.0 as usize] => {
                 seen[s.0 as usize] = true;
-                stack.push((s, next(s)));
+                stack.push((s, 0));
             }
             Some(_) => {}
             None => {
@@ -50,25 +79,37 @@ pub struct Dominators {
 impl Dominators {
     /// Computes them.
     pub fn new(f: &Function) -> Self {
+        Self::with(f, &predecessors(f))
+    }
+
+    /// Computes them where the predecessors are known.
+    pub fn with(f: &Function, preds: &BlockLists) -> Self {
         let order = reverse_postorder(f);
-        let preds = predecessors(f);
         let mut position = vec![usize::MAX; f.blocks.len()];
         order.iter().enumerate().for_each(|(i, b)| position[b.0 as usize] = i);
         let mut d = Dominators { idom: f.block_ids().collect(), order, position };
+        // Without loops one round finds them all.
         let mut known = vec![false; f.blocks.len()];
         known[0] = true;
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for &b in &d.order.clone()[1..] {
-                let mut done = preds[b.0 as usize].iter().copied().filter(|p| known[p.0 as usize]);
-                let Some(first) = done.next() else { continue };
-                let new = done.fold(first, |a, p| d.common(a, p));
-                changed |= !std::mem::replace(&mut known[b.0 as usize], true) || d.idom[b.0 as usize] != new;
-                d.idom[b.0 as usize] = new;
-            }
-        }
+        while d.round(preds, &mut known) {}
         d
+    }
+
+    /// Goes through the blocks once; true if an answer may still change.
+    fn round(&mut self, preds: &BlockLists, known: &mut [bool]) -> bool {
+        let (mut changed, mut loops) = (false, false);
+        for i in 1..self.order.len() {
+            let b = self.order[i];
+            let preds = preds.of(b);
+            loops |= preds.iter().any(|p| self.reachable(*p) && self.position[p.0 as usize] >= i);
+            let mut done = preds.iter().copied().filter(|p| known[p.0 as usize]);
+            let Some(first) = done.next() else { continue };
+            let new = done.fold(first, |a, p| self.common(a, p));
+            let at = b.0 as usize;
+            changed |= !std::mem::replace(&mut known[at], true) || self.idom[at] != new;
+            self.idom[at] = new;
+        }
+        changed && loops
     }
 
     /// Is it reached from the entry?
@@ -96,11 +137,8 @@ impl Dominators {
     }
 
     /// Blocks whose immediate dominator each block is.
-    pub fn children(&self) -> Vec<Vec<Block>> {
-        let mut children = vec![vec![]; self.idom.len()];
-        for &b in self.order.iter().skip(1) {
-            children[self.idom[b.0 as usize].0 as usize].push(b);
-        }
-        children
+    pub fn children(&self) -> BlockLists {
+        let pairs = self.order.iter().skip(1).map(|&b| (self.idom[b.0 as usize], b));
+        BlockLists::new(self.idom.len(), &pairs.collect::<Vec<_>>())
     }
 }

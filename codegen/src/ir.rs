@@ -7,6 +7,7 @@
 //! **Invariant**: a value is defined once, before its uses, in a block that dominates them
 //! ([`crate::verify`] checks it after each pass in tests).
 
+pub use crate::args::Args;
 use crate::object::ObjMapId;
 use rbtrace_lang::Span;
 
@@ -184,7 +185,7 @@ pub enum AtomicOp {
 pub struct Helper(pub u32);
 
 /// What an instruction does.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// A constant.
     Const(i64),
@@ -273,9 +274,9 @@ pub enum Op {
     FuncAddr(FuncId),
     /// Calls a helper with at most 5 arguments; the result is r0. Typed I64 or a pointer (which may be
     /// null until it is compared with 0).
-    Call(Helper, Vec<Value>),
+    Call(Helper, Args),
     /// Calls a function of this module.
-    CallLocal(FuncId, Vec<Value>),
+    CallLocal(FuncId, Args),
 }
 
 impl Op {
@@ -317,7 +318,7 @@ pub enum Term {
 }
 
 /// An instruction and its result, if it has one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inst {
     /// What it does.
     pub op: Op,
@@ -466,13 +467,14 @@ impl Function {
 
 impl Term {
     /// The blocks that it may go to, with the arguments it gives.
-    pub fn successors(&self) -> Vec<(Block, &[Value])> {
-        match self {
-            Term::Jump(b, args) => vec![(*b, args)],
+    pub fn successors(&self) -> impl DoubleEndedIterator<Item = (Block, &[Value])> {
+        let (first, second) = match self {
+            Term::Jump(b, args) => (Some((*b, &args[..])), None),
             Term::Branch { then, otherwise, .. } => {
-                vec![(then.0, &then.1), (otherwise.0, &otherwise.1)]
+                (Some((then.0, &then.1[..])), Some((otherwise.0, &otherwise.1[..])))
             }
-            Term::Return(_) | Term::Unreachable => vec![],
-        }
+            Term::Return(_) | Term::Unreachable => (None, None),
+        };
+        first.into_iter().chain(second)
     }
 }

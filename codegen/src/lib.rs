@@ -3,16 +3,19 @@
 //! `hir::Program ─lower─▶ ir::Module ─backend─▶ Code ─▶ object::Object`
 
 pub mod arch;
+pub mod args;
 pub mod backend;
 pub mod bitset;
 pub mod btf;
 pub mod builder;
 pub mod compile;
+pub mod dense;
 pub mod disasm;
 pub mod dominators;
 pub mod driver;
 pub mod emit;
 pub mod error;
+pub mod hash;
 pub mod helpers;
 pub mod ir;
 pub mod kernel;

@@ -102,7 +102,6 @@ impl<'a> Verifier<'a> {
                     return Err("wrong number of arguments".into());
                 }
             }
-            Op::Call(_, args) if args.len() > 5 => return Err("more than 5 arguments".into()),
             _ => {}
         }
         let wants_result = match &inst.op {

@@ -46,7 +46,7 @@ fn result(input: &str) -> String {
     };
     for name in after.split_whitespace() {
         let pass = passes::by_name(name).unwrap_or_else(|| panic!("no pass {name}"));
-        module.funcs.iter_mut().for_each(|f| pass(f, &common::kernel_of(true)));
+        module.funcs.iter_mut().for_each(|f| _ = pass(f, &common::kernel_of(true)));
         verify::verify(&module).unwrap_or_else(|e| panic!("after {name}: {e}"));
     }
     module.to_string()

@@ -22,7 +22,7 @@ fn calls_with_error_paths(n: u32) -> Module {
         let inst = |op, result| Inst { op, result, span };
         let data = f.block_mut(block);
         data.insts.push(inst(Op::Const(0), Some(zero)));
-        data.insts.push(inst(Op::Call(Helper(7), vec![]), Some(result)));
+        data.insts.push(inst(Op::Call(Helper(7), [].into()), Some(result)));
         let (then, otherwise) = ((failed, vec![]), (next, vec![]));
         data.term = Term::Branch { cond: Cond::Eq, a: result, b: zero, then, otherwise, unlikely: true };
         let data = f.block_mut(failed);

@@ -9,7 +9,7 @@ pub(super) fn remove_unreachable(func: &mut Function) {
     let mut todo = vec![Block(0)];
     while let Some(b) = todo.pop() {
         if new_number[b.0 as usize].replace(0).is_none() {
-            todo.extend(func.block(b).term.successors().into_iter().map(|(to, _)| to));
+            todo.extend(func.block(b).term.successors().map(|(to, _)| to));
         }
     }
     for (next, number) in (0..).zip(new_number.iter_mut().flatten()) {

@@ -51,7 +51,7 @@ pub enum Src {
 pub struct SpillSlot(pub u32);
 
 /// What a machine instruction does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MOp {
     /// `dst = src`; the 32-bit form clears the upper half.
     Mov {
@@ -201,7 +201,7 @@ pub enum MOp {
 }
 
 /// A machine instruction with its place in the script.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MInst {
     /// What it does.
     pub op: MOp,
@@ -369,8 +369,9 @@ impl MOp {
     }
 
     fn operands(&self, mut f: impl FnMut(Reg, Role)) {
-        // One list of operands serves both; the clone is a few words.
-        self.clone().operands_mut(|r, role| f(*r, role));
+        // One list of operands serves both; a copy is a few words.
+        let mut copy = *self;
+        copy.operands_mut(|r, role| f(*r, role));
     }
 
     /// Calls `f` on each register that is read.

@@ -6,7 +6,9 @@
 
 use super::mach::{MBlock, MBlockId, MFunc, MInst, MOp, MTerm, Reg, Src};
 use super::sink::sums_to_sink;
+use crate::dense::ValueMap;
 use crate::error::BackendError;
+use crate::hash::FastMap;
 use crate::ir::*;
 use crate::kernel::{Feature, Kernel};
 use crate::passes::util::{fits_i32, predecessors};
@@ -40,9 +42,9 @@ struct Selector<'a> {
     /// Sums that are made where they are used.
     sunk: Vec<bool>,
     /// The register through which each block parameter arrives.
-    incoming: HashMap<Value, Reg>,
+    incoming: ValueMap<Reg>,
     /// Constants and addresses that already lie in a register, until the next call or the end of the block.
-    made: HashMap<Made, Reg>,
+    made: FastMap<Made, Reg>,
     /// The only predecessor of each block that has one.
     only_pred: Vec<Option<Block>>,
     block: MBlockId,
@@ -59,7 +61,7 @@ enum Made {
 /// The only predecessor of each block that has one.
 fn only_predecessors(f: &Function) -> Vec<Option<Block>> {
     let preds = predecessors(f);
-    preds.iter().map(|p| if let [one] = p[..] { Some(one) } else { None }).collect()
+    f.block_ids().map(|b| if let [one] = preds.of(b) { Some(*one) } else { None }).collect()
 }
 
 impl<'a> Selector<'a> {
@@ -81,7 +83,7 @@ impl<'a> Selector<'a> {
             spills: 0,
         };
         let regs = vec![None; f.types.len()];
-        let (incoming, made) = (HashMap::new(), HashMap::new());
+        let (incoming, made) = (ValueMap::new(), FastMap::default());
         let sunk = sums_to_sink(f);
         let only_pred = only_predecessors(f);
         Selector {
@@ -122,8 +124,8 @@ impl<'a> Selector<'a> {
         if b.0 != 0 {
             self.span = data.insts.first().map_or(data.term_span, |i| i.span);
             for &p in &data.params {
-                let (dst, src) = (self.reg_of(p), self.incoming[&p]);
-                self.mov(dst, src);
+                let (dst, src) = (self.reg_of(p), self.incoming.get(p).copied());
+                src.into_iter().for_each(|src| self.mov(dst, src));
             }
         }
         for inst in &data.insts {
@@ -333,10 +335,10 @@ impl<'a> Selector<'a> {
                 return self.atomic(*op, *width, (base, offset), *value, result);
             }
             (Op::Call(h, args), result) => {
-                self.call(MOp::Call { helper: h.0, args: args.len() as u8 }, args, result)?;
+                self.call(MOp::Call { helper: h.0, args: args.len() as u8 }, args, result);
             }
             (Op::CallLocal(func, args), result) => {
-                self.call(MOp::CallLocal { func: *func, args: args.len() as u8 }, args, result)?;
+                self.call(MOp::CallLocal { func: *func, args: args.len() as u8 }, args, result);
             }
             (Op::Copy { .. } | Op::Zero { .. } | Op::Cmp(..), _) => {
                 return Err(BackendError::new(self.span, "internal: an operation was not expanded"));
@@ -462,10 +464,7 @@ impl<'a> Selector<'a> {
         Ok(())
     }
 
-    fn call(&mut self, op: MOp, args: &[Value], result: Option<Value>) -> Result<(), BackendError> {
-        if args.len() > 5 {
-            return Err(BackendError::new(self.span, "a BPF call takes at most 5 arguments"));
-        }
+    fn call(&mut self, op: MOp, args: &[Value], result: Option<Value>) {
         // Values that lie in registers first: they are the ones that can already be in place.
         let (made, held): (Vec<_>, Vec<_>) = (0..args.len()).partition(|&i| self.on_demand(args[i]));
         for i in held.into_iter().chain(made) {
@@ -477,7 +476,6 @@ impl<'a> Selector<'a> {
             let wide = self.is_wide(v);
             self.push(MOp::Mov { dst, src: Src::Reg(Reg::R0), wide });
         }
-        Ok(())
     }
 
     fn term(&mut self, term: &Term) -> Result<(), BackendError> {
@@ -559,8 +557,9 @@ impl<'a> Selector<'a> {
 
     fn edge_copies(&mut self, target: Block, args: &[Value]) {
         for (&p, &arg) in self.f.block(target).params.iter().zip(args) {
-            let dst = self.incoming[&p];
-            self.reg_into(arg, dst);
+            if let Some(&dst) = self.incoming.get(p) {
+                self.reg_into(arg, dst);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub fn sums_to_sink(f: &Function) -> Vec<bool> {
     let mut sink = vec![false; f.types.len()];
     for i in f.blocks.iter().flat_map(|b| &b.insts) {
         let (Op::Alu(Alu::Add, _, c), Some(v)) = (&i.op, i.result) else { continue };
-        if !constants.get(c).is_some_and(|&c| fits_i32(c)) {
+        if !constants.get(*c).is_some_and(|&c| fits_i32(c)) {
             continue;
         }
         let u = uses[v.0 as usize];

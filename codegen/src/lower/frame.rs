@@ -299,13 +299,18 @@ impl<'a, 'p> Lower<'a, 'p> {
     }
 
     /// Calls a helper that returns a number.
-    pub(super) fn call(&mut self, helper: Helper, args: &[Value]) -> Value {
-        self.f.b.ins(Op::Call(helper, args.to_vec()), Ty::I64)
+    pub(super) fn call<const N: usize>(&mut self, helper: Helper, args: &[Value; N]) -> Value {
+        self.f.b.ins(Op::Call(helper, (*args).into()), Ty::I64)
     }
 
     /// Calls a helper that returns a pointer, which may be null.
-    pub(super) fn call_ptr(&mut self, helper: Helper, args: &[Value], space: Space) -> Value {
-        self.f.b.ins(Op::Call(helper, args.to_vec()), Ty::Ptr(space))
+    pub(super) fn call_ptr<const N: usize>(
+        &mut self,
+        helper: Helper,
+        args: &[Value; N],
+        space: Space,
+    ) -> Value {
+        self.f.b.ins(Op::Call(helper, (*args).into()), Ty::Ptr(space))
     }
 
     /// Where a value lies for this program.

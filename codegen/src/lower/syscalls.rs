@@ -306,7 +306,7 @@ impl<'p> Lower<'_, 'p> {
             Some(id) => id,
             None => self.f.b.iconst(0),
         };
-        self.f.b.ins(Op::CallLocal(func, vec![ctx, id]), Ty::I64);
+        self.f.b.ins(Op::CallLocal(func, [ctx, id].into()), Ty::I64);
         Ok(())
     }
 }

@@ -3,34 +3,36 @@
 use super::util::{operands, targets_mut, term_operands};
 use crate::ir::*;
 
-/// Runs the pass.
-pub fn run(f: &mut Function) {
+/// Runs the pass; true if it changed anything.
+pub fn run(f: &mut Function) -> bool {
     let live = live_values(f);
-    let keep_param: Vec<Vec<bool>> =
-        f.blocks.iter().map(|b| b.params.iter().map(|p| live[p.0 as usize]).collect()).collect();
-    for (i, b) in f.blocks.iter_mut().enumerate() {
-        b.insts.retain(|inst| match inst.result {
-            Some(v) => live[v.0 as usize] || !inst.op.is_pure(),
-            None => true,
-        });
-        if i != 0 {
-            b.params.retain(|p| live[p.0 as usize]);
+    let is_live = |v: Value| live[v.0 as usize];
+    let mut changed = false;
+    for b in 0..f.blocks.len() {
+        let mut term = std::mem::replace(&mut f.blocks[b].term, Term::Unreachable);
+        for (target, args) in targets_mut(&mut term) {
+            let mut params = f.block(*target).params.iter();
+            args.retain(|_| params.next().is_none_or(|p| is_live(*p)));
         }
-        for (target, args) in targets_mut(&mut b.term) {
-            let mut keep = keep_param[target.0 as usize].iter();
-            args.retain(|_| keep.next().copied().unwrap_or(true));
-        }
+        f.blocks[b].term = term;
     }
-    for b in &mut f.blocks {
+    for (i, b) in f.blocks.iter_mut().enumerate() {
+        let before = (b.insts.len(), b.params.len());
+        b.insts.retain(|inst| inst.result.is_none_or(is_live) || !inst.op.is_pure());
+        if i != 0 {
+            b.params.retain(|p| is_live(*p));
+        }
+        changed |= before != (b.insts.len(), b.params.len());
         for inst in &mut b.insts {
             // The result of a call that is made for its effect.
-            if inst.result.is_some_and(|v| !live[v.0 as usize])
-                && matches!(inst.op, Op::Call(..) | Op::CallLocal(..))
+            if inst.result.is_some_and(|v| !is_live(v)) && matches!(inst.op, Op::Call(..) | Op::CallLocal(..))
             {
                 inst.result = None;
+                changed = true;
             }
         }
     }
+    changed
 }
 
 /// Values that effects, conditions or results depend on.

@@ -1,44 +1,83 @@
 //! Drops stores to slots whose bytes are not read any more.
+//!
+//! What is still needed of a slot is carried from its reads backwards, block by block, up to where it is written: the work
+//! grows with the blocks between them, not with the number of blocks times that of slots.
 
 use super::pointers::Pointers;
-use super::util::constants;
+use super::util::{BlockLists, constants, predecessors};
+use crate::dense::ValueMap;
+use crate::hash::FastMap;
 use crate::helpers::{Fills, GET_CURRENT_COMM};
 use crate::ir::*;
-use std::collections::HashMap;
 
 /// Slots up to so many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
 
-/// Bytes of each slot that are still needed.
-type State = Vec<u64>;
-
-/// Runs the pass.
-pub fn run(f: &mut Function) {
+/// Runs the pass; true if it changed anything.
+pub fn run(f: &mut Function) -> bool {
     if f.slots.is_empty() {
-        return;
+        return false;
     }
-    let pass = Pass { pointers: Pointers::new(f), constants: constants(f), read: vec![false; f.slots.len()] };
-    let pass = pass.find_reads(f);
-    let needed = pass.solve(f);
-    for (b, mut state) in f.block_ids().zip(needed) {
-        let insts = std::mem::take(&mut f.block_mut(b).insts);
-        let mut kept = Vec::with_capacity(insts.len());
-        for inst in insts.into_iter().rev() {
-            if !pass.is_dead(f, &state, &inst) {
-                pass.step(&mut state, &inst.op);
-                kept.push(inst);
+    let pass = Pass::new(f);
+    let mut needs = Needs { bytes: vec![0; f.slots.len()], touched: vec![] };
+    let after = pass.solve(f, &mut needs);
+    let mut changed = false;
+    let mut dead = vec![];
+    for (b, after) in f.block_ids().zip(&after) {
+        after.iter().for_each(|&(slot, bytes)| needs.add(slot, bytes));
+        dead.clear();
+        for inst in f.block(b).insts.iter().rev() {
+            dead.push(pass.is_dead(f, &needs, inst));
+            if dead.last() == Some(&false) {
+                pass.step(&inst.op, |slot, written, read| needs.change(slot, written, read));
             }
         }
-        kept.reverse();
-        f.block_mut(b).insts = kept;
+        needs.clear();
+        if dead.contains(&true) {
+            changed = true;
+            f.block_mut(b).insts.retain(|_| dead.pop() == Some(false));
+        }
     }
+    changed
+}
+
+/// Bytes of each slot that are needed at a place.
+struct Needs {
+    bytes: Vec<u64>,
+    /// The slots that may be needed there.
+    touched: Vec<usize>,
+}
+
+impl Needs {
+    fn add(&mut self, slot: usize, bytes: u64) {
+        self.touched.push(slot);
+        self.bytes[slot] |= bytes;
+    }
+
+    fn change(&mut self, slot: usize, written: u64, read: u64) {
+        self.add(slot, 0);
+        self.bytes[slot] = self.bytes[slot] & !written | read;
+    }
+
+    fn clear(&mut self) {
+        self.touched.drain(..).for_each(|slot| self.bytes[slot] = 0);
+    }
+}
+
+/// What a block does to the need of one slot: the bytes that it needs itself, and those that it writes before.
+#[derive(Clone, Copy, Default)]
+struct Transfer {
+    needs: u64,
+    writes: u64,
 }
 
 struct Pass {
     pointers: Pointers,
-    constants: HashMap<Value, i64>,
+    constants: ValueMap<i64>,
     /// Slots that are read somewhere.
     read: Vec<bool>,
+    /// Slots that are followed byte by byte.
+    followed: Vec<bool>,
 }
 
 /// The part of a slot that is written.
@@ -57,29 +96,15 @@ fn mask(at: i64, len: i64) -> u64 {
 }
 
 impl Pass {
-    fn find_reads(mut self, f: &Function) -> Self {
+    fn new(f: &Function) -> Self {
+        let (pointers, mut read) = (Pointers::new(f), vec![false; f.slots.len()]);
         for i in f.blocks.iter().flat_map(|b| &b.insts) {
-            for v in self.reads(&i.op) {
-                for s in self.pointers.may(v).iter() {
-                    self.read[s] = true;
-                }
-            }
+            reads(&i.op).iter().flat_map(|v| pointers.may(*v).iter()).for_each(|s| read[s] = true);
         }
-        for s in self.pointers.escaped.iter() {
-            self.read[s] = true;
-        }
-        self
-    }
-
-    /// Pointers through which an operation reads.
-    fn reads(&self, op: &Op) -> Vec<Value> {
-        match op {
-            Op::Load { ptr, .. } | Op::Atomic { ptr, .. } => vec![*ptr],
-            Op::Copy { src, .. } => vec![*src],
-            Op::Call(h, args) if h.fills() == Fills::Whole => args[1.min(args.len())..].to_vec(),
-            Op::Call(_, args) | Op::CallLocal(_, args) => args.clone(),
-            _ => vec![],
-        }
+        pointers.escaped.iter().for_each(|s| read[s] = true);
+        let followed = |s: usize| read[s] && f.slots[s].size <= MASK_BYTES && !pointers.escaped.contains(s);
+        let followed = (0..f.slots.len()).map(followed).collect();
+        Pass { pointers, constants: constants(f), read, followed }
     }
 
     /// What an operation writes, where it is known.
@@ -89,7 +114,7 @@ impl Pass {
             Op::Zero { dst, offset, len, .. } => (*dst, *offset, i64::from(*len)),
             Op::Copy { dst, dst_offset, len, .. } => (*dst, *dst_offset, i64::from(*len)),
             Op::Call(h, args) if h.fills() != Fills::Nothing => {
-                (*args.first()?, 0, *self.constants.get(args.get(1)?)?)
+                (*args.first()?, 0, *self.constants.get(*args.get(1)?)?)
             }
             _ => return None,
         };
@@ -98,55 +123,57 @@ impl Pass {
         Some(Written { slot, at, len, all })
     }
 
-    fn step(&self, state: &mut State, op: &Op) {
+    /// Gives each followed slot that an operation accesses, with the bytes that it writes and those that it reads.
+    fn step(&self, op: &Op, mut each: impl FnMut(usize, u64, u64)) {
+        let mut each = |s: usize, written, read| {
+            if self.followed[s] {
+                each(s, written, read);
+            }
+        };
         if let Some(w) = self.writes(op).filter(|w| w.all) {
-            state[w.slot.0 as usize] &= !mask(w.at, w.len);
+            each(w.slot.0 as usize, mask(w.at, w.len), 0);
         }
-        let is_call = matches!(op, Op::Call(h, _) if !h.is_pure()) || matches!(op, Op::CallLocal(..));
-        if is_call {
-            self.pointers.escaped.iter().for_each(|s| state[s] = u64::MAX);
-        }
-        let width = match op {
-            Op::Load { width, .. } | Op::Atomic { width, .. } => Some(i64::from(width.bytes())),
-            Op::Copy { len, .. } => Some(i64::from(*len)),
-            _ => None,
+        let (offset, len) = match op {
+            Op::Load { width, offset, .. } | Op::Atomic { width, offset, .. } => {
+                (*offset, Some(i64::from(width.bytes())))
+            }
+            Op::Copy { src_offset, len, .. } => (*src_offset, Some(i64::from(*len))),
+            _ => (0, None),
         };
-        let offset = match op {
-            Op::Load { offset, .. } | Op::Atomic { offset, .. } => *offset,
-            Op::Copy { src_offset, .. } => *src_offset,
-            _ => 0,
-        };
-        for v in self.reads(op) {
-            match (self.pointers.exact(v, offset), width) {
-                (Some((s, at)), Some(len)) => state[s.0 as usize] |= mask(at, len),
-                _ => self.pointers.may(v).iter().for_each(|s| state[s] = u64::MAX),
+        for &v in reads(op) {
+            match (self.pointers.exact(v, offset), len) {
+                (Some((s, at)), Some(len)) => each(s.0 as usize, 0, mask(at, len)),
+                _ => self.pointers.may(v).iter().for_each(|s| each(s, 0, u64::MAX)),
             }
         }
     }
 
-    /// By block: what is needed after its end.
-    fn solve(&self, f: &Function) -> Vec<State> {
-        let none = vec![0u64; f.slots.len()];
-        let mut before = vec![none.clone(); f.blocks.len()];
-        let mut after = before.clone();
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for b in (0..f.blocks.len()).rev() {
-                let mut state = none.clone();
-                for (s, _) in f.blocks[b].term.successors() {
-                    state.iter_mut().zip(&before[s.0 as usize]).for_each(|(a, b)| *a |= b);
-                }
-                after[b].clone_from(&state);
-                f.blocks[b].insts.iter().rev().for_each(|i| self.step(&mut state, &i.op));
-                changed |= before[b] != state;
-                before[b] = state;
+    /// By block: the bytes of slots that are needed after its end.
+    fn solve(&self, f: &Function, scratch: &mut Needs) -> Vec<Vec<(usize, u64)>> {
+        let preds = predecessors(f);
+        let mut flow = Flow { transfers: FastMap::default(), after: FastMap::default(), todo: vec![], preds };
+        for b in f.block_ids() {
+            let mut writes: FastMap<usize, u64> = FastMap::default();
+            for inst in f.block(b).insts.iter().rev() {
+                self.step(&inst.op, |slot, written, read| {
+                    scratch.change(slot, written, read);
+                    *writes.entry(slot).or_default() |= written;
+                });
             }
+            for (slot, writes) in writes {
+                let needs = scratch.bytes[slot];
+                flow.transfers.insert((b, slot), Transfer { needs, writes });
+                flow.need_before(b, slot, needs);
+            }
+            scratch.clear();
         }
+        flow.run();
+        let mut after = vec![vec![]; f.blocks.len()];
+        flow.after.iter().for_each(|(&(b, slot), &bytes)| after[b.0 as usize].push((slot, bytes)));
         after
     }
 
-    fn is_dead(&self, f: &Function, state: &State, inst: &Inst) -> bool {
+    fn is_dead(&self, f: &Function, needs: &Needs, inst: &Inst) -> bool {
         let only_writes = match &inst.op {
             Op::Store { .. } | Op::Zero { .. } | Op::Copy { .. } => true,
             Op::Call(h, _) => *h == GET_CURRENT_COMM && inst.result.is_none(),
@@ -160,10 +187,47 @@ impl Pass {
         if !self.read[s] {
             return true;
         }
-        f.slots[s].size <= MASK_BYTES
+        self.followed[s]
             && w.at >= 0
             && w.at + w.len <= i64::from(f.slots[s].size)
-            && !self.pointers.escaped.contains(s)
-            && state[s] & mask(w.at, w.len) == 0
+            && needs.bytes[s] & mask(w.at, w.len) == 0
+    }
+}
+
+/// Pointers through which an operation reads.
+fn reads(op: &Op) -> &[Value] {
+    match op {
+        Op::Load { ptr, .. } | Op::Atomic { ptr, .. } => std::slice::from_ref(ptr),
+        Op::Copy { src, .. } => std::slice::from_ref(src),
+        Op::Call(h, args) if h.fills() == Fills::Whole => args.get(1..).unwrap_or_default(),
+        Op::Call(_, args) | Op::CallLocal(_, args) => args,
+        _ => &[],
+    }
+}
+
+/// Carries needs backwards over the blocks.
+struct Flow {
+    transfers: FastMap<(Block, usize), Transfer>,
+    /// Needed after the end of a block.
+    after: FastMap<(Block, usize), u64>,
+    todo: Vec<(Block, usize, u64)>,
+    preds: BlockLists,
+}
+
+impl Flow {
+    fn need_before(&mut self, b: Block, slot: usize, bytes: u64) {
+        if bytes != 0 {
+            self.todo.extend(self.preds.of(b).iter().map(|p| (*p, slot, bytes)));
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some((b, slot, bytes)) = self.todo.pop() {
+            let after = self.after.entry((b, slot)).or_default();
+            let new = bytes & !*after;
+            *after |= new;
+            let own = self.transfers.get(&(b, slot)).copied().unwrap_or_default();
+            self.need_before(b, slot, new & !own.writes & !own.needs);
+        }
     }
 }

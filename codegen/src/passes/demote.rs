@@ -26,7 +26,7 @@ fn movable(f: &Function) -> Vec<bool> {
     let guarded = guarded(f);
     let number = |v: &u32| matches!(f.ty(Value(*v)), Ty::I64 | Ty::I32);
     (0..f.types.len() as u32)
-        .map(|v| number(&v) && !guarded.contains(v as usize) && !constants.contains_key(&Value(v)))
+        .map(|v| number(&v) && !guarded.contains(v as usize) && !constants.contains(Value(v)))
         .collect()
 }
 
@@ -107,7 +107,7 @@ fn reaches(f: &Function, from: Block, to: Block) -> bool {
             return true;
         }
         if !std::mem::replace(&mut seen[b.0 as usize], true) {
-            todo.extend(f.block(b).term.successors().iter().map(|s| s.0));
+            todo.extend(f.block(b).term.successors().map(|s| s.0));
         }
     }
     false

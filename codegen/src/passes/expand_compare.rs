@@ -3,9 +3,9 @@
 use super::util::split;
 use crate::ir::*;
 
-/// Expands every [`Op::Cmp`].
-pub fn run(f: &mut Function) {
-    let mut b = 0;
+/// Expands every [`Op::Cmp`]; true if there was one.
+pub fn run(f: &mut Function) -> bool {
+    let (mut b, before) = (0, f.blocks.len());
     while b < f.blocks.len() {
         let at = f.blocks[b].insts.iter().position(|i| matches!(i.op, Op::Cmp(..)));
         if let Some(at) = at {
@@ -13,6 +13,7 @@ pub fn run(f: &mut Function) {
         }
         b += 1;
     }
+    f.blocks.len() != before
 }
 
 fn expand(f: &mut Function, block: Block, at: usize) {

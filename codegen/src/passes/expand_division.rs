@@ -4,12 +4,14 @@ use crate::ir::*;
 use crate::kernel::{Feature, Kernel};
 use rbtrace_lang::Span;
 
-/// Expands `SDiv` and `SRem` where the machine lacks them.
-pub fn run(f: &mut Function, kernel: &dyn Kernel) {
-    if kernel.has(Feature::IsaV4) {
-        return;
+/// Expands `SDiv` and `SRem` where the machine lacks them; true if it did.
+pub fn run(f: &mut Function, kernel: &dyn Kernel) -> bool {
+    let signed = |i: &Inst| matches!(i.op, Op::Alu(Alu::SDiv | Alu::SRem, ..));
+    let blocks: Vec<Block> = f.block_ids().filter(|b| f.block(*b).insts.iter().any(signed)).collect();
+    if blocks.is_empty() || kernel.has(Feature::IsaV4) {
+        return false;
     }
-    for b in f.block_ids() {
+    for b in blocks {
         for inst in std::mem::take(&mut f.block_mut(b).insts) {
             match (&inst.op, inst.result) {
                 (&Op::Alu(op @ (Alu::SDiv | Alu::SRem), x, y), Some(v)) => {
@@ -20,6 +22,7 @@ pub fn run(f: &mut Function, kernel: &dyn Kernel) {
             }
         }
     }
+    true
 }
 
 struct Expander<'a> {

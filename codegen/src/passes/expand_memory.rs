@@ -8,10 +8,15 @@ use rbtrace_lang::Span;
 /// Longest run, in loads or stores, that is expanded in place; a call costs about as much.
 const MAX_STORES: usize = 64;
 
-/// Expands every [`Op::Copy`] and [`Op::Zero`].
-pub fn run(f: &mut Function) {
+/// Expands every [`Op::Copy`] and [`Op::Zero`]; true if there was one.
+pub fn run(f: &mut Function) -> bool {
+    let expanded = |i: &Inst| matches!(i.op, Op::Copy { .. } | Op::Zero { .. });
+    let blocks: Vec<Block> = f.block_ids().filter(|b| f.block(*b).insts.iter().any(expanded)).collect();
+    if blocks.is_empty() {
+        return false;
+    }
     let known = alignments(f);
-    for b in f.block_ids() {
+    for b in blocks {
         for inst in std::mem::take(&mut f.block_mut(b).insts) {
             match inst.op {
                 Op::Copy { dst, dst_offset, src, src_offset, len, align } => {
@@ -28,6 +33,7 @@ pub fn run(f: &mut Function) {
             }
         }
     }
+    true
 }
 
 #[derive(Clone, Copy)]
@@ -148,6 +154,6 @@ impl Expander<'_> {
 
     fn probe_read(&mut self, dst: Value, len: u32, src: Value) {
         let len = self.value(Op::Const(len.into()), Ty::I64);
-        self.push(Op::Call(PROBE_READ_KERNEL, vec![dst, len, src]), None);
+        self.push(Op::Call(PROBE_READ_KERNEL, [dst, len, src].into()), None);
     }
 }

@@ -5,11 +5,12 @@
 
 use super::pointers::Pointers;
 use super::util::{constants, predecessors, replace};
+use crate::dense::ValueMap;
 use crate::helpers::{GET_CURRENT_COMM, MAP_DELETE_ELEM, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM};
 use crate::ir::*;
 use crate::object::ObjMapId;
 use rbtrace_lang::Span;
-use std::collections::HashMap;
+use std::rc::Rc;
 
 /// What a piece of a slot holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ struct Lookup {
 }
 
 /// The pieces from a place in a slot to its end: offset from there, bytes, content.
-type Content = Vec<(i64, i64, Held)>;
+type Content = Rc<[(i64, i64, Held)]>;
 
 /// What is known at a place in the program.
 #[derive(Clone, Debug, Default)]
@@ -54,84 +55,99 @@ const MAX_PIECES: usize = 64;
 /// Lookups that are remembered at once.
 const MAX_LOOKUPS: usize = 32;
 
-/// Runs the pass; the blocks are in reverse postorder.
-pub fn run(f: &mut Function) {
-    forward(f, true);
+/// Runs the pass; the blocks are in reverse postorder. True if it changed anything.
+pub fn run(f: &mut Function) -> bool {
+    forward(f, true)
 }
 
 /// Runs the pass where each slot has its place: no slot is used longer than before, for another may lie there by then.
-pub fn run_placed(f: &mut Function) {
-    forward(f, false);
+pub fn run_placed(f: &mut Function) -> bool {
+    forward(f, false)
 }
 
-fn forward(f: &mut Function, share_keys: bool) {
+fn forward(f: &mut Function, share_keys: bool) -> bool {
     if f.slots.is_empty() {
-        return;
+        return false;
     }
-    let pointers = Pointers::new(f);
     let preds = predecessors(f);
-    let mut after: HashMap<Block, State> = HashMap::new();
-    let maps = maps(f);
-    let constants = constants(f);
-    let (state, replaced) = (State::default(), HashMap::new());
-    let mut pass = Pass { pointers, maps, constants, share_keys, state, replaced };
+    let mut after: Vec<State> = vec![];
+    let mut pass = Pass {
+        pointers: Pointers::new(f),
+        maps: maps(f),
+        constants: constants(f),
+        share_keys,
+        state: State::default(),
+        replaced: ValueMap::new(),
+        out: vec![],
+        changed: false,
+    };
     for b in f.block_ids() {
-        pass.state = before(b, &preds[b.0 as usize], &after);
+        pass.state = before(f, preds.of(b), &mut after);
         pass.block(f, b);
-        after.insert(b, std::mem::take(&mut pass.state));
+        after.push(std::mem::take(&mut pass.state));
     }
     replace(f, &pass.replaced);
+    pass.changed
 }
 
 /// What is known on all ways into a block; nothing at the head of a loop.
-fn before(b: Block, preds: &[Block], after: &HashMap<Block, State>) -> State {
-    let states: Option<Vec<&State>> = preds.iter().map(|p| after.get(p)).collect();
-    let Some((first, rest)) = states.as_deref().and_then(<[_]>::split_first) else { return State::default() };
-    if b.0 == 0 {
+fn before(f: &Function, preds: &[Block], after: &mut [State]) -> State {
+    if preds.iter().any(|p| p.0 as usize >= after.len()) {
         return State::default();
     }
-    let mut state = (*first).clone();
-    state.pieces.retain(|p| rest.iter().all(|s| s.pieces.contains(p)));
-    state.lookups.retain(|l| rest.iter().all(|s| s.lookups.contains(l)));
-    state
+    let Some((first, rest)) = preds.split_first() else { return State::default() };
+    let first = first.0 as usize;
+    if rest.is_empty() && f.blocks[first].term.successors().count() == 1 {
+        return std::mem::take(&mut after[first]);
+    }
+    let everywhere = |known: &dyn Fn(&State) -> bool| rest.iter().all(|p| known(&after[p.0 as usize]));
+    let pieces = after[first].pieces.iter().filter(|p| everywhere(&|s| s.pieces.contains(p)));
+    let lookups = after[first].lookups.iter().filter(|l| everywhere(&|s| s.lookups.contains(l)));
+    State { pieces: pieces.copied().collect(), lookups: lookups.cloned().collect() }
 }
 
 /// The map that each value is.
-fn maps(f: &Function) -> HashMap<Value, ObjMapId> {
-    let insts = f.blocks.iter().flat_map(|b| &b.insts);
-    insts
-        .filter_map(|i| match (&i.op, i.result) {
-            (Op::MapRef(map), Some(v)) => Some((v, *map)),
-            _ => None,
-        })
-        .collect()
+fn maps(f: &Function) -> ValueMap<ObjMapId> {
+    let mut maps = ValueMap::new();
+    for i in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let (Op::MapRef(map), Some(v)) = (&i.op, i.result) {
+            maps.insert(v, *map);
+        }
+    }
+    maps
 }
 
 struct Pass {
     pointers: Pointers,
-    maps: HashMap<Value, ObjMapId>,
-    constants: HashMap<Value, i64>,
+    maps: ValueMap<ObjMapId>,
+    constants: ValueMap<i64>,
     /// Whether an earlier slot may serve as the key of a later call.
     share_keys: bool,
     state: State,
-    replaced: HashMap<Value, Value>,
+    replaced: ValueMap<Value>,
+    /// Where the instructions of a block gather.
+    out: Vec<Inst>,
+    changed: bool,
 }
 
 impl Pass {
     fn block(&mut self, f: &mut Function, b: Block) {
-        let insts = std::mem::take(&mut f.block_mut(b).insts);
-        let mut out = Vec::with_capacity(insts.len());
-        for mut inst in insts {
-            let stored_again = self.inst(f, &mut inst, &mut out);
-            if !stored_again && !matches!(inst.result, Some(v) if self.replaced.contains_key(&v)) {
-                out.push(inst);
+        let mut insts = std::mem::take(&mut f.block_mut(b).insts);
+        for mut inst in insts.drain(..) {
+            let before = inst.op;
+            let stored_again = self.inst(f, &mut inst);
+            let dropped = stored_again || inst.result.is_some_and(|v| self.replaced.contains(v));
+            self.changed |= dropped || inst.op != before;
+            if !dropped {
+                self.out.push(inst);
             }
         }
-        f.block_mut(b).insts = out;
+        insts.append(&mut self.out);
+        f.block_mut(b).insts = insts;
     }
 
     /// Follows an instruction; true if it is a store of what is there already.
-    fn inst(&mut self, f: &mut Function, inst: &mut Inst, out: &mut Vec<Inst>) -> bool {
+    fn inst(&mut self, f: &mut Function, inst: &mut Inst) -> bool {
         match inst.op {
             Op::Load { width, signed, ptr, offset } => {
                 let found = self.pointers.exact(ptr, offset).and_then(|at| self.find(at, width));
@@ -159,7 +175,7 @@ impl Pass {
             }
             Op::Atomic { width, ptr, offset, .. } => self.write(ptr, offset, width.bytes().into(), None),
             Op::Call(h, _) if h.is_pure() => {}
-            Op::Call(..) | Op::CallLocal(..) => self.call(f, inst, out),
+            Op::Call(..) | Op::CallLocal(..) => self.call(f, inst),
             _ => {}
         }
         false
@@ -171,12 +187,12 @@ impl Pass {
         self.state.pieces.iter().any(same)
     }
 
-    fn call(&mut self, f: &mut Function, inst: &mut Inst, out: &mut Vec<Inst>) {
+    fn call(&mut self, f: &mut Function, inst: &mut Inst) {
         if let Op::Call(h @ (MAP_LOOKUP_ELEM | MAP_UPDATE_ELEM | MAP_DELETE_ELEM), args) = &mut inst.op {
-            if let Some(key) = args.get(1).and_then(|k| self.same_key(f, *k, inst.span, out)) {
+            if let Some(key) = args.get(1).and_then(|k| self.same_key(f, *k, inst.span)) {
                 args[1] = key;
             }
-            let map = self.maps.get(&args[0]).copied();
+            let map = self.maps.get(args[0]).copied();
             if *h == MAP_LOOKUP_ELEM {
                 self.look_up(f, map, args[1], inst.result);
             } else {
@@ -185,13 +201,12 @@ impl Pass {
         } else if !leaves_maps_alone(&inst.op) {
             self.state.lookups.clear();
         }
-        let changed = self.pointers.changed_by_call(&inst.op);
         match self.filled(&inst.op) {
             Some(piece) => {
                 self.cut(piece.slot, piece.at, piece.at + piece.len);
                 self.add(piece);
             }
-            None => self.state.pieces.retain(|p| !changed.contains(p.slot.0 as usize)),
+            None => self.state.pieces.retain(|p| !self.pointers.changed_by_call(&inst.op, p.slot)),
         }
     }
 
@@ -199,7 +214,7 @@ impl Pass {
     fn filled(&self, op: &Op) -> Option<Piece> {
         let Op::Call(GET_CURRENT_COMM, args) = op else { return None };
         let (slot, at) = self.pointers.exact(args[0], 0)?;
-        let len = self.constants.get(args.get(1)?).copied()?;
+        let len = self.constants.get(*args.get(1)?).copied()?;
         // Some kernels leave what is behind the NUL: only over zeros, or over itself, is the result known.
         let zeros = |p: &Piece| p.held == Held::Zero && p.at <= at && at + len <= p.at + p.len;
         let itself = |p: &Piece| p.at == at && p.held == Held::Comm(len);
@@ -224,7 +239,7 @@ impl Pass {
     fn content(&self, f: &Function, slot: Slot, at: i64) -> Option<Content> {
         let end = i64::from(f.slots[slot.0 as usize].size);
         let pieces = self.state.pieces.iter().filter(|p| p.slot == slot && p.at >= at);
-        let mut content: Content = pieces.map(|p| (p.at - at, p.len, p.held)).collect();
+        let mut content: Vec<(i64, i64, Held)> = pieces.map(|p| (p.at - at, p.len, p.held)).collect();
         content.sort_by_key(|c| c.0);
         let mut next = 0;
         for &(from, len, _) in &content {
@@ -233,22 +248,24 @@ impl Pass {
             }
             next += len;
         }
-        (next == end - at).then_some(content)
+        (next == end - at).then(|| content.into())
     }
 
     /// The address of an earlier slot with the same content.
-    fn same_key(&mut self, f: &mut Function, key: Value, span: Span, out: &mut Vec<Inst>) -> Option<Value> {
+    fn same_key(&mut self, f: &mut Function, key: Value, span: Span) -> Option<Value> {
         let (slot, 0) = self.pointers.exact(key, 0).filter(|_| self.share_keys)? else { return None };
         let content = self.content(f, slot, 0)?;
         let size = f.slots[slot.0 as usize].size;
         let equal = |s: &Slot| {
             f.slots[s.0 as usize].size == size && self.content(f, *s, 0).as_ref() == Some(&content)
         };
-        let filled = self.state.pieces.iter().map(|p| p.slot).filter(|s| *s < slot && equal(s));
-        let other = filled.min()?;
+        let mut earlier: Vec<Slot> = self.state.pieces.iter().map(|p| p.slot).filter(|s| *s < slot).collect();
+        earlier.sort_unstable();
+        earlier.dedup();
+        let other = earlier.into_iter().find(equal)?;
         let v = f.new_value(Ty::Ptr(Space::Stack));
         self.pointers.add(v, other);
-        out.push(Inst { op: Op::SlotAddr(other), result: Some(v), span });
+        self.out.push(Inst { op: Op::SlotAddr(other), result: Some(v), span });
         Some(v)
     }
 
@@ -309,9 +326,12 @@ impl Pass {
     /// Forgets bytes of a slot; what is left of zeros stays known.
     fn cut(&mut self, slot: Slot, from: i64, to: i64) {
         let hit = |p: &Piece| p.slot == slot && p.at < to && from < p.at + p.len;
-        let (hits, rest): (Vec<Piece>, Vec<Piece>) = self.state.pieces.iter().partition(|p| hit(p));
-        self.state.pieces = rest;
-        for p in hits.into_iter().filter(|p| p.held == Held::Zero) {
+        let mut zeros = vec![];
+        self.state.pieces.retain(|p| {
+            zeros.extend((hit(p) && p.held == Held::Zero).then_some(*p));
+            !hit(p)
+        });
+        for p in zeros {
             let parts = [(p.at, from.min(p.at + p.len)), (to.max(p.at), p.at + p.len)];
             for (at, end) in parts.into_iter().filter(|(at, end)| at < end) {
                 self.add(Piece { at, len: end - at, ..p });

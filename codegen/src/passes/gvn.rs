@@ -1,25 +1,26 @@
 //! Simplifies every operation and gives equal computations one value, in one walk over the dominator tree.
 
 use super::fold::{Facts, Simpler};
-use super::util::{Dominators, operands_mut, predecessors, replace, term_operands_mut};
+use super::util::{BlockLists, Dominators, operands_mut, predecessors, replace, term_operands_mut};
+use crate::dense::ValueMap;
+use crate::hash::FastMap;
 use crate::ir::*;
-use std::collections::HashMap;
 
 /// Rounds of simplification of one operation.
 const MAX_ROUNDS: usize = 8;
 
-/// Runs the pass; true if branches became jumps, so that blocks may have died.
+/// Runs the pass; true if it changed anything.
 pub fn run(f: &mut Function) -> bool {
-    let dominators = Dominators::new(f);
-    let children = dominators.children();
     let preds = predecessors(f);
+    let children = Dominators::with(f, &preds).children();
     let mut pass = Pass {
         defs: vec![None; f.types.len()],
-        known: HashMap::new(),
-        replaced: HashMap::new(),
+        known: FastMap::default(),
+        replaced: ValueMap::new(),
         undo: vec![],
-        conditions: HashMap::new(),
+        conditions: FastMap::default(),
         undo_conditions: vec![],
+        out: vec![],
         preds,
         changed: false,
         f,
@@ -31,7 +32,7 @@ pub fn run(f: &mut Function) -> bool {
                 stack.push(Step::Leave(pass.undo.len(), pass.undo_conditions.len()));
                 pass.assume(b);
                 pass.block(b);
-                stack.extend(children[b.0 as usize].iter().map(|c| Step::Enter(*c)));
+                stack.extend(children.of(b).iter().map(|c| Step::Enter(*c)));
             }
             Step::Leave(known, conditions) => pass.leave(known, conditions),
         }
@@ -50,13 +51,15 @@ struct Pass<'a> {
     f: &'a mut Function,
     defs: Vec<Option<Op>>,
     /// Computations that dominate the current place.
-    known: HashMap<(Op, Ty), Value>,
-    replaced: HashMap<Value, Value>,
+    known: FastMap<(Op, Ty), Value>,
+    replaced: ValueMap<Value>,
     undo: Vec<(Op, Ty)>,
     /// Comparisons whose answer the way to the current place tells.
-    conditions: HashMap<(Cond, Value, Value), bool>,
+    conditions: FastMap<(Cond, Value, Value), bool>,
     undo_conditions: Vec<(Cond, Value, Value)>,
-    preds: Vec<Vec<Block>>,
+    /// Where the instructions of a block gather.
+    out: Vec<Inst>,
+    preds: BlockLists,
     changed: bool,
 }
 
@@ -72,7 +75,7 @@ impl Pass<'_> {
 
     /// In a block that only one side of a branch leads to, the branch's condition is known.
     fn assume(&mut self, block: Block) {
-        let [pred] = self.preds[block.0 as usize][..] else { return };
+        let [pred] = self.preds.of(block)[..] else { return };
         let Term::Branch { cond, a, b, then, otherwise, .. } = &self.f.block(pred).term else { return };
         let (cond, a, b, holds) = (*cond, *a, *b, then.0 == block);
         if then.0 == otherwise.0 {
@@ -93,7 +96,7 @@ impl Pass<'_> {
     }
 
     fn resolve(&self, v: &mut Value) {
-        while let Some(&w) = self.replaced.get(v) {
+        while let Some(&w) = self.replaced.get(*v) {
             *v = w;
         }
     }
@@ -103,19 +106,18 @@ impl Pass<'_> {
     }
 
     fn block(&mut self, b: Block) {
-        let insts = std::mem::take(&mut self.f.block_mut(b).insts);
-        let mut out = Vec::with_capacity(insts.len());
-        for inst in insts {
-            self.inst(inst, &mut out);
-        }
-        self.f.block_mut(b).insts = out;
+        let mut insts = std::mem::take(&mut self.f.block_mut(b).insts);
+        insts.drain(..).for_each(|inst| self.inst(inst));
+        insts.append(&mut self.out);
+        self.f.block_mut(b).insts = insts;
         let mut term = std::mem::replace(&mut self.f.block_mut(b).term, Term::Unreachable);
         term_operands_mut(&mut term, |v| self.resolve(v));
         let term = self.term(term);
         self.f.block_mut(b).term = term;
     }
 
-    fn inst(&mut self, mut inst: Inst, out: &mut Vec<Inst>) {
+    fn inst(&mut self, mut inst: Inst) {
+        let before = inst.op;
         operands_mut(&mut inst.op, |v| self.resolve(v));
         let ty = inst.result.map_or(Ty::I64, |v| self.f.ty(v));
         for _ in 0..MAX_ROUNDS {
@@ -124,31 +126,40 @@ impl Pass<'_> {
                 Simpler::Op(op) if op == inst.op => break,
                 Simpler::Op(op) => inst.op = op,
                 Simpler::Value(v) if self.f.ty(v) == ty => {
-                    self.replaced.extend(inst.result.map(|r| (r, v)));
+                    self.replace(inst.result, v);
                     return;
                 }
                 Simpler::Value(_) => break,
                 Simpler::WithConst(op, a, c) => {
-                    let c = self.constant(c, if ty == Ty::I32 { Ty::I32 } else { Ty::I64 }, &inst, out);
+                    let c = self.constant(c, if ty == Ty::I32 { Ty::I32 } else { Ty::I64 }, &inst);
                     inst.op = Op::Alu(op, a, c);
                 }
             }
         }
-        let Some(result) = inst.result else {
-            out.push(inst);
-            return;
-        };
+        let Some(result) = inst.result else { return self.keep(inst, &before) };
         if self.is_known(&inst.op) {
-            let key = (inst.op.clone(), ty);
+            let key = (inst.op, ty);
             if let Some(&v) = self.known.get(&key) {
-                self.replaced.insert(result, v);
+                self.replace(Some(result), v);
                 return;
             }
-            self.known.insert(key.clone(), result);
+            self.known.insert(key, result);
             self.undo.push(key);
         }
-        self.define(result, inst.op.clone());
-        out.push(inst);
+        self.define(result, inst.op);
+        self.keep(inst, &before);
+    }
+
+    fn keep(&mut self, inst: Inst, before: &Op) {
+        self.changed |= inst.op != *before;
+        self.out.push(inst);
+    }
+
+    fn replace(&mut self, result: Option<Value>, by: Value) {
+        self.changed = true;
+        if let Some(result) = result {
+            self.replaced.insert(result, by);
+        }
     }
 
     fn define(&mut self, v: Value, op: Op) {
@@ -158,15 +169,15 @@ impl Pass<'_> {
         self.defs[v.0 as usize] = Some(op);
     }
 
-    fn constant(&mut self, c: i64, ty: Ty, like: &Inst, out: &mut Vec<Inst>) -> Value {
+    fn constant(&mut self, c: i64, ty: Ty, like: &Inst) -> Value {
         let key = (Op::Const(c), ty);
         if let Some(&v) = self.known.get(&key) {
             return v;
         }
         let v = self.f.new_value(ty);
         self.define(v, Op::Const(c));
-        out.push(Inst { op: Op::Const(c), result: Some(v), span: like.span });
-        self.known.insert(key.clone(), v);
+        self.out.push(Inst { op: Op::Const(c), result: Some(v), span: like.span });
+        self.known.insert(key, v);
         self.undo.push(key);
         v
     }
@@ -183,7 +194,10 @@ impl Pass<'_> {
     fn term(&mut self, term: Term) -> Term {
         let Term::Branch { cond, a, b: right, then, otherwise, unlikely } = term else { return term };
         let facts = self.facts();
+        let before = (cond, a, right);
         let (cond, a, right) = facts.condition(cond, a, right);
+        self.changed |= before != (cond, a, right);
+        let facts = self.facts();
         let known = facts.known_cond(cond, a, right).or(self.conditions.get(&(cond, a, right)).copied());
         if let Some(holds) = known {
             self.changed = true;

@@ -5,7 +5,8 @@
 //! field; all of them are zero then, as they would be on their own.
 
 use super::pointers::Pointers;
-use super::util::{Dominators, constants, operands, predecessors};
+use super::util::{BlockLists, Dominators, constants, operands, predecessors};
+use crate::dense::ValueMap;
 use crate::helpers::PROBE_READ_KERNEL;
 use crate::ir::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,11 +35,15 @@ impl Read {
     }
 }
 
-/// Runs the pass.
-pub fn run(f: &mut Function) {
+/// Runs the pass; true if it changed anything.
+pub fn run(f: &mut Function) -> bool {
+    let is_read = |i: &&Inst| matches!(i.op, Op::Call(PROBE_READ_KERNEL, _));
+    if f.blocks.iter().flat_map(|b| &b.insts).filter(is_read).nth(1).is_none() {
+        return false;
+    }
     let reads = Finder::new(f).reads();
     if reads.len() < 2 {
-        return;
+        return false;
     }
     let chains = Chains::new(f);
     let mut of_base: HashMap<Value, Vec<usize>> = HashMap::new();
@@ -66,7 +71,10 @@ pub fn run(f: &mut Function) {
             plans.push(group.into_iter().map(|j| reads[j]).collect::<Vec<_>>());
         }
     }
-    apply(f, &plans);
+    if !plans.is_empty() {
+        apply(f, &plans);
+    }
+    !plans.is_empty()
 }
 
 /// What covers all reads of a group, and where its bytes go.
@@ -104,8 +112,8 @@ fn fits(reads: &[Read], group: &[usize], new: usize) -> bool {
 struct Finder<'a> {
     f: &'a Function,
     pointers: Pointers,
-    constants: HashMap<Value, i64>,
-    sums: HashMap<Value, (Value, i64)>,
+    constants: ValueMap<i64>,
+    sums: ValueMap<(Value, i64)>,
     /// Slots that are only filled by one read and loaded from.
     private: Vec<bool>,
 }
@@ -113,10 +121,10 @@ struct Finder<'a> {
 impl<'a> Finder<'a> {
     fn new(f: &'a Function) -> Self {
         let constants = constants(f);
-        let mut sums = HashMap::new();
+        let mut sums = ValueMap::new();
         for i in f.blocks.iter().flat_map(|b| &b.insts) {
             if let (Op::Alu(Alu::Add, x, c), Some(v)) = (&i.op, i.result)
-                && let Some(&c) = constants.get(c)
+                && let Some(&c) = constants.get(*c)
             {
                 sums.insert(v, (*x, c));
             }
@@ -165,8 +173,8 @@ impl<'a> Finder<'a> {
         let Op::Call(PROBE_READ_KERNEL, args) = op else { return None };
         let [dst, len, src] = args[..] else { return None };
         let (slot, _) = self.pointers.exact(dst, 0)?;
-        let len = *self.constants.get(&len)?;
-        let (base, offset) = self.sums.get(&src).copied().unwrap_or((src, 0));
+        let len = *self.constants.get(len)?;
+        let (base, offset) = self.sums.get(src).copied().unwrap_or((src, 0));
         let whole = i64::from(self.f.slots[slot.0 as usize].size) >= len && (1..=8).contains(&len);
         let good = whole && offset >= 0 && self.private[slot.0 as usize] && self.f.ty(base) == Ty::I64;
         good.then_some(Read { block: Block(0), inst: 0, slot, base, offset, len })
@@ -176,12 +184,13 @@ impl<'a> Finder<'a> {
 /// Which blocks surely follow which, but for what fails.
 struct Chains {
     dominators: Dominators,
-    preds: Vec<Vec<Block>>,
+    preds: BlockLists,
 }
 
 impl Chains {
     fn new(f: &Function) -> Self {
-        Chains { dominators: Dominators::new(f), preds: predecessors(f) }
+        let preds = predecessors(f);
+        Chains { dominators: Dominators::with(f, &preds), preds }
     }
 
     /// A block and those that follow it when nothing unlikely happens, up to the next loop, numbered in order.
@@ -194,7 +203,7 @@ impl Chains {
                 Term::Branch { otherwise, unlikely: true, .. } => otherwise.0,
                 _ => return chain,
             };
-            let is_loop = self.preds[b.0 as usize].iter().any(|p| self.dominators.dominates(b, *p));
+            let is_loop = self.preds.of(b).iter().any(|p| self.dominators.dominates(b, *p));
             if is_loop
                 || chain.len() > MAX_BLOCKS
                 || chain.contains_key(&b)
@@ -264,12 +273,12 @@ impl Rewriter<'_> {
         let len = self.value(Op::Const(window.len), Ty::I64, inst);
         let start = self.value(Op::Const(window.start), Ty::I64, inst);
         let src = self.value(Op::Alu(Alu::Add, base, start), Ty::I64, inst);
-        self.out.push(Inst { op: Op::Call(PROBE_READ_KERNEL, vec![dst, len, src]), ..inst.clone() });
+        self.out.push(Inst { op: Op::Call(PROBE_READ_KERNEL, [dst, len, src].into()), ..*inst });
     }
 
     fn moved(&mut self, inst: &Inst, (slot, at): (Slot, i64)) {
         let base = self.value(Op::SlotAddr(slot), Ty::Ptr(Space::Stack), inst);
         let at = self.value(Op::Const(at), Ty::I64, inst);
-        self.out.push(Inst { op: Op::Alu(Alu::Add, base, at), ..inst.clone() });
+        self.out.push(Inst { op: Op::Alu(Alu::Add, base, at), ..*inst });
     }
 }

@@ -2,24 +2,33 @@
 
 use super::pointers::Pointers;
 use super::util::{constants, fits_i32};
+use crate::dense::ValueMap;
 use crate::ir::*;
 use crate::passes::expand_memory::slot_align;
 use rbtrace_lang::Span;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-/// Runs the pass.
-pub fn run(f: &mut Function) {
+/// Runs the pass; true if it changed anything.
+pub fn run(f: &mut Function) -> bool {
     let constants = constants(f);
     let pointers = Pointers::new(f);
+    let mut changed = false;
+    let mut out = vec![];
     for b in f.block_ids() {
-        let insts = std::mem::take(&mut f.block_mut(b).insts);
-        let mut pass = Pass { f, pointers: &pointers, out: vec![], run: None };
-        for inst in insts {
-            pass.inst(inst, &constants);
+        let mut insts = std::mem::take(&mut f.block_mut(b).insts);
+        let mut pass = Pass { f, pointers: &pointers, out, run: None };
+        for inst in &insts {
+            pass.inst(*inst, &constants);
         }
         pass.flush();
-        f.block_mut(b).insts = pass.out;
+        out = pass.out;
+        // Stores that stay move behind what stood between them, which changes nothing but their place.
+        changed |= insts != out;
+        insts.clear();
+        insts.append(&mut out);
+        f.block_mut(b).insts = insts;
     }
+    changed
 }
 
 /// Stores through one pointer that have not been emitted yet.
@@ -37,9 +46,9 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn inst(&mut self, inst: Inst, constants: &HashMap<Value, i64>) {
+    fn inst(&mut self, inst: Inst, constants: &ValueMap<i64>) {
         if let Op::Store { width, ptr, offset, value } = inst.op
-            && let Some(&c) = constants.get(&value)
+            && let Some(&c) = constants.get(value)
         {
             return self.add(inst, ptr, offset, width, c);
         }

@@ -24,8 +24,8 @@ use crate::error::BackendError;
 use crate::ir::{Function, Module};
 use crate::kernel::Kernel;
 
-/// A pass over one function, and its name in tests and errors.
-type Pass = (&'static str, fn(&mut Function, &dyn Kernel));
+/// A pass over one function, which says whether it changed anything, and its name in tests and errors.
+type Pass = (&'static str, fn(&mut Function, &dyn Kernel) -> bool);
 
 const CFG: Pass = ("cfg", |f, _| cfg::run(f));
 const DCE: Pass = ("dce", |f, _| dce::run(f));
@@ -35,7 +35,7 @@ const EXPAND_DIVISION: Pass = ("expand_division", expand_division::run);
 const EXPAND_MEMORY: Pass = ("expand_memory", |f, _| expand_memory::run(f));
 const FORWARD: Pass = ("forward", |f, _| forward::run(f));
 const FORWARD_PLACED: Pass = ("forward_placed", |f, _| forward::run_placed(f));
-const GVN: Pass = ("gvn", |f, _| _ = gvn::run(f));
+const GVN: Pass = ("gvn", |f, _| gvn::run(f));
 const MERGE_READS: Pass = ("merge_reads", |f, _| merge_reads::run(f));
 const MERGE_STORES: Pass = ("merge_stores", |f, _| merge_stores::run(f));
 const REACHABLE: Pass = ("reachable", |f, _| cfg::remove_unreachable(f));
@@ -74,8 +74,17 @@ pub fn legalize(module: &mut Module, kernel: &dyn Kernel) -> Result<(), BackendE
 
 fn run(module: &mut Module, kernel: &dyn Kernel, passes: &[&[Pass]]) -> Result<(), BackendError> {
     for i in 0..module.funcs.len() {
+        // The passes that found nothing to do since the function last changed.
+        let mut idle: Vec<&str> = vec![];
         for (name, pass) in passes.iter().copied().flatten() {
-            pass(&mut module.funcs[i], kernel);
+            if idle.contains(name) {
+                continue;
+            }
+            if pass(&mut module.funcs[i], kernel) {
+                idle.clear();
+            } else {
+                idle.push(name);
+            }
             check(module, name)?;
         }
     }
@@ -83,7 +92,7 @@ fn run(module: &mut Module, kernel: &dyn Kernel, passes: &[&[Pass]]) -> Result<(
 }
 
 /// A pass by its name, for tests.
-pub fn by_name(name: &str) -> Option<fn(&mut Function, &dyn Kernel)> {
+pub fn by_name(name: &str) -> Option<fn(&mut Function, &dyn Kernel) -> bool> {
     let all = OPTIMIZE.iter().chain(LEGALIZE).copied().flatten();
     all.into_iter().find(|p| p.0 == name).map(|p| p.1)
 }

@@ -189,13 +189,13 @@ fn place(f: &Function, offsets: &[Option<u32>]) -> (Block, usize) {
 /// Can the block come round again?
 fn in_loop(f: &Function, block: Block) -> bool {
     let mut seen = vec![false; f.blocks.len()];
-    let mut todo: Vec<Block> = f.block(block).term.successors().iter().map(|s| s.0).collect();
+    let mut todo: Vec<Block> = f.block(block).term.successors().map(|s| s.0).collect();
     while let Some(b) = todo.pop() {
         if b == block {
             return true;
         }
         if !std::mem::replace(&mut seen[b.0 as usize], true) {
-            todo.extend(f.block(b).term.successors().iter().map(|s| s.0));
+            todo.extend(f.block(b).term.successors().map(|s| s.0));
         }
     }
     false
@@ -272,7 +272,7 @@ impl Claim<'_> {
         let ptr = self.value(block, Op::SlotAddr(key), Ty::Ptr(Space::Stack));
         self.effect(block, Op::Store { width: Width::B4, ptr, offset: 0, value: number });
         let map = self.value(block, Op::MapRef(self.scratch.map), Ty::Ptr(Space::Map));
-        self.value(block, Op::Call(MAP_LOOKUP_ELEM, vec![map, ptr]), Ty::Ptr(Space::MapValue))
+        self.value(block, Op::Call(MAP_LOOKUP_ELEM, [map, ptr].into()), Ty::Ptr(Space::MapValue))
     }
 
     /// Marks the place as claimed where that must be one step with looking; the mark it had before.

@@ -1,9 +1,9 @@
 //! What several passes need: operands, replacement of values, constants.
 
-pub use crate::dominators::{Dominators, predecessors, reverse_postorder};
+pub use crate::dominators::{BlockLists, Dominators, predecessors, reverse_postorder};
 
+use crate::dense::ValueMap;
 use crate::ir::*;
-use std::collections::HashMap;
 
 /// Does it fit a BPF immediate?
 pub fn fits_i32(c: i64) -> bool {
@@ -12,10 +12,17 @@ pub fn fits_i32(c: i64) -> bool {
 
 /// Calls `f` on each value that an operation reads.
 pub fn operands(op: &Op, mut f: impl FnMut(Value)) {
-    // One list of operands serves both; calls own their list, the rest is a few words.
     match op {
+        Op::Const(_) | Op::SlotAddr(_) | Op::MapRef(_) | Op::MapValue(..) | Op::FuncAddr(_) => {}
+        Op::Alu(_, a, b) | Op::Cmp(_, a, b) => [*a, *b].into_iter().for_each(f),
+        Op::Neg(a) | Op::Sext(_, a) | Op::Zext(_, a) | Op::Bswap(_, a) => f(*a),
+        Op::Load { ptr, .. } => f(*ptr),
+        Op::Store { ptr, value, .. } | Op::Atomic { ptr, value, .. } => {
+            [*ptr, *value].into_iter().for_each(f);
+        }
+        Op::Copy { dst, src, .. } => [*dst, *src].into_iter().for_each(f),
+        Op::Zero { dst, .. } => f(*dst),
         Op::Call(_, args) | Op::CallLocal(_, args) => args.iter().copied().for_each(f),
-        op => operands_mut(&mut op.clone(), |v| f(*v)),
     }
 }
 
@@ -71,23 +78,24 @@ pub fn term_operands_mut(term: &mut Term, mut f: impl FnMut(&mut Value)) {
 }
 
 /// Changes the blocks that the end of a block goes to.
-pub fn targets_mut(term: &mut Term) -> Vec<(&mut Block, &mut Vec<Value>)> {
-    match term {
-        Term::Jump(b, args) => vec![(b, args)],
+pub fn targets_mut(term: &mut Term) -> impl Iterator<Item = (&mut Block, &mut Vec<Value>)> {
+    let (first, second) = match term {
+        Term::Jump(b, args) => (Some((b, args)), None),
         Term::Branch { then, otherwise, .. } => {
-            vec![(&mut then.0, &mut then.1), (&mut otherwise.0, &mut otherwise.1)]
+            (Some((&mut then.0, &mut then.1)), Some((&mut otherwise.0, &mut otherwise.1)))
         }
-        Term::Return(_) | Term::Unreachable => vec![],
-    }
+        Term::Return(_) | Term::Unreachable => (None, None),
+    };
+    first.into_iter().chain(second)
 }
 
 /// Replaces values by others everywhere; chains are followed.
-pub fn replace(f: &mut Function, map: &HashMap<Value, Value>) {
+pub fn replace(f: &mut Function, map: &ValueMap<Value>) {
     if map.is_empty() {
         return;
     }
     let resolve = |v: &mut Value| {
-        while let Some(&w) = map.get(v) {
+        while let Some(&w) = map.get(*v) {
             *v = w;
         }
     };
@@ -130,11 +138,12 @@ pub fn split(f: &mut Function, b: Block, at: usize) -> Block {
 }
 
 /// The values that are constants, in the form of their types.
-pub fn constants(f: &Function) -> HashMap<Value, i64> {
-    let insts = f.blocks.iter().flat_map(|b| &b.insts);
-    let constant = |i: &Inst| match (&i.op, i.result) {
-        (Op::Const(c), Some(v)) => Some((v, normal(f.ty(v), *c))),
-        _ => None,
-    };
-    insts.filter_map(constant).collect()
+pub fn constants(f: &Function) -> ValueMap<i64> {
+    let mut constants = ValueMap::new();
+    for i in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let (Op::Const(c), Some(v)) = (&i.op, i.result) {
+            constants.insert(v, normal(f.ty(v), *c));
+        }
+    }
+    constants
 }

@@ -150,8 +150,7 @@ mod tests {
     use rbtrace_lang::Span;
 
     fn func(ops: &[MOp]) -> MFunc {
-        let inst =
-            |(i, op): (usize, &MOp)| MInst { op: op.clone(), span: Span::default(), origin: Some(i as u32) };
+        let inst = |(i, op): (usize, &MOp)| MInst { op: *op, span: Span::default(), origin: Some(i as u32) };
         let insts = ops.iter().enumerate().map(inst).collect();
         let block = MBlock { insts, term: MTerm::Exit, term_span: Span::default() };
         MFunc { blocks: vec![block], regs: 20, params: 1, slot_bytes: 0, spills: 1 }

@@ -5,7 +5,7 @@
 
 use super::graph::Graph;
 use crate::emit::mach::Reg;
-use std::collections::HashMap;
+use crate::hash::FastMap;
 
 /// Colours.
 const K: usize = Reg::ALLOCATABLE as usize;
@@ -41,19 +41,17 @@ enum MoveState {
 }
 
 /// Colours the graph.
-pub fn color(graph: &Graph) -> Outcome {
+pub fn color(graph: Graph) -> Outcome {
     let mut c = Colorer::new(graph);
     c.run();
     c.assign()
 }
 
-struct Colorer<'a> {
-    graph: &'a Graph,
-    edges: super::graph::Edges,
+struct Colorer {
+    graph: Graph,
     state: Vec<State>,
     alias: Vec<usize>,
     degree: Vec<usize>,
-    cost: Vec<f64>,
     /// Moves of each node, grown by coalescing.
     moves_of: Vec<Vec<usize>>,
     moves: Vec<MoveState>,
@@ -64,16 +62,13 @@ struct Colorer<'a> {
     stack: Vec<usize>,
 }
 
-impl<'a> Colorer<'a> {
-    fn new(graph: &'a Graph) -> Self {
+impl Colorer {
+    fn new(graph: Graph) -> Self {
         let n = graph.nodes;
         let mut c = Colorer {
-            graph,
-            edges: graph.edges.clone(),
             state: vec![State::Precolored; n],
             alias: (0..n).collect(),
             degree: vec![usize::MAX / 2; n],
-            cost: graph.cost.clone(),
             moves_of: vec![vec![]; n],
             moves: vec![MoveState::Worklist; graph.moves.len()],
             move_queue: (0..graph.moves.len()).collect(),
@@ -81,16 +76,18 @@ impl<'a> Colorer<'a> {
             freeze: vec![],
             spill: vec![],
             stack: vec![],
+            graph,
         };
+        let moves = &c.graph.moves;
         // The heaviest move is taken from the end of the queue.
-        c.move_queue.sort_by(|&a, &b| graph.moves[a].weight.total_cmp(&graph.moves[b].weight));
-        for (m, mv) in graph.moves.iter().enumerate() {
+        c.move_queue.sort_by(|&a, &b| moves[a].weight.total_cmp(&moves[b].weight));
+        for (m, mv) in moves.iter().enumerate() {
             c.moves_of[mv.dst].push(m);
             c.moves_of[mv.src].push(m);
         }
         for v in (K + 1)..n {
-            c.degree[v] = c.edges.neighbours(v).len();
-            if graph.used[v] {
+            c.degree[v] = c.graph.edges.neighbours(v).len();
+            if c.graph.used[v] {
                 c.enqueue(v);
             } else {
                 c.state[v] = State::Stacked;
@@ -138,17 +135,27 @@ impl<'a> Colorer<'a> {
         v
     }
 
-    fn adjacent(&self, v: usize) -> Vec<usize> {
-        let present = |w: &usize| !matches!(self.state[*w], State::Stacked | State::Coalesced);
-        self.edges.neighbours(v).iter().copied().filter(present).collect()
+    /// The neighbours that are still in the graph.
+    fn adjacent(&self, v: usize) -> impl Iterator<Item = usize> + '_ {
+        self.graph.edges.neighbours(v).iter().map(|w| *w as usize).filter(|w| self.present(*w))
+    }
+
+    fn present(&self, v: usize) -> bool {
+        !matches!(self.state[v], State::Stacked | State::Coalesced)
+    }
+
+    /// The `n`-th neighbour, if it is still in the graph: for loops that change the graph, though not the neighbours of `v`.
+    fn nth_adjacent(&self, v: usize, n: usize) -> Option<usize> {
+        Some(self.graph.edges.neighbours(v)[n] as usize).filter(|w| self.present(*w))
     }
 
     fn push_on_stack(&mut self, v: usize) {
-        let around = self.adjacent(v);
         self.state[v] = State::Stacked;
         self.stack.push(v);
-        for w in around {
-            self.lower_degree(w);
+        for n in 0..self.graph.edges.neighbours(v).len() {
+            if let Some(w) = self.nth_adjacent(v, n) {
+                self.lower_degree(w);
+            }
         }
     }
 
@@ -160,8 +167,8 @@ impl<'a> Colorer<'a> {
         if self.degree[w] == K - 1 {
             self.wake_moves(w);
             // A move between a machine's register and a neighbour is among the neighbour's.
-            for x in self.adjacent(w) {
-                if self.state[x] != State::Precolored {
+            for n in 0..self.graph.edges.neighbours(w).len() {
+                if let Some(x) = self.nth_adjacent(w, n).filter(|x| self.state[*x] != State::Precolored) {
                     self.wake_moves(x);
                 }
             }
@@ -186,7 +193,7 @@ impl<'a> Colorer<'a> {
         if u == v {
             self.moves[m] = MoveState::Done;
             self.settle(u);
-        } else if self.state[v] == State::Precolored || self.edges.contains(u, v) {
+        } else if self.state[v] == State::Precolored || self.graph.edges.contains(u, v) {
             self.moves[m] = MoveState::Done;
             self.settle(u);
             self.settle(v);
@@ -211,13 +218,12 @@ impl<'a> Colorer<'a> {
     fn may_combine(&self, u: usize, v: usize) -> bool {
         if self.state[u] == State::Precolored {
             // George: each neighbour of v is harmless to u.
-            return self.adjacent(v).iter().all(|&t| {
-                self.degree[t] < K || self.state[t] == State::Precolored || self.edges.contains(t, u)
+            return self.adjacent(v).all(|t| {
+                self.degree[t] < K || self.state[t] == State::Precolored || self.graph.edges.contains(t, u)
             });
         }
         // Briggs: the union has fewer than K neighbours of high degree.
-        let mut high: Vec<usize> = self.adjacent(u);
-        high.extend(self.adjacent(v));
+        let mut high: Vec<usize> = self.adjacent(u).chain(self.adjacent(v)).collect();
         high.sort_unstable();
         let (mut count, mut i) = (0, 0);
         while i < high.len() {
@@ -230,10 +236,9 @@ impl<'a> Colorer<'a> {
     }
 
     fn combine(&mut self, u: usize, v: usize) {
-        let around = self.adjacent(v);
         self.state[v] = State::Coalesced;
         self.alias[v] = u;
-        self.cost[u] += self.cost[v];
+        self.graph.cost[u] += self.graph.cost[v];
         let moves = std::mem::take(&mut self.moves_of[v]);
         for &m in &moves {
             if self.moves[m] == MoveState::Active {
@@ -242,8 +247,9 @@ impl<'a> Colorer<'a> {
             }
         }
         self.moves_of[u].extend(&moves);
-        for t in around {
-            if self.edges.insert(t, u) {
+        for n in 0..self.graph.edges.neighbours(v).len() {
+            let Some(t) = self.nth_adjacent(v, n) else { continue };
+            if self.graph.edges.insert(t, u) {
                 if self.state[u] != State::Precolored {
                     self.degree[u] += 1;
                 }
@@ -273,7 +279,7 @@ impl<'a> Colorer<'a> {
     fn cheapest_spill(&mut self) -> Option<usize> {
         let state = &self.state;
         self.spill.retain(|&v| state[v] == State::Spill);
-        let rank = |v: usize| self.cost[v] / self.degree[v] as f64;
+        let rank = |v: usize| self.graph.cost[v] / self.degree[v] as f64;
         let best =
             (0..self.spill.len()).min_by(|&a, &b| rank(self.spill[a]).total_cmp(&rank(self.spill[b])))?;
         Some(self.spill.swap_remove(best))
@@ -287,8 +293,8 @@ impl<'a> Colorer<'a> {
         let mut failed = vec![];
         while let Some(v) = self.stack.pop() {
             let mut free = [true; K];
-            for &w in self.edges.neighbours(v) {
-                let c = colors[self.find(w)];
+            for &w in self.graph.edges.neighbours(v) {
+                let c = colors[self.find(w as usize)];
                 if let Some(slot) = free.get_mut(c as usize) {
                     *slot = false;
                 }
@@ -323,7 +329,7 @@ impl<'a> Colorer<'a> {
 
     /// Each of these with what was coalesced with it.
     fn groups(&self, heads: &[usize]) -> Vec<Vec<Reg>> {
-        let mut groups: HashMap<usize, Vec<Reg>> = heads.iter().map(|&v| (v, vec![])).collect();
+        let mut groups: FastMap<usize, Vec<Reg>> = heads.iter().map(|&v| (v, vec![])).collect();
         for w in 0..self.graph.nodes {
             if let Some(group) = groups.get_mut(&self.find(w)) {
                 group.push(Reg(w as u32));

@@ -1,25 +1,25 @@
 //! The interference graph: which registers are live at once, which copies join them, what spilling costs.
 
-use super::liveness::{Liveness, step_back};
+use super::liveness::{Live, Liveness};
 use crate::emit::mach::{MFunc, Reg};
-use std::collections::HashSet;
+use crate::hash::FastSet;
 
 /// Above so many nodes the edge set is a hash set instead of a bit matrix.
-const MATRIX_LIMIT: usize = 4096;
+const MATRIX_LIMIT: usize = 2048;
 
 /// Undirected edges with lists of neighbours.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Edges {
     nodes: usize,
     matrix: Vec<u64>,
-    hashed: HashSet<(u32, u32)>,
-    lists: Vec<Vec<usize>>,
+    hashed: FastSet<(u32, u32)>,
+    lists: Vec<Vec<u32>>,
 }
 
 impl Edges {
     fn new(nodes: usize) -> Self {
         let words = if nodes <= MATRIX_LIMIT { (nodes * nodes).div_ceil(64) } else { 0 };
-        Edges { nodes, matrix: vec![0; words], hashed: HashSet::new(), lists: vec![vec![]; nodes] }
+        Edges { nodes, matrix: vec![0; words], hashed: FastSet::default(), lists: vec![vec![]; nodes] }
     }
 
     /// Adds an edge; true if it was not there.
@@ -34,8 +34,8 @@ impl Edges {
                 self.matrix[i / 64] |= 1 << (i % 64);
             }
         }
-        self.lists[a].push(b);
-        self.lists[b].push(a);
+        self.lists[a].push(b as u32);
+        self.lists[b].push(a as u32);
         true
     }
 
@@ -49,7 +49,7 @@ impl Edges {
     }
 
     /// All that `a` has an edge to.
-    pub fn neighbours(&self, a: usize) -> &[usize] {
+    pub fn neighbours(&self, a: usize) -> &[u32] {
         &self.lists[a]
     }
 }
@@ -82,7 +82,7 @@ pub struct Graph {
 
 impl Graph {
     /// Builds it; `weights` says how often each block runs, `no_spill` which registers must not be spilled again.
-    pub fn new(f: &MFunc, weights: &[f64], no_spill: &HashSet<Reg>) -> Self {
+    pub fn new(f: &MFunc, weights: &[f64], no_spill: &FastSet<Reg>) -> Self {
         let nodes = f.regs as usize;
         let mut g = Graph {
             nodes,
@@ -92,8 +92,8 @@ impl Graph {
             used: vec![false; nodes],
         };
         let liveness = Liveness::new(f);
-        for (b, &weight) in weights.iter().enumerate() {
-            g.block(f, b, &liveness, weight);
+        for (b, live) in liveness.out.into_iter().enumerate() {
+            g.block(f, b, live, weights[b]);
         }
         for r in no_spill {
             g.cost[r.index()] = 1e30;
@@ -101,29 +101,24 @@ impl Graph {
         g
     }
 
-    fn block(&mut self, f: &MFunc, b: usize, liveness: &Liveness, weight: f64) {
-        let mut live = liveness.out[b].clone();
+    fn block(&mut self, f: &MFunc, b: usize, mut live: Live, weight: f64) {
         f.blocks[b].term.uses(|r| {
-            live.insert(r.index());
+            live.insert(r);
             self.touch(r, weight);
         });
         for inst in f.blocks[b].insts.iter().rev() {
             let copy = inst.op.as_copy().filter(|(d, s)| *d != Reg::R10 && *s != Reg::R10);
             if let Some((dst, src)) = copy {
-                live.remove(src.index());
+                live.remove(src);
                 self.moves.push(Move { dst: dst.index(), src: src.index(), weight });
             }
             inst.op.defs(|d| {
                 self.touch(d, weight);
-                live.insert(d.index());
+                live.insert(d);
             });
-            inst.op.defs(|d| {
-                for l in live.iter() {
-                    self.interfere(d.index(), l);
-                }
-            });
+            inst.op.defs(|d| live.iter().for_each(|l| self.interfere(d.index(), l.index())));
             inst.op.uses(|u| self.touch(u, weight));
-            step_back(&mut live, inst);
+            live.step_back(inst);
         }
     }
 

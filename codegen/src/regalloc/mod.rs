@@ -27,7 +27,7 @@ pub fn allocate(f: &mut MFunc, span: Span) -> Result<(), BackendError> {
     let mut spills = spill::Spills::default();
     for _ in 0..MAX_ROUNDS {
         let graph = Graph::new(f, &frequency.weight, &spills.minimal);
-        match color::color(&graph) {
+        match color::color(graph) {
             Outcome::Colored(colors) => {
                 apply(f, &colors);
                 if let Some(original) = original {

@@ -1,22 +1,22 @@
 //! Moves registers to memory: a store after each definition, a reload before the first use after each call.
 
 use crate::emit::mach::{MBlock, MFunc, MInst, MOp, Reg, Role, SpillSlot, Src};
+use crate::hash::{FastMap, FastSet};
 use rbtrace_lang::Span;
-use std::collections::{HashMap, HashSet};
 
 /// What is known of registers in memory, over all rounds of allocation.
 #[derive(Debug, Default)]
 pub struct Spills {
     /// Where a register lives, for registers that hold a copy of a spilled one too.
-    slots: HashMap<Reg, SpillSlot>,
+    slots: FastMap<Reg, SpillSlot>,
     /// Registers that live so shortly that spilling them again would not help.
-    pub minimal: HashSet<Reg>,
+    pub minimal: FastSet<Reg>,
 }
 
 impl Spills {
     /// Rewrites the function so that the registers of each group live in one spill slot.
     pub fn rewrite(&mut self, f: &mut MFunc, groups: &[Vec<Reg>]) {
-        let mut fresh: HashMap<Reg, (SpillSlot, bool)> = HashMap::new();
+        let mut fresh: FastMap<Reg, (SpillSlot, bool)> = FastMap::default();
         for group in groups {
             // What holds a copy of a spilled register already keeps that one's slot, and now gets registers that
             // span one instruction only.
@@ -31,7 +31,8 @@ impl Spills {
         }
         let mut blocks = std::mem::take(&mut f.blocks);
         for block in &mut blocks {
-            Rewriter { spills: self, f, spilled: &fresh, current: HashMap::new(), out: vec![] }.block(block);
+            Rewriter { spills: self, f, spilled: &fresh, current: FastMap::default(), out: vec![] }
+                .block(block);
         }
         f.blocks = blocks;
     }
@@ -40,9 +41,9 @@ impl Spills {
 struct Rewriter<'a> {
     spills: &'a mut Spills,
     f: &'a mut MFunc,
-    spilled: &'a HashMap<Reg, (SpillSlot, bool)>,
+    spilled: &'a FastMap<Reg, (SpillSlot, bool)>,
     /// Slots whose value lies in a register right now.
-    current: HashMap<SpillSlot, Reg>,
+    current: FastMap<SpillSlot, Reg>,
     out: Vec<MInst>,
 }
 
@@ -53,7 +54,7 @@ impl Rewriter<'_> {
         }
         let span = block.term_span;
         let mut term = block.term.clone();
-        let mut temps = HashMap::new();
+        let mut temps = FastMap::default();
         term.map_uses(|r| self.read(r, span, &mut temps));
         block.term = term;
         block.insts = self.out;
@@ -69,9 +70,9 @@ impl Rewriter<'_> {
         }
         let mut inst = inst;
         let span = inst.span;
-        let mut temps: HashMap<Reg, Reg> = HashMap::new();
+        let mut temps: FastMap<Reg, Reg> = FastMap::default();
         let mut written = vec![];
-        let mut op = inst.op.clone();
+        let mut op = inst.op;
         op.operands_mut(|r, role| {
             let Some(&(slot, _)) = self.spilled.get(r) else { return };
             let old = *r;
@@ -105,7 +106,7 @@ impl Rewriter<'_> {
         };
         if let Some(slot) = same {
             // Left for the checker, which has to hear of the copy; emits nothing.
-            self.out.extend(inst.origin.map(|_| MInst { op: MOp::Stay { slot }, ..inst.clone() }));
+            self.out.extend(inst.origin.map(|_| MInst { op: MOp::Stay { slot }, ..*inst }));
             return true;
         }
         let MOp::Mov { dst, src: Src::Reg(src), wide: true } = inst.op else { return false };
@@ -119,7 +120,7 @@ impl Rewriter<'_> {
                     Some(&r) => MOp::Mov { dst, src: Src::Reg(r), wide: true },
                     None => MOp::Reload { dst, slot },
                 };
-                self.out.push(MInst { op, ..inst.clone() });
+                self.out.push(MInst { op, ..*inst });
                 true
             }
             _ => false,
@@ -132,19 +133,19 @@ impl Rewriter<'_> {
         self.current.remove(&slot);
         let minimal = self.spilled.get(&dst).is_some_and(|s| s.1);
         if src.is_virtual() || minimal {
-            self.out.push(MInst { op: MOp::Spill { src, slot }, ..inst.clone() });
+            self.out.push(MInst { op: MOp::Spill { src, slot }, ..*inst });
             return;
         }
         let t = self.f.new_reg();
         let op = MOp::Mov { dst: t, src: Src::Reg(src), wide: true };
-        self.out.push(MInst { op, ..inst.clone() });
+        self.out.push(MInst { op, ..*inst });
         self.out.push(MInst { op: MOp::Spill { src: t, slot }, span: inst.span, origin: None });
         self.spills.slots.insert(t, slot);
         self.current.insert(slot, t);
     }
 
     /// A register with the value of spilled `r`, only to be read.
-    fn read(&mut self, r: Reg, span: Span, temps: &mut HashMap<Reg, Reg>) -> Reg {
+    fn read(&mut self, r: Reg, span: Span, temps: &mut FastMap<Reg, Reg>) -> Reg {
         let Some(&(slot, minimal)) = self.spilled.get(&r) else { return r };
         if let Some(&t) = temps.get(&r).or(self.current.get(&slot)) {
             return t;
@@ -161,7 +162,7 @@ impl Rewriter<'_> {
     }
 
     /// A register with the value of spilled `r` that the instruction changes.
-    fn private(&mut self, r: Reg, span: Span, temps: &HashMap<Reg, Reg>) -> Reg {
+    fn private(&mut self, r: Reg, span: Span, temps: &FastMap<Reg, Reg>) -> Reg {
         let Some(&(slot, minimal)) = self.spilled.get(&r) else { return r };
         let t = match (temps.get(&r), self.current.remove(&slot)) {
             (Some(&t), _) => t,

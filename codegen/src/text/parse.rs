@@ -85,6 +85,10 @@ impl<'a> Words<'a> {
         Ok(out)
     }
 
+    fn args(&mut self) -> Result<Args, String> {
+        Args::new(&self.values()?).ok_or_else(|| "more than 5 arguments".into())
+    }
+
     fn align(&mut self) -> Result<u32, String> {
         self.next()?;
         Ok(self.int()? as u32)
@@ -250,9 +254,9 @@ fn op(w: &mut Words<'_>) -> Result<Op, String> {
 
 fn call(w: &mut Words<'_>) -> Result<Op, String> {
     if w.peek().is_some_and(|p| p.starts_with('f')) {
-        return Ok(Op::CallLocal(FuncId(w.number('f')?), w.values()?));
+        return Ok(Op::CallLocal(FuncId(w.number('f')?), w.args()?));
     }
-    Ok(Op::Call(Helper(w.int()? as u32), w.values()?))
+    Ok(Op::Call(Helper(w.int()? as u32), w.args()?))
 }
 
 fn memory(w: &mut Words<'_>, name: &str, a: &str, b: &str) -> Result<Op, String> {

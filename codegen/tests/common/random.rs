@@ -267,11 +267,11 @@ impl<'a> Gen<'a> {
             let (dst, src) = (self.slot_addrs[s], self.slot_addrs[t]);
             if s != t {
                 let len = self.emit(Op::Const(len.into()), Ty::I64);
-                let v = self.emit(Op::Call(Helper(113), vec![dst, len, src]), Ty::I64);
+                let v = self.emit(Op::Call(Helper(113), [dst, len, src].into()), Ty::I64);
                 self.local.push(v);
             }
         } else if self.calls {
-            let args = (0..3).map(|_| self.any(Ty::I64)).collect();
+            let args = [(); 3].map(|()| self.any(Ty::I64)).into();
             let v = self.emit(Op::CallLocal(FuncId(1), args), Ty::I64);
             self.local.push(v);
         }
@@ -314,7 +314,7 @@ impl<'a> Gen<'a> {
         // Blocks before this one have ended already: they now start the count.
         for b in 0..self.f.blocks.len() {
             let b = Block(b as u32);
-            if self.f.block(b).term.successors().iter().all(|(t, _)| *t != me) {
+            if self.f.block(b).term.successors().all(|(t, _)| t != me) {
                 continue;
             }
             let zero = self.f.new_value(Ty::I64);
