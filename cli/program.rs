@@ -110,6 +110,7 @@ pub(crate) fn options(args: &Args, script: &Text) -> Options {
         has_child: args.command.is_some(),
         env_config: env_config(),
         warn_reads: args.warn_reads,
+        series_clock: std::env::var("BPFTRACE_DUMMY_TS_MAP").ok(),
         headers: Some(Rc::new(Folders { named: args.include_dirs.clone() })),
         includes: args.includes.clone(),
         keep_going: false,

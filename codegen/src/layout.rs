@@ -3,7 +3,7 @@
 use crate::helpers;
 use crate::object::{Control, Header, MapDef, MapForm, MapKind, MapRole, ObjMapId, RecordField, ScriptMap};
 use rbtrace_lang::hir::{self, MapDeclKind, MapId};
-use rbtrace_lang::types::{StackMode, StackType, Type};
+use rbtrace_lang::types::{Agg, StackMode, StackType, Type};
 use std::rc::Rc;
 
 /// Bytes behind a text that `bpf_probe_read_*_str` needs for its NUL when the text is cut.
@@ -206,10 +206,22 @@ fn script_map(map: &hir::Map) -> MapDef {
             kind: keyed_kind(map.decl, aggregates),
             key_size: key.size().max(1),
             value_size: if aggregates { size.next_multiple_of(8) } else { size.max(1) },
-            max_entries: map.max_entries.max(1),
+            max_entries: entries(map),
             flags: 0,
             role,
         },
+    }
+}
+
+/// Entries of a map with keys. Large values that each CPU has its own of are kept to what was asked for in a declaration,
+/// or else to so many bytes on each CPU: the kernel takes the memory for all of them at once.
+fn entries(map: &hir::Map) -> u32 {
+    const BYTES: u32 = 4 << 20;
+    match map.value {
+        Type::Agg(agg @ Agg::TSeries { .. }) if map.decl.is_none() => {
+            map.max_entries.min(BYTES / agg.size().max(1)).max(1)
+        }
+        _ => map.max_entries.max(1),
     }
 }
 

@@ -214,6 +214,8 @@ pub enum StmtKind {
         agg: Agg,
         /// What is counted, 64 bits; `None` for `count()`.
         value: Option<Expr>,
+        /// For `tseries()` the time in nanoseconds of TAI, uint64.
+        time: Option<Expr>,
     },
     /// `if`
     If {

@@ -83,8 +83,9 @@ impl Dump<'_> {
                 let text = format!("{} = {}", self.entry(*map, key.as_ref()), self.expr(value));
                 self.line(&text);
             }
-            StmtKind::Aggregate { map, key, agg, value } => {
-                let value = value.as_ref().map(|v| self.expr(v)).unwrap_or_default();
+            StmtKind::Aggregate { map, key, agg, value, time } => {
+                let values = value.iter().chain(time).map(|v| self.expr(v)).collect::<Vec<_>>();
+                let value = values.join(", ");
                 let text = format!("{} = {}({value})", self.entry(*map, key.as_ref()), agg.name());
                 self.line(&text);
             }

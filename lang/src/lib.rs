@@ -55,6 +55,8 @@ pub struct Options {
     pub includes: Vec<String>,
     /// Types what is left of a text that could not be read whole: for completion.
     pub keep_going: bool,
+    /// A map without keys that time series take for their clock, so that a test can set it.
+    pub series_clock: Option<String>,
     /// `-k`: report failed reads with their place as they happen, not only their number at the end.
     pub warn_reads: bool,
 }

@@ -25,6 +25,7 @@
 //! | avg, stats | per CPU `i64` total, `u64` count |
 //! | hist(bits) | per CPU `u64` × [`hist_buckets`] |
 //! | lhist | per CPU `u64` × (number of steps + 2): below, steps…, above |
+//! | tseries | per CPU [`Interval`] × intervals; that of a time is at its number modulo intervals |
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -211,6 +212,48 @@ pub enum Agg {
         /// Width of one bucket, > 0.
         step: i64,
     },
+    /// `tseries(n, interval, intervals, how)`
+    TSeries {
+        /// Nanoseconds of an interval, > 0.
+        interval: u64,
+        /// How many of the last ones are kept, > 0.
+        intervals: u32,
+        /// What becomes of several values in one interval.
+        how: InInterval,
+        /// Signed as its argument.
+        signed: bool,
+    },
+}
+
+/// What a time series keeps of the values of one interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InInterval {
+    /// The last one.
+    Last,
+    /// Their sum.
+    Sum,
+    /// The smallest.
+    Min,
+    /// The largest.
+    Max,
+    /// Their average.
+    Avg,
+}
+
+/// Layout of one interval of a time series.
+#[derive(Clone, Copy, Debug)]
+pub struct Interval;
+
+impl Interval {
+    /// A `u64`: 1 + the number of the interval since 1970; 0 where nothing was ever put here.
+    pub const NUMBER: u32 = 0;
+    /// The value or total.
+    pub const VALUE: u32 = 8;
+    /// A `u64`: for the last value the time at which it was put here, for an average how many there are, for the
+    /// smallest and the largest 1.
+    pub const MORE: u32 = 16;
+    /// Bytes.
+    pub const SIZE: u32 = 24;
 }
 
 /// An enum by name, with its constants where they are known.
@@ -471,6 +514,7 @@ impl Agg {
             Agg::Min { .. } | Agg::Max { .. } | Agg::Avg { .. } | Agg::Stats { .. } => 16,
             Agg::Hist { bits } => 8 * hist_buckets(bits),
             Agg::LHist { min, max, step } => 8 * lhist_buckets(min, max, step),
+            Agg::TSeries { intervals, .. } => Interval::SIZE * intervals,
         }
     }
 
@@ -485,6 +529,7 @@ impl Agg {
             Agg::Stats { .. } => "stats",
             Agg::Hist { .. } => "hist",
             Agg::LHist { .. } => "lhist",
+            Agg::TSeries { .. } => "tseries",
         }
     }
 
@@ -495,8 +540,13 @@ impl Agg {
             Agg::Sum { signed } | Agg::Min { signed } | Agg::Max { signed } | Agg::Avg { signed } => {
                 Type::int(8, signed)
             }
-            Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. } => return None,
+            Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. } | Agg::TSeries { .. } => return None,
         })
+    }
+
+    /// Is a value of it shown as a table of its own?
+    pub fn is_table(&self) -> bool {
+        matches!(self, Agg::Hist { .. } | Agg::LHist { .. } | Agg::TSeries { .. })
     }
 }
 

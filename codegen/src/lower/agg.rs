@@ -15,7 +15,7 @@ impl Lower<'_, '_> {
         map: MapId,
         key: Option<&Expr>,
         agg: Agg,
-        value: Option<&Expr>,
+        (value, time): (Option<&Expr>, Option<&Expr>),
         span: Span,
     ) -> Lowered<()> {
         let small = value.is_some_and(|v| v.ty.size() < 8 && !v.ty.is_signed());
@@ -27,20 +27,24 @@ impl Lower<'_, '_> {
             }
             None => None,
         };
+        let time = match time {
+            Some(time) => Some(self.scalar(time)?),
+            None => None,
+        };
         if let Some(key) = key {
             let key = self.key(map, key)?;
             if let Some(slots) = self.shared.slots(map) {
                 return self.count_in_slot(map, slots, key);
             }
             return self.with_entry(map, key, |lower, elem| {
-                lower.collect(&Place::ptr(elem), agg, value, small, span)
+                lower.collect(&Place::ptr(elem), agg, (value, time), small, span)
             });
         }
         let key = self.element_key(map);
         let elem = self.lookup(map, key);
         self.if_found(elem, |lower| {
             let place = Place::ptr(elem);
-            lower.collect(&place, agg, value, small, span)?;
+            lower.collect(&place, agg, (value, time), small, span)?;
             lower.mark_set(map, &place);
             Ok(())
         })
@@ -52,7 +56,7 @@ impl Lower<'_, '_> {
     }
 
     /// Adds a value (or 1) to a word.
-    fn add_to(&mut self, place: &Place, value: Option<Value>) -> Lowered<()> {
+    pub(super) fn add_to(&mut self, place: &Place, value: Option<Value>) -> Lowered<()> {
         let value = match value {
             Some(value) => value,
             None => self.f.b.iconst(1),
@@ -74,7 +78,7 @@ impl Lower<'_, '_> {
         &mut self,
         place: &Place,
         agg: Agg,
-        value: Option<Value>,
+        (value, time): (Option<Value>, Option<Value>),
         small: bool,
         span: Span,
     ) -> Lowered<()> {
@@ -98,11 +102,15 @@ impl Lower<'_, '_> {
                 self.count_bucket(place, bucket)
             }
             Agg::LHist { min, max, step } => self.lhist(place, value, min, max, step),
+            Agg::TSeries { interval, intervals, how, signed } => match time {
+                Some(time) => self.series(place, (value, time), (interval, intervals), how, signed),
+                None => self.unsupported(span, "internal: a time series needs a clock"),
+            },
         }
     }
 
     /// Keeps the value where none was kept yet or where it wins.
-    fn keep(&mut self, place: &Place, value: Value, wins: Cond) -> Lowered<()> {
+    pub(super) fn keep(&mut self, place: &Place, value: Value, wins: Cond) -> Lowered<()> {
         let (compare, write, end) =
             (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
         let set = self.load_scalar(&place.at(8), &U64)?;

@@ -23,7 +23,7 @@ pub(super) fn grows(program: &Program) -> Vec<bool> {
 }
 
 fn is_sum(value: &Type) -> bool {
-    matches!(value, Type::Agg(agg) if !matches!(agg, Agg::Min { .. } | Agg::Max { .. }))
+    matches!(value, Type::Agg(agg) if !matches!(agg, Agg::Min { .. } | Agg::Max { .. } | Agg::TSeries { .. }))
 }
 
 /// Does the kernel drop entries of such a map to make room?

@@ -10,7 +10,7 @@ use crate::layout;
 use crate::object::{Control, Fault, Header, Record};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Emit, EmitKind, Expr};
-use rbtrace_lang::types::{Agg, Type, U32, U64};
+use rbtrace_lang::types::{Type, U32, U64};
 
 /// A value that was computed before its record was reserved.
 enum Early {
@@ -184,9 +184,7 @@ impl Lower<'_, '_> {
 /// The values that are sent: where an entry is no single number only its key, as user space reads the map.
 fn sent(emit: &Emit) -> &[Expr] {
     match (&emit.kind, &emit.args[..]) {
-        (EmitKind::PrintEntry(_), [key, value])
-            if matches!(value.ty, Type::Agg(Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. })) =>
-        {
+        (EmitKind::PrintEntry(_), [key, value]) if matches!(&value.ty, Type::Agg(agg) if agg.scalar().is_none()) => {
             std::slice::from_ref(key)
         }
         (_, args) => args,

@@ -131,7 +131,7 @@ impl Lower<'_, '_> {
     }
 
     /// Runs `then` where the number is below `limit`, which it is; the verifier wants to see it.
-    fn in_range(
+    pub(super) fn in_range(
         &mut self,
         number: Value,
         limit: i64,

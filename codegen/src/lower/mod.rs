@@ -32,6 +32,7 @@ mod plan;
 mod programs;
 mod read;
 mod search;
+mod series;
 mod shared;
 mod slot_maps;
 mod slots;

@@ -78,7 +78,7 @@ impl Lower<'_, '_> {
             Agg::Max { signed } => {
                 lower.take_extreme(elem, words, if signed { Cond::SGt } else { Cond::UGt })
             }
-            Agg::Hist { .. } | Agg::LHist { .. } => {
+            Agg::Hist { .. } | Agg::LHist { .. } | Agg::TSeries { .. } => {
                 let name = agg.name();
                 lower.unsupported(span, format!("a probe cannot read a {name}(): print(@x) shows it"))
             }

@@ -4,15 +4,33 @@ use super::Lowered;
 use super::frame::{Leave, Lower};
 use super::memory::{Fill, Place};
 use super::visit;
-use crate::ir::{Ty, Value, Width};
+use crate::ir::{Cond, Ty, Value, Width};
 use crate::object::{Control, ProgramType};
 use rbtrace_lang::hir::{EmitKind, Expr, ExprKind, LocalId, Stmt, StmtKind};
+use rbtrace_lang::target::Target;
 
 impl Lower<'_, '_> {
     /// The program: the predicate, then the body.
     pub(super) fn body(&mut self) -> Lowered<()> {
+        self.skip_after_exit();
         self.predicate()?;
         self.actions()
+    }
+
+    /// Ends the program of an interval that has asked for the end: until it is detached it would fire again.
+    fn skip_after_exit(&mut self) {
+        let interval = self.plan.attach.iter().all(|a| matches!(a.target, Target::Interval(_)));
+        if !interval || !visit::exits(self.probe) {
+            return;
+        }
+        let (run, skip) = (self.f.b.create_block(), self.f.b.create_block());
+        let word = self.control(Control::EXIT);
+        let asked = self.f.b.load(Width::B8, false, word, 0);
+        let zero = self.f.b.iconst(0);
+        self.f.b.branch_unlikely(Cond::Ne, asked, zero, skip, run);
+        self.f.b.start(skip);
+        self.return_zero();
+        self.f.b.start(run);
     }
 
     /// Ends the program where the predicate is false.
@@ -78,8 +96,8 @@ impl Lower<'_, '_> {
             StmtKind::Declare(_) => Ok(()),
             StmtKind::AssignLocal(local, value) => self.assign_local(*local, value),
             StmtKind::AssignMap { map, key, value } => self.assign_map(*map, key.as_ref(), value),
-            StmtKind::Aggregate { map, key, agg, value } => {
-                self.aggregate(*map, key.as_ref(), *agg, value.as_ref(), stmt.span)
+            StmtKind::Aggregate { map, key, agg, value, time } => {
+                self.aggregate(*map, key.as_ref(), *agg, (value.as_ref(), time.as_ref()), stmt.span)
             }
             StmtKind::If { cond, then, otherwise } => self.if_else(cond, then, otherwise),
             StmtKind::While { cond, body } => self.while_loop(cond, body),

@@ -37,7 +37,9 @@ fn walk_stmt<'a>(stmt: &'a StmtKind, visit: &mut dyn FnMut(Node<'a>)) {
         StmtKind::AssignMap { key, value, .. } => {
             key.iter().chain([value]).for_each(|e| walk(e, visit));
         }
-        StmtKind::Aggregate { key, value, .. } => key.iter().chain(value).for_each(|e| walk(e, visit)),
+        StmtKind::Aggregate { key, value, time, .. } => {
+            key.iter().chain(value).chain(time).for_each(|e| walk(e, visit));
+        }
         StmtKind::If { cond, then, otherwise } => {
             walk(cond, visit);
             walk_stmts(then, visit);
@@ -139,6 +141,13 @@ pub(super) fn uses_builtin(probe: &Probe, which: Builtin) -> bool {
     walk_probe(probe, &mut |node| {
         found |= matches!(node, Node::Expr(Expr { kind: ExprKind::Builtin(b), .. }) if *b == which);
     });
+    found
+}
+
+/// Does a body ask for the end?
+pub(super) fn exits(probe: &Probe) -> bool {
+    let mut found = false;
+    walk_probe(probe, &mut |node| found |= matches!(node, Node::Stmt(StmtKind::Exit(_))));
     found
 }
 

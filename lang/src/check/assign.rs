@@ -1,5 +1,6 @@
 //! Assignments to variables and maps, `++` and `--`.
 
+use super::call::Collected;
 use super::convert::{decay, to_int};
 use super::literal::{const_value, int_literal, is_literal};
 use super::shape::{Shape, int_holds};
@@ -268,7 +269,7 @@ impl Checker<'_> {
         &mut self,
         map: MapId,
         key: Option<&ast::Expr>,
-        (agg, value): (crate::types::Agg, Option<Expr>),
+        (agg, value, time): Collected,
         target: Span,
         span: Span,
     ) -> Option<StmtKind> {
@@ -280,7 +281,7 @@ impl Checker<'_> {
             agg => agg_signed(agg),
         };
         let value = value.map(|v| to_int(v, Type::int(8, signed)));
-        Some(StmtKind::Aggregate { map, key: key?, agg, value })
+        Some(StmtKind::Aggregate { map, key: key?, agg, value, time })
     }
 }
 
@@ -300,7 +301,8 @@ fn agg_signed(agg: crate::types::Agg) -> bool {
         | Agg::Min { signed }
         | Agg::Max { signed }
         | Agg::Avg { signed }
-        | Agg::Stats { signed } => signed,
+        | Agg::Stats { signed }
+        | Agg::TSeries { signed, .. } => signed,
         Agg::Count => false,
         Agg::Hist { .. } | Agg::LHist { .. } => true,
     }

@@ -219,6 +219,12 @@ fn join_aggs(a: Agg, b: Agg) -> Option<Agg> {
         (Agg::Max { signed: a }, Agg::Max { signed: b }) => Agg::Max { signed: a || b },
         (Agg::Avg { signed: a }, Agg::Avg { signed: b }) => Agg::Avg { signed: a || b },
         (Agg::Stats { signed: a }, Agg::Stats { signed: b }) => Agg::Stats { signed: a || b },
+        (
+            Agg::TSeries { interval, intervals, how, signed: a },
+            Agg::TSeries { interval: i, intervals: n, how: h, signed: b },
+        ) if (interval, intervals, how) == (i, n, h) => {
+            Agg::TSeries { interval, intervals, how, signed: a || b }
+        }
         (a, b) if a == b => a,
         _ => return None,
     })

@@ -9,7 +9,6 @@ use crate::sys;
 use rbtrace_codegen::object::{Object, Record};
 use rbtrace_lang::format::Piece;
 use rbtrace_lang::hir::{EmitKind, MapId};
-use rbtrace_lang::types::Agg;
 use rbtrace_lang::{Diagnostic, Severity, Span};
 use std::fmt;
 use std::io;
@@ -121,8 +120,7 @@ impl<'a> Printer<'a> {
     /// The value of one entry. What a program cannot sum up is read from the map.
     fn entry(&mut self, map: MapId, record: &Record, data: &[u8]) {
         let Some(Some(table)) = self.tables.get(map.0 as usize) else { return };
-        let whole =
-            matches!(table.aggregation(), Some(Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. }));
+        let whole = table.aggregation().is_some_and(|agg| agg.scalar().is_none());
         if !whole {
             return self.value(record, record.fields.len().saturating_sub(1), data);
         }

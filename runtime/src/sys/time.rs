@@ -34,18 +34,38 @@ pub fn distance(a: libc::clockid_t, b: libc::clockid_t) -> u64 {
 
 /// A wall-clock time in the local time zone, by `strftime`'s conversions and `%f` (microseconds).
 pub fn format(format: &str, nanos: u64) -> String {
-    let micros = format!("{:06}", nanos / 1000 % 1_000_000);
-    let Ok(format) = CString::new(expand_micros(format, &micros)) else { return String::new() };
-    let seconds = (nanos / 1_000_000_000) as libc::time_t;
     let mut tm = MaybeUninit::<libc::tm>::zeroed();
+    let seconds = seconds(nanos);
     // SAFETY: `localtime_r` fills `tm`, which is plain data and valid when zeroed.
     let tm = unsafe {
         libc::localtime_r(&raw const seconds, tm.as_mut_ptr());
         tm.assume_init()
     };
+    let micros = format!("{:06}", nanos / 1000 % 1_000_000);
+    written(&tm, &expand_micros(format, &micros))
+}
+
+/// A wall-clock time in UTC with its nanoseconds: `1970-01-01 00:00:00.500000000`.
+pub fn utc(nanos: u64) -> String {
+    let mut tm = MaybeUninit::<libc::tm>::zeroed();
+    let seconds = seconds(nanos);
+    // SAFETY: `gmtime_r` fills `tm`, which is plain data and valid when zeroed.
+    let tm = unsafe {
+        libc::gmtime_r(&raw const seconds, tm.as_mut_ptr());
+        tm.assume_init()
+    };
+    format!("{}.{:09}", written(&tm, "%Y-%m-%d %H:%M:%S"), nanos % 1_000_000_000)
+}
+
+fn seconds(nanos: u64) -> libc::time_t {
+    (nanos / 1_000_000_000) as libc::time_t
+}
+
+fn written(tm: &libc::tm, format: &str) -> String {
+    let Ok(format) = CString::new(format) else { return String::new() };
     let mut out = vec![0u8; 256 + 8 * format.as_bytes().len()];
     // SAFETY: buffer and its length; `format` is NUL-terminated, `tm` is filled.
-    let n = unsafe { libc::strftime(out.as_mut_ptr().cast(), out.len(), format.as_ptr(), &raw const tm) };
+    let n = unsafe { libc::strftime(out.as_mut_ptr().cast(), out.len(), format.as_ptr(), &raw const *tm) };
     out.truncate(n);
     String::from_utf8_lossy(&out).into_owned()
 }
@@ -71,6 +91,11 @@ fn expand_micros(format: &str, micros: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn utc_keeps_the_nanoseconds() {
+        assert_eq!(utc(500_000_000), "1970-01-01 00:00:00.500000000");
+    }
 
     #[test]
     fn micros_are_expanded_and_percent_signs_kept() {

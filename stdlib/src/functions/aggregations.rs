@@ -74,4 +74,19 @@ pub(super) const AGGREGATIONS: &[Function] = &[
         example: "kretprobe:vfs_read { @bytes = lhist(retval, 0, 4096, 256); }",
         ..Function::PLAIN
     },
+    Function {
+        name: "tseries",
+        params: &[
+            N,
+            param("interval", Kind::ConstInt),
+            param("intervals", Kind::ConstInt),
+            optional("how", Kind::Literal),
+        ],
+        result: "tseries_t",
+        brief: "A graph of its argument over time: a value for each of the last intervals.",
+        doc: "The interval is in nanoseconds, or has a unit: 100ms. Of several values in one interval the last one counts, \
+              or as how says their \"avg\", \"max\", \"min\" or \"sum\".",
+        example: "interval:ms:10 { @load = tseries(rand % 100, 100ms, 20, \"max\"); }",
+        ..Function::PLAIN
+    },
 ];

@@ -25,7 +25,6 @@ pub(super) const NOT_YET: &[Function] = &[
     missing("strcap", "The number of bytes that a text has room for."),
     missing("strstr", "Where a text occurs in another one."),
     missing("syscall_name", "The name of a system call by its number."),
-    missing("tseries", "Values by intervals of time."),
     missing("unwatch", "Removes a watchpoint."),
     missing("write_user", "Writes to the memory of the traced process."),
 ];

@@ -5,7 +5,7 @@ use crate::ast;
 use crate::check::{Checker, Typed};
 use crate::format::{Conv, ConvKind, Piece, parse_format};
 use crate::hir::{EmitKind, Expr};
-use crate::types::{Agg, Type};
+use crate::types::Type;
 use std::rc::Rc;
 
 impl Checker<'_> {
@@ -73,7 +73,7 @@ impl Checker<'_> {
     /// A value that user space can print.
     pub(crate) fn printable(&mut self, e: &ast::Expr, function: &str) -> Typed {
         let typed = self.value(e)?;
-        if let Type::Agg(Agg::Hist { .. } | Agg::LHist { .. }) = typed.ty {
+        if matches!(&typed.ty, Type::Agg(agg) if agg.is_table()) {
             return self.error(
                 e.span,
                 format!("{function} cannot print {}: print the map itself (print(@x))", typed.ty),

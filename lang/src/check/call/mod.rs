@@ -13,7 +13,7 @@ mod symbol;
 mod text;
 mod time;
 
-pub(crate) use aggregation::is_aggregation;
+pub(crate) use aggregation::{Collected, is_aggregation};
 pub(crate) use stack::MAX_DEPTH;
 
 use super::literal::constant;

@@ -5,7 +5,7 @@ use crate::Span;
 use crate::ast::{self, ExprKind as Ast};
 use crate::check::{Checker, Typed};
 use crate::hir::{EmitKind, Expr, ExprKind, StmtKind};
-use crate::types::{Agg, I64, Type};
+use crate::types::{I64, Type};
 
 /// Most texts that `join` prints.
 const MAX_JOIN_ARGS: u32 = 16;
@@ -56,7 +56,7 @@ impl Checker<'_> {
         let key_value = self.map_key(id, key, whole.span);
         let ty = self.value_type(id, whole.span)?;
         let key_value = key_value?;
-        if let Type::Agg(Agg::Stats { .. } | Agg::Hist { .. } | Agg::LHist { .. }) = ty {
+        if matches!(&ty, Type::Agg(agg) if agg.scalar().is_none()) {
             return emit(EmitKind::PrintEntry(id), vec![key_value], span);
         }
         let ty = match ty {

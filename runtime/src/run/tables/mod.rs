@@ -1,12 +1,14 @@
 //! A script's maps, read from outside: entries, summed over the CPUs; emptied and zeroed.
 
 mod past;
+mod series;
 pub mod slots;
 mod storage;
 
 pub use storage::Storage;
 
 use crate::bytes::{int_at, u64_at};
+use crate::show::print::series::Series;
 use crate::show::print::{Datum, Env, Row, hist, read};
 use past::Past;
 use rbtrace_lang::types::{Agg, Type};
@@ -57,6 +59,8 @@ pub enum Value {
     },
     /// `hist`, `lhist`.
     Buckets(Vec<u64>),
+    /// `tseries`: the values by the numbers of their intervals; `None` where there is none.
+    Series(BTreeMap<u64, Option<i128>>),
 }
 
 impl Value {
@@ -67,6 +71,8 @@ impl Value {
             Value::Number(n) => *n,
             Value::Total { count, total } => average(*count, *total),
             Value::Buckets(b) => b.iter().map(|&n| i128::from(n)).sum(),
+            // They stay in the order of their keys.
+            Value::Series(_) => 0,
         }
     }
 }
@@ -126,6 +132,9 @@ impl Table {
                 *n += i128::from(more);
             }
         }
+        if let Some(Agg::TSeries { intervals, .. }) = self.aggregation() {
+            series::align(&mut entries, intervals);
+        }
         Ok(entries.into_iter().map(|(key, value)| Entry { key, value }).collect())
     }
 
@@ -155,7 +164,8 @@ impl Table {
             }
             (Value::Total { count, total }, _) => Datum::Number(average(*count, *total)),
             (Value::Buckets(counts), Some(agg)) => Datum::Histogram(hist::buckets(agg, counts)),
-            (Value::Buckets(_), None) => Datum::Nothing,
+            (Value::Series(values), Some(agg)) => Datum::Series(Series::new(env, agg, values)),
+            (Value::Buckets(_) | Value::Series(_), None) => Datum::Nothing,
         }
     }
 
@@ -249,6 +259,10 @@ fn sum<'a>(agg: Agg, parts: impl Iterator<Item = &'a [u8]>) -> Value {
             count: parts.iter().map(|p| word(p, 8, false)).sum(),
             total: wrap(parts.iter().map(|p| word(p, 0, signed)).sum(), signed),
         },
+        Agg::TSeries { intervals, how, signed, .. } => {
+            let cells = parts.iter().flat_map(|part| series::cells(part, intervals));
+            Value::Series(series::merged(how, signed, cells))
+        }
         Agg::Hist { .. } | Agg::LHist { .. } => {
             let n = agg.size() as usize / 8;
             Value::Buckets((0..n).map(|i| parts.iter().map(|p| u64_at(p, i * 8)).sum()).collect())

@@ -76,7 +76,7 @@ fn minus(a: &Value, b: &Value) -> Value {
 
 fn is_zero(value: &Value) -> bool {
     match value {
-        Value::Plain(_) => false,
+        Value::Plain(_) | Value::Series(_) => false,
         Value::Number(n) => *n == 0,
         Value::Total { count, .. } => *count == 0,
         Value::Buckets(buckets) => buckets.iter().all(|n| *n == 0),

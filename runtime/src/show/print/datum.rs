@@ -1,6 +1,7 @@
 //! A value of the language as data: read from its bytes, with names looked up.
 
 use super::hist::Bucket;
+use super::series::Series;
 use crate::files::symbols::{SourceFrame, Sym};
 use rbtrace_lang::types::StackMode;
 use std::rc::Rc;
@@ -57,6 +58,8 @@ pub enum Datum {
     },
     /// `hist`, `lhist`: the buckets from the first to the last that is not empty.
     Histogram(Vec<Bucket>),
+    /// `tseries`
+    Series(Series),
 }
 
 /// A stack, innermost frame first.
@@ -106,6 +109,7 @@ impl Datum {
                 buckets.iter_mut().for_each(|b| b.count /= by);
                 Datum::Histogram(buckets)
             }
+            Datum::Series(series) => Datum::Series(series.divided(div)),
             other => other,
         }
     }

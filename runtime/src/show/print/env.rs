@@ -78,12 +78,19 @@ impl<'a> Env<'a> {
 
     /// Nanoseconds since 1970 of a clock's time.
     pub fn wall_time(&self, nanos: u64, base: TimeBase) -> u64 {
-        let clock = match base {
-            TimeBase::Boot => libc::CLOCK_BOOTTIME,
-            TimeBase::Monotonic => libc::CLOCK_MONOTONIC,
-            TimeBase::Tai => libc::CLOCK_TAI,
+        let ahead = |clock| time::clock(libc::CLOCK_REALTIME).wrapping_sub(time::clock(clock));
+        let offset = match base {
+            TimeBase::Boot => ahead(libc::CLOCK_BOOTTIME),
+            TimeBase::Monotonic => ahead(libc::CLOCK_MONOTONIC),
+            TimeBase::Tai => whole_seconds(ahead(libc::CLOCK_TAI)),
         };
-        let offset = time::clock(libc::CLOCK_REALTIME).wrapping_sub(time::clock(clock));
         nanos.wrapping_add(offset)
     }
+}
+
+/// TAI and UTC differ by whole seconds; what else two readings differ by passed between them.
+fn whole_seconds(nanos: u64) -> u64 {
+    const SECOND: i64 = 1_000_000_000;
+    let seconds = (nanos as i64).wrapping_add(SECOND / 2).div_euclid(SECOND);
+    seconds.wrapping_mul(SECOND) as u64
 }

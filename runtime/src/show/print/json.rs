@@ -1,8 +1,8 @@
 //! Values, maps and texts as JSON.
 
 use super::datum::{Datum, Row};
-use super::hist;
 use super::text::{self, Style, put, separated};
+use super::{hist, series};
 use crate::show::terminal::steers;
 use rbtrace_lang::types::{Agg, Type};
 
@@ -38,6 +38,7 @@ pub fn value(datum: &Datum, out: &mut Vec<u8>) {
             out.push(b'}');
         }
         Datum::Histogram(buckets) => hist::json(buckets, out),
+        Datum::Series(series) => series::json(series, out),
         Datum::Bool(_) => text::value(datum, Style::Text, out),
         Datum::Text(bytes) => string(bytes, out),
         Datum::Symbol { .. } | Datum::Stack(_) | Datum::Name(_) => {
@@ -65,6 +66,7 @@ pub fn map(name: &str, ty: &Type, rows: &[Row], out: &mut Vec<u8>) {
     let kind = match ty {
         Type::Agg(Agg::Hist { .. } | Agg::LHist { .. }) => "hist",
         Type::Agg(Agg::Stats { .. } | Agg::Avg { .. }) => "stats",
+        Type::Agg(Agg::TSeries { .. }) => "tseries",
         _ => "map",
     };
     begin_line(kind, out);

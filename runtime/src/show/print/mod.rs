@@ -10,6 +10,7 @@ pub mod json;
 pub mod lookup;
 pub mod printf;
 pub mod read;
+pub mod series;
 mod stack;
 pub mod text;
 

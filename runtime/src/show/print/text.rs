@@ -1,7 +1,7 @@
 //! Values and maps as text.
 
 use super::datum::{Datum, Row};
-use super::{hist, stack};
+use super::{hist, series, stack};
 use rbtrace_lang::types::StackMode;
 use std::io::Write;
 
@@ -65,6 +65,7 @@ pub fn value(datum: &Datum, style: Style, out: &mut Vec<u8>) {
             out.push(b'\n');
             hist::table(buckets, out);
         }
+        Datum::Series(series) => series::graph(series, out),
     }
 }
 
@@ -99,8 +100,15 @@ pub fn map(name: &str, rows: &[Row], out: &mut Vec<u8>) {
             key(&row.key, Style::Text, out);
             out.push(b']');
         }
-        // A histogram begins on a line of its own.
-        put(out, if matches!(row.value, Datum::Histogram(_)) { ":" } else { ": " });
+        // Tables begin on a line of their own.
+        put(
+            out,
+            match row.value {
+                Datum::Histogram(_) => ":",
+                Datum::Series(_) => ":\n",
+                _ => ": ",
+            },
+        );
         value(&row.value, Style::Text, out);
         out.push(b'\n');
     }
