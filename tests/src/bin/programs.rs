@@ -70,6 +70,10 @@ fn main() -> Result<()> {
         if verdict != Verdict::Right {
             tell(&o, seed, theme, &verdict, &traced);
         }
+        // A test machine from which nothing is heard for long is taken for dead.
+        if sum.total.is_multiple_of(100) && sum.total < o.count {
+            println!("{} programs so far", sum.total);
+        }
     }
     sum.tell(&o, start.elapsed());
     Ok(())
