@@ -1,6 +1,6 @@
 //! What the grammar could not read, in the user's words.
 
-use super::layout::{Item, ItemKind};
+use super::item::{Item, ItemKind};
 use super::{Builder, Rule};
 use crate::Diagnostic;
 use pest::error::{Error, ErrorVariant, InputLocation};

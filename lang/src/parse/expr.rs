@@ -303,7 +303,7 @@ impl Builder {
     /// `if` as a value: a ternary of blocks.
     pub(super) fn if_value(&mut self, pair: Pair<Rule>) -> Expr {
         let span = self.span(&pair);
-        if !super::stmt::if_has_value(&pair) {
+        if !super::valued::if_has_value(&pair) {
             self.error(
                 span,
                 "syntax: an 'if' that is used as a value needs a value in each branch and an 'else'",

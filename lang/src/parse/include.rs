@@ -1,13 +1,9 @@
-//! `#include`: a header of one's own is read where it is included; one of the kernel or libc is only noted, as
-//! its types are in BTF and its constants in the library's tables.
+//! The headers of a compilation, and where each was included.
 
-use super::layout::ItemKind;
-use super::preprocess::{Directive, Wanted};
-use super::scan::Scan;
+use super::preprocess::Wanted;
 use crate::headers::{Headers, Include};
 use crate::system::Answer;
-use crate::{Diagnostic, Options, Source, Span};
-use rbtrace_stdlib::headers;
+use crate::{Options, Source, Span};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -47,8 +43,35 @@ impl Included {
         Included { from, command_line: options.includes.clone(), first: first as u16, ..Included::default() }
     }
 
+    /// What the command line includes; asked once.
+    pub(super) fn take_command_line(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.command_line)
+    }
+
+    /// Was it read before, and asks to be read only once?
+    pub(super) fn is_done(&self, header: &Source) -> bool {
+        self.once.contains(&header.name)
+    }
+
+    /// A header begins, included at this place; its number.
+    pub(super) fn enter(&mut self, header: &Source, place: Span) -> u16 {
+        let file = self.first + self.sources.len() as u16;
+        self.sources.push(header.clone());
+        self.places.push(place);
+        self.depth += 1;
+        file
+    }
+
+    /// It has ended; `once`: it is not to be read again.
+    pub(super) fn leave(&mut self, header: &Source, once: bool) {
+        self.depth -= 1;
+        if once {
+            self.once.insert(Rc::clone(&header.name));
+        }
+    }
+
     /// Is there room for one more?
-    fn takes(&self, header: &Source) -> bool {
+    pub(super) fn takes(&self, header: &Source) -> bool {
         let bytes: usize = self.sources.iter().map(|s| s.text.len()).sum();
         self.depth < MAX_DEPTH && self.sources.len() < MAX_HEADERS && bytes + header.text.len() <= MAX_BYTES
     }
@@ -58,7 +81,8 @@ impl Included {
         self.depth > 0
     }
 
-    fn read(&self, from: &str, wanted: &Wanted) -> Answer<Option<Source>> {
+    /// Reads a header; `None` where none of one's own has this name.
+    pub(super) fn read(&self, from: &str, wanted: &Wanted) -> Answer<Option<Source>> {
         let include = Include { from, path: &wanted.path, quoted: wanted.quoted };
         match &self.from {
             Some(headers) if wanted.path != BTF_AS_HEADER => headers.read(include),
@@ -78,76 +102,4 @@ impl Included {
         offsets.reverse();
         offsets
     }
-}
-
-impl Scan<'_> {
-    /// Includes what the command line asks for.
-    pub(super) fn command_line(&mut self) {
-        for path in std::mem::take(&mut self.headers.command_line) {
-            self.include(&Wanted { path, quoted: true, span: self.span(0, 0) });
-        }
-    }
-
-    /// Reads a header, or notes that it is a known one.
-    pub(super) fn include(&mut self, wanted: &Wanted) {
-        match self.headers.read(self.name, wanted) {
-            Ok(Some(source)) => self.header(&source, wanted),
-            Ok(None) if headers::is_known(&wanted.path) => {
-                self.directives.found.push(Directive::Include(wanted.path.clone(), wanted.span));
-            }
-            Ok(None) => self.diags.push(missing(wanted)),
-            Err(e) => {
-                let mut diagnostic = Diagnostic::error(wanted.span, e.message);
-                diagnostic.hints.extend(e.hint);
-                self.diags.push(diagnostic);
-            }
-        }
-    }
-
-    /// Takes a header apart in place of the line that includes it.
-    fn header(&mut self, source: &Source, wanted: &Wanted) {
-        if self.headers.once.contains(&source.name) {
-            return;
-        }
-        if !self.headers.takes(source) {
-            let message = format!("too many headers, or headers that include each other: '{}'", wanted.path);
-            let hint = "put #pragma once at the top of each";
-            self.diags.push(Diagnostic::error(wanted.span, message).hint(hint));
-            return;
-        }
-        let file = self.headers.first + self.headers.sources.len() as u16;
-        self.headers.sources.push(source.clone());
-        self.headers.places.push(wanted.span);
-        self.headers.depth += 1;
-        let mut inner = Scan::new(source, file, std::mem::take(&mut self.headers));
-        inner.directives = std::mem::take(&mut self.directives);
-        let around = inner.directives.enter();
-        let items = inner.items();
-        let layout = inner.finish(items);
-        self.parts.extend(layout.parts);
-        self.diags.extend(layout.diags);
-        self.directives = layout.directives;
-        self.headers = layout.headers;
-        self.headers.depth -= 1;
-        if self.directives.leave(around) {
-            self.headers.once.insert(Rc::clone(&source.name));
-        }
-    }
-
-    /// In a header all that is no type is nothing that a script could use: functions and variables of a program.
-    pub(super) fn kind_in_header(&self, kind: ItemKind) -> ItemKind {
-        match kind {
-            ItemKind::C => ItemKind::C,
-            _ => ItemKind::Other,
-        }
-    }
-}
-
-fn missing(wanted: &Wanted) -> Diagnostic {
-    let path = &wanted.path;
-    let message = format!("there is no header '{path}'");
-    let near = crate::check::suggest::did_you_mean(path, headers::names());
-    let hint = near
-        .unwrap_or_else(|| "headers of your own are found beside the script and in the folders of -I".into());
-    Diagnostic::error(wanted.span, message).hint(hint)
 }

@@ -9,6 +9,8 @@ mod dump;
 mod error;
 mod expr;
 mod include;
+mod include_line;
+mod item;
 mod layout;
 mod literal;
 mod preprocess;
@@ -17,12 +19,13 @@ mod stmt;
 #[cfg(test)]
 mod tests;
 mod types;
+mod valued;
 
 use crate::ast::{AttachSpec, Block, ExprKind};
 use crate::ast::{CDef, CDefKind, ConfigEntry, Expr, Macro, MacroParam, MapDecl, Name, Probe, Script};
 use crate::{Diagnostic, Options, Source, Span};
 use include::Included;
-use layout::{Item, ItemKind};
+use item::{Item, ItemKind};
 pub(crate) use literal::number;
 use pest::Parser as _;
 use pest::iterators::Pair;

@@ -1,7 +1,7 @@
 //! Tokens as far as the layout needs them: strings, comments, preprocessor lines, brackets.
 
 use super::include::Included;
-use super::layout::{MAX_NESTING, Part};
+use super::item::{MAX_NESTING, Part};
 use super::preprocess::Preprocessor;
 use crate::{Diagnostic, Source, Span};
 
