@@ -1,7 +1,6 @@
 //! The command of `-c`.
 
-use super::RunError;
-use super::start::system_error;
+use super::{RunError, system_error};
 use crate::sys::process::{self, Child};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;

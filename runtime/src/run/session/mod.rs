@@ -25,6 +25,7 @@ use crate::run::attach::Link;
 use crate::run::events::Printer;
 use crate::run::load::Maps;
 use crate::show::sink::Sink;
+use crate::sys;
 use crate::sys::mapped::Words;
 use crate::sys::ring::Ring;
 use rbtrace_codegen::kernel::Kernel;
@@ -32,6 +33,7 @@ use rbtrace_codegen::object::{Control, Object};
 use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Span, System};
 use std::fmt;
+use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -97,6 +99,11 @@ fn placeless(message: impl Into<String>) -> Diagnostic {
     Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) }
 }
 
+/// What the system refused.
+fn system_error(what: &str, err: &io::Error) -> RunError {
+    RunError::plain(format!("{what}: {}", sys::describe(err)))
+}
+
 /// A running script: loaded and attached from [`Session::start`] until it is stopped or dropped.
 ///
 /// ```no_run
@@ -160,7 +167,7 @@ pub struct Session<'a> {
     /// The last record ran a command.
     slow_record: bool,
     /// Why records cannot be read any more.
-    broken_ring: Option<std::io::Error>,
+    broken_ring: Option<io::Error>,
     /// Rounds without an event.
     quiet_rounds: u32,
     /// What has been reported of each counter.

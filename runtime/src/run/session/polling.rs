@@ -1,6 +1,6 @@
 //! Waiting, and dealing with what has arrived.
 
-use super::{RunError, Session};
+use super::{RunError, Session, system_error};
 use crate::bytes::u32_at;
 use crate::sys::poll;
 use rbtrace_codegen::object::{Control, Header};
@@ -56,7 +56,7 @@ impl Session<'_> {
         loop {
             let events = self.drain();
             if let Some(e) = self.broken_ring.take() {
-                return Err(super::start::system_error("The ring buffer cannot be mapped", &e));
+                return Err(system_error("The ring buffer cannot be mapped", &e));
             }
             if self.over || self.exit_asked() || self.printer.sink.failure().is_some() {
                 return Ok(State::Ended);
@@ -143,7 +143,7 @@ impl Session<'_> {
         if let (true, Some((_, index))) = (for_ring, &self.ring) {
             fds.push(self.maps.fds[*index].as_fd());
         }
-        let ready = poll::readable(&fds, millis).map_err(|e| super::start::system_error("poll", &e))?;
+        let ready = poll::readable(&fds, millis).map_err(|e| system_error("poll", &e))?;
         Ok(match () {
             () if wake.is_some() && ready[processes] => Woken::ByCaller,
             () if ready[..processes].contains(&true) => Woken::ByEnd,

@@ -3,7 +3,7 @@
 use super::polling::QUIET_ROUNDS;
 use super::stacks::StackMaps;
 use super::watching::Watch;
-use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child};
+use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, system_error};
 use crate::files::symbols::{self, Symbolizer};
 use crate::kernel::system::possible_cpus;
 use crate::run::attach::Multi;
@@ -22,7 +22,6 @@ use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::MapId;
 use std::collections::HashMap;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
@@ -113,10 +112,6 @@ impl<'a> Session<'a> {
 fn note_on_btf(name: &str, loaded: &Loaded) -> Option<String> {
     let why = sys::describe(loaded.without_btf.as_ref()?);
     Some(format!("{name} is loaded without BTF, so without its lines: {why}"))
-}
-
-pub(super) fn system_error(what: &str, err: &io::Error) -> RunError {
-    RunError::plain(format!("{what}: {}", sys::describe(err)))
 }
 
 fn printer<'a>(

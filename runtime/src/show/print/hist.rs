@@ -1,6 +1,6 @@
 //! Histograms: buckets as intervals, as a table and as JSON.
 
-use super::text::put;
+use super::write::put;
 use rbtrace_lang::types::Agg;
 use std::io::Write;
 

@@ -1,7 +1,8 @@
 //! Values, maps and texts as JSON.
 
 use super::datum::{Datum, Row};
-use super::text::{self, Style, put, separated};
+use super::text;
+use super::write::{self, Style, put, separated};
 use super::{hist, series};
 use crate::show::terminal::steers;
 use rbtrace_lang::types::{Agg, Type};
@@ -12,9 +13,9 @@ pub fn value(datum: &Datum, out: &mut Vec<u8>) {
         Datum::Nothing => put(out, "null"),
         // Readers of the JSON form want an enum's number.
         Datum::Number(n) | Datum::Constant { number: n, .. } => number(*n, out),
-        Datum::Total(n) => text::number(*n, out),
-        Datum::Address(address) => text::number(i128::from(*address), out),
-        Datum::Bytes(bytes) => list(bytes, out, |b, out| text::number(i128::from(*b), out)),
+        Datum::Total(n) => write::number(*n, out),
+        Datum::Address(address) => write::number(i128::from(*address), out),
+        Datum::Bytes(bytes) => list(bytes, out, |b, out| write::number(i128::from(*b), out)),
         Datum::List(items) => list(items, out, value),
         Datum::Struct(members) => {
             out.push(b'{');
@@ -142,7 +143,7 @@ const EXACT: u128 = (1 << 53) - 1;
 pub fn number(n: i128, out: &mut Vec<u8>) {
     let quote: &[u8] = if n.unsigned_abs() > EXACT { b"\"" } else { b"" };
     out.extend_from_slice(quote);
-    text::number(n, out);
+    write::number(n, out);
     out.extend_from_slice(quote);
 }
 

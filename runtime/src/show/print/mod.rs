@@ -13,6 +13,7 @@ pub mod read;
 pub mod series;
 mod stack;
 pub mod text;
+pub mod write;
 
 pub use datum::{Datum, Row};
 pub use env::Env;

@@ -3,7 +3,8 @@
 use super::env::Env;
 use super::gfp::GfpNames;
 use super::read::{self, buffer};
-use super::text::{self, Style, put};
+use super::text;
+use super::write::{self, Style, put};
 use crate::bytes::int_at;
 use crate::show::terminal;
 use rbtrace_codegen::object::RecordField;
@@ -44,7 +45,7 @@ fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
         ConvKind::Signed | ConvKind::Unsigned | ConvKind::Hex | ConvKind::HexUpper | ConvKind::Octal => {
             integer(conv, ty, data, out);
         }
-        ConvKind::Pointer => text::hex(raw_int(ty, data) as u64, out),
+        ConvKind::Pointer => write::hex(raw_int(ty, data) as u64, out),
         ConvKind::Char => out.push(raw_int(ty, data) as u8),
         ConvKind::Str => {
             string(env, ty, data, out);
@@ -52,7 +53,7 @@ fn convert(env: &Env, conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
                 out.truncate((from + most as usize).min(out.len()));
             }
         }
-        ConvKind::Raw => text::escaped(bytes_of(ty, data), out),
+        ConvKind::Raw => write::escaped(bytes_of(ty, data), out),
         ConvKind::RawHex => {
             for b in bytes_of(ty, data) {
                 put(out, &format!("\\x{b:02x}"));
@@ -103,7 +104,7 @@ fn integer(conv: &Conv, ty: &Type, data: &[u8], out: &mut Vec<u8>) {
         && !conv.plus
         && !conv.space
     {
-        return text::number(value, out);
+        return write::number(value, out);
     }
     let magnitude = value.unsigned_abs();
     let mut digits = match conv.kind {

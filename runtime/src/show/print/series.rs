@@ -2,7 +2,7 @@
 
 use super::env::Env;
 use super::json;
-use super::text::{put, separated};
+use super::write::{put, separated};
 use crate::sys::time;
 use rbtrace_lang::types::{Agg, TimeBase};
 use std::collections::BTreeMap;

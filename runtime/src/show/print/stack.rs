@@ -1,7 +1,7 @@
 //! Stacks as text.
 
 use super::datum::{Stack, StackFrame};
-use super::text::{Style, put};
+use super::write::{Style, put};
 use crate::files::symbols::{SourceFrame, Sym};
 use rbtrace_lang::types::StackMode;
 

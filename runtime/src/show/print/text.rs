@@ -1,33 +1,9 @@
 //! Values and maps as text.
 
 use super::datum::{Datum, Row};
+use super::write::{Style, escaped, hex, number, put, separated};
 use super::{hist, series, stack};
-use rbtrace_lang::types::StackMode;
 use std::io::Write;
-
-/// How parts of a value stand side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// For people: `(1, 2)`.
-    Text,
-    /// Within a JSON key: `(1,2)`, stacks without indentation.
-    Key,
-}
-
-impl Style {
-    fn comma(self) -> &'static str {
-        if self == Style::Text { ", " } else { "," }
-    }
-
-    /// What stands before each frame of a stack.
-    pub(super) fn indent(self, mode: StackMode) -> &'static str {
-        match (self, mode) {
-            (Style::Key, _) | (_, StackMode::Raw | StackMode::BuildId) => "",
-            (_, StackMode::Bpftrace) => "        ",
-            (_, StackMode::Perf) => "\t",
-        }
-    }
-}
 
 /// Appends a value.
 pub fn value(datum: &Datum, style: Style, out: &mut Vec<u8>) {
@@ -112,55 +88,6 @@ pub fn map(name: &str, rows: &[Row], out: &mut Vec<u8>) {
         value(&row.value, Style::Text, out);
         out.push(b'\n');
     }
-}
-
-/// Appends items with something between them.
-pub(super) fn separated<T>(items: &[T], with: &str, out: &mut Vec<u8>, mut f: impl FnMut(&T, &mut Vec<u8>)) {
-    for (i, item) in items.iter().enumerate() {
-        put(out, if i > 0 { with } else { "" });
-        f(item, out);
-    }
-}
-
-/// Appends printable ASCII as it is, the rest as `\xNN`.
-pub fn escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    for &b in bytes {
-        if (0x20..0x7f).contains(&b) {
-            out.push(b);
-        } else {
-            let _ = write!(out, "\\x{b:02x}");
-        }
-    }
-}
-
-/// Appends a text.
-pub fn put(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// Appends a decimal number.
-pub fn number(value: i128, out: &mut Vec<u8>) {
-    let mut digits = [0u8; 40];
-    let mut at = digits.len();
-    let mut rest = value.unsigned_abs() as u64;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        at -= 1;
-        digits[at] = b'-';
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// Appends `0x…`.
-pub fn hex(value: u64, out: &mut Vec<u8>) {
-    let _ = write!(out, "{value:#x}");
 }
 
 #[cfg(test)]

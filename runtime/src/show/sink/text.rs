@@ -1,7 +1,8 @@
 //! For people: what the script prints goes to the output, what is said about the run to standard error.
 
 use super::{Formatted, Function, Output, Said, Sink, Wanted};
-use crate::show::print::text::{self, Style};
+use crate::show::print::text;
+use crate::show::print::write::Style;
 use crate::show::terminal;
 use rbtrace_lang::{Diagnostic, Severity, Source, Span};
 use std::io::{self, Write};
