@@ -191,9 +191,14 @@ impl Checker<'_> {
 
     /// An integer that is known when the script is compiled.
     pub(crate) fn const_int(&mut self, e: &ast::Expr, what: &str) -> Option<i128> {
+        super::literal::const_value(&self.constant_value(e, what)?)
+    }
+
+    /// The same, with its type.
+    pub(crate) fn constant_value(&mut self, e: &ast::Expr, what: &str) -> Typed {
         let typed = self.value(e)?;
         match super::literal::const_value(&typed) {
-            Some(v) => Some(v),
+            Some(_) => Some(typed),
             None => self.error(
                 e.span,
                 format!("{what} must be a constant: its value is needed when the script is compiled"),

@@ -67,10 +67,9 @@ impl Checker<'_> {
 
     /// `getopt(name, default)`
     pub(crate) fn getopt(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let name = self.literal(&args[0], "getopt")?;
-        let name = String::from_utf8_lossy(&name).into_owned();
-        if let Some(description) = args.get(2) {
-            self.literal(description, "getopt")?;
+        let name = self.name_arg("getopt", args, 0)?;
+        if args.len() > 2 {
+            self.literal_arg("getopt", args, 2)?;
         }
         if !self.named.contains(&name) {
             self.named.push(name.clone());

@@ -54,10 +54,10 @@ pub(super) const AGGREGATIONS: &[Function] = &[
     },
     Function {
         name: "hist",
-        params: &[N, optional("k", Kind::ConstInt)],
+        params: &[N, optional("bits", Kind::ConstInt)],
         result: "hist_t",
         brief: "A histogram with buckets that double in width.",
-        doc: "k from 0 to 5 gives 2^k buckets for each power of two.",
+        doc: "0 to 5 bits give 2^bits buckets for each power of two.",
         example: "kretprobe:vfs_read { @bytes = hist(retval); }",
         ..Function::PLAIN
     },

@@ -37,9 +37,9 @@ pub enum Kind {
 /// One parameter of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Param {
-    /// Its name in the documentation.
+    /// Its name in the documentation and in messages.
     pub name: &'static str,
-    /// What it takes.
+    /// What it takes: the checker types the argument by it.
     pub kind: Kind,
     /// May it be left out?
     pub optional: bool,

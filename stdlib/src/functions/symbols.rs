@@ -9,7 +9,7 @@ pub(super) const SYMBOLS: &[Function] = &[
     Function {
         name: "kstack",
         params: STACK,
-        result: "kstack_t",
+        result: "kstack",
         brief: "The kernel stack.",
         doc: "mode is bpftrace, perf or raw (config stack_mode decides by default); limit is the most frames, 127 by \
               default.",
@@ -19,7 +19,7 @@ pub(super) const SYMBOLS: &[Function] = &[
     Function {
         name: "ustack",
         params: STACK,
-        result: "ustack_t",
+        result: "ustack",
         brief: "The user stack.",
         doc: "mode is bpftrace, perf, raw or build_id; limit is the most frames, 127 by default.",
         example: "profile:hz:99 { @[ustack(perf, 10)] = count(); }",

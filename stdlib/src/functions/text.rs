@@ -24,9 +24,9 @@ pub(super) const TEXT: &[Function] = &[
     },
     Function {
         name: "strncmp",
-        params: &[param("a", Kind::Text), param("b", Kind::Text), param("n", Kind::ConstInt)],
+        params: &[param("a", Kind::Text), param("b", Kind::Text), param("length", Kind::ConstInt)],
         result: "uint64",
-        brief: "0 when the first n bytes of two texts are equal.",
+        brief: "0 when the first length bytes of two texts are equal.",
         example: "kprobe:vfs_read /strncmp(comm, \"ssh\", 3) == 0/ { @ = count(); }",
         ..Function::PLAIN
     },

@@ -40,8 +40,10 @@ impl Checker<'_> {
     }
 
     fn collected(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Option<Collected> {
-        let Some(first) = args.first() else { return Some((Agg::Count, None, None)) };
-        let value = self.int_value(first, &format!("{name}()"))?;
+        if args.is_empty() {
+            return Some((Agg::Count, None, None));
+        }
+        let value = self.value_arg(name, args, 0)?;
         let signed = value.ty.is_signed();
         let agg = match name {
             "sum" => Agg::Sum { signed },
@@ -49,7 +51,7 @@ impl Checker<'_> {
             "max" => Agg::Max { signed },
             "avg" => Agg::Avg { signed },
             "stats" => Agg::Stats { signed },
-            "hist" => self.hist(args.get(1))?,
+            "hist" => self.hist(args)?,
             "tseries" => {
                 let agg = self.tseries(args, signed)?;
                 return Some((agg, Some(value), Some(self.series_clock(span)?)));
@@ -59,9 +61,9 @@ impl Checker<'_> {
         Some((agg, Some(value), None))
     }
 
-    fn hist(&mut self, bits: Option<&ast::Expr>) -> Option<Agg> {
-        let Some(bits) = bits else { return Some(Agg::Hist { bits: 0 }) };
-        match self.const_int(bits, "the number of bits of hist()")? {
+    fn hist(&mut self, args: &[ast::Expr]) -> Option<Agg> {
+        let Some(bits) = args.get(1) else { return Some(Agg::Hist { bits: 0 }) };
+        match self.const_arg("hist", args, 1)? {
             n @ 0..=5 => Some(Agg::Hist { bits: n as u8 }),
             n => self.error(bits.span, format!("hist() takes 0 to 5 bits, not {n}")),
         }
@@ -70,10 +72,9 @@ impl Checker<'_> {
     /// `tseries(n, interval, intervals, [how])`
     fn tseries(&mut self, args: &[ast::Expr], signed: bool) -> Option<Agg> {
         let [_, interval, intervals, how @ ..] = args else { return None };
-        let length = self.const_int(interval, "the interval of tseries()");
-        let number = self.const_int(intervals, "the number of intervals of tseries()");
+        let (length, number) = (self.const_arg("tseries", args, 1), self.const_arg("tseries", args, 2));
         let how = match how.first() {
-            Some(how) => self.in_interval(how)?,
+            Some(how) => self.in_interval(how, args)?,
             None => InInterval::Last,
         };
         let (length, number) = (length?, number?);
@@ -88,8 +89,8 @@ impl Checker<'_> {
         Some(Agg::TSeries { interval: length, intervals: number, how, signed })
     }
 
-    fn in_interval(&mut self, word: &ast::Expr) -> Option<InInterval> {
-        let text = self.literal_text(word, "tseries")?;
+    fn in_interval(&mut self, word: &ast::Expr, args: &[ast::Expr]) -> Option<InInterval> {
+        let text = self.name_arg("tseries", args, 3)?;
         Some(match &*text {
             "sum" => InInterval::Sum,
             "min" => InInterval::Min,
@@ -119,11 +120,9 @@ impl Checker<'_> {
     }
 
     fn lhist(&mut self, args: &[ast::Expr]) -> Option<Agg> {
-        let [_, min, max, step] = args else { return None };
+        let [_, min, _, step] = args else { return None };
         let span = min.span.to(step.span);
-        let values = [(min, "min"), (max, "max"), (step, "step")]
-            .map(|(e, what)| self.const_int(e, &format!("{what} of lhist()")));
-        let [min, max, step] = values;
+        let [min, max, step] = [1, 2, 3].map(|n| self.const_arg("lhist", args, n));
         let (min, max, step) = (min?, max?, step?);
         if step < 1 {
             return self.error(span, format!("lhist() needs a step of at least 1, not {step}"));

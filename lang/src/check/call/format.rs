@@ -29,7 +29,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Option<(Rc<[Piece]>, Vec<Expr>)> {
         let (format, rest) = args.split_first()?;
-        let text = self.literal(format, name);
+        let text = self.literal_arg(name, args, 0);
         // Errors of all arguments are shown, whatever is wrong with the format.
         let values: Vec<Typed> = rest.iter().map(|e| self.printable(e, &format!("{name}()"))).collect();
         let pieces = match parse_format(&text?) {

@@ -21,7 +21,7 @@ impl Checker<'_> {
             }
         };
         let (size, len) = match args.get(1) {
-            Some(len) => self.length(len, "buf")?,
+            Some(_) => self.length("buf", args)?,
             None => match fixed {
                 Some(n) => (n, None),
                 None => {
@@ -39,9 +39,9 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::BufFrom { ptr: Box::new(data), len }, ty: Type::Buf(size), span })
     }
 
-    /// A length in bytes: the most it can be, and the value where that is only known at run time.
-    pub(crate) fn length(&mut self, e: &ast::Expr, function: &str) -> Option<(u32, Option<Box<Expr>>)> {
-        let typed = self.int_value(e, &format!("{function}()"))?;
+    /// A length in bytes, the second argument: the most it can be, and the value where that is only known at run time.
+    pub(crate) fn length(&mut self, function: &str, args: &[ast::Expr]) -> Option<(u32, Option<Box<Expr>>)> {
+        let (e, typed) = (args.get(1)?, self.value_arg(function, args, 1)?);
         let most = self.settings.config.max_strlen;
         let Some(n) = const_value(&typed) else {
             return Some((most, Some(Box::new(to_int(typed, U64)))));
@@ -56,7 +56,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn bswap(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let value = self.int_value(&args[0], "bswap()")?;
+        let value = self.value_arg("bswap", args, 0)?;
         let size = value.ty.size() as u8;
         let ty = Type::int(size, false);
         if let (true, Some(v)) = (is_literal(&value), const_value(&value)) {
@@ -70,14 +70,10 @@ impl Checker<'_> {
     /// `kptr(x)`, `uptr(x)`: the same address in another space.
     pub(crate) fn pointer_space(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
         let space = if name == "kptr" { AddrSpace::Kernel } else { AddrSpace::User };
-        let e = self.expr(&args[0])?;
+        let e = self.value_arg(name, args, 0)?;
         let ty = match &e.ty {
             Type::Ptr { .. } => e.ty.in_space(space),
-            Type::Int { .. } => Type::ptr(U64, space),
-            ty => {
-                let message = format!("{name}() takes an integer or a pointer, not {ty}");
-                return self.error(args[0].span, message);
-            }
+            _ => Type::ptr(U64, space),
         };
         Some(Expr { span, ..convert(e, ty) })
     }

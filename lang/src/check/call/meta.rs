@@ -65,8 +65,8 @@ impl Checker<'_> {
     }
 
     pub(crate) fn static_assert(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let holds = self.condition(&args[0])?;
-        let message = self.literal_text(&args[1], "static_assert")?;
+        let holds = self.value_arg("static_assert", args, 0)?;
+        let message = self.name_arg("static_assert", args, 1)?;
         match const_value(&holds) {
             Some(0) => self.error(span, message),
             Some(_) => Some(super::nothing(span)),

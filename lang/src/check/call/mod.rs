@@ -1,6 +1,7 @@
 //! Calls: arity and permissions from the library's table, then one file for each group of functions.
 
 mod aggregation;
+mod argument;
 mod format;
 mod map;
 mod memory;
@@ -24,7 +25,6 @@ use crate::ast::{self, Name};
 use crate::hir::{Builtin, Emit, EmitKind, Expr, ExprKind, Stmt, StmtKind};
 use crate::types::{Type, U32};
 use rbtrace_stdlib::{self as stdlib, Function};
-use std::rc::Rc;
 
 /// An expression without a value.
 pub(crate) fn nothing(span: Span) -> Expr {
@@ -153,36 +153,6 @@ impl Checker<'_> {
             return self.error_hint(span, format!("{}() does not work in {here} probes", f.name), hint);
         }
         Some(())
-    }
-
-    /// The bytes of an argument that must be a text literal.
-    pub(crate) fn literal(&mut self, e: &ast::Expr, function: &str) -> Option<Rc<[u8]>> {
-        let typed = match self.param_as_text(e) {
-            Some(typed) => typed?,
-            None => self.value(e)?,
-        };
-        match typed.kind {
-            ExprKind::Text(bytes) => Some(bytes),
-            _ => self.error(e.span, format!("{function}() takes a text in quotes here, not {}", typed.ty)),
-        }
-    }
-
-    /// A literal as text; bytes that are not UTF-8 become the replacement character.
-    fn literal_text(&mut self, e: &ast::Expr, function: &str) -> Option<String> {
-        self.literal(e, function).map(|b| String::from_utf8_lossy(&b).into_owned())
-    }
-
-    /// A text argument: `probe` counts as one.
-    fn text_value(&mut self, e: &ast::Expr, function: &str) -> Typed {
-        if let Some(typed) = self.param_as_text(e) {
-            return typed;
-        }
-        let typed = self.value(e)?;
-        match typed.ty {
-            Type::Str(_) => Some(typed),
-            Type::ProbeName => self.probe_as_text_here(),
-            ref ty => self.error(e.span, format!("{function}() takes a text, not {ty}")),
-        }
     }
 }
 

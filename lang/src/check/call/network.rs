@@ -43,7 +43,7 @@ impl Checker<'_> {
 
     /// `pton("127.0.0.1")`: the address's bytes.
     pub(crate) fn pton(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let text = self.literal_text(&args[0], "pton")?;
+        let text = self.name_arg("pton", args, 0)?;
         let bytes: Vec<u8> = match text.parse() {
             Ok(IpAddr::V4(a)) => a.octets().to_vec(),
             Ok(IpAddr::V6(a)) => a.octets().to_vec(),

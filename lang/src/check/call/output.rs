@@ -31,9 +31,9 @@ impl Checker<'_> {
         let map = self.named_map(&args[0])?;
         let ty = self.value_type(map, args[0].span);
         let mut limits = [0u64; 2];
-        for ((e, what), limit) in args[1..].iter().zip(["top", "div"]).zip(&mut limits) {
-            let value = self.const_int(e, &format!("print()'s {what}"))?;
-            match u64::try_from(value) {
+        for ((n, what), limit) in [(1, "top"), (2, "div")].into_iter().zip(&mut limits) {
+            let Some(e) = args.get(n) else { break };
+            match u64::try_from(self.const_arg("print", args, n)?) {
                 Ok(v) => *limit = v,
                 Err(_) => return self.error(e.span, format!("print()'s {what} cannot be negative")),
             }
@@ -71,7 +71,7 @@ impl Checker<'_> {
 
     pub(crate) fn join(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let sep = match args.get(1) {
-            Some(sep) => self.literal_text(sep, "join")?,
+            Some(_) => self.name_arg("join", args, 1)?,
             None => " ".into(),
         };
         let array = self.expr(&args[0])?;
@@ -89,8 +89,8 @@ impl Checker<'_> {
 
     pub(crate) fn exit(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let code = match args.first() {
-            Some(code) => {
-                let code = self.int_value(code, "exit()")?;
+            Some(_) => {
+                let code = self.value_arg("exit", args, 0)?;
                 Some(crate::check::convert::to_int(code, I64))
             }
             None => None,

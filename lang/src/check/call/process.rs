@@ -11,16 +11,16 @@ use rbtrace_stdlib::constants::signal_number;
 
 impl Checker<'_> {
     pub(crate) fn cgroupid(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let path = self.literal_text(&args[0], "cgroupid")?;
+        let path = self.name_arg("cgroupid", args, 0)?;
         let answer = self.system.cgroup_id(&path);
         let id = self.ask(span, answer)?;
         Some(constant(id, U64, span))
     }
 
     pub(crate) fn cgroup_path(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let id = self.int_value(&args[0], "cgroup_path()")?;
+        let id = self.value_arg("cgroup_path", args, 0)?;
         let pattern = match args.get(1) {
-            Some(p) => self.literal_text(p, "cgroup_path")?,
+            Some(_) => self.name_arg("cgroup_path", args, 1)?,
             None => "*".into(),
         };
         let ty = Type::CgroupPath(pattern.into());
@@ -28,7 +28,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn strerror(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let errno = self.int_value(&args[0], "strerror()")?;
+        let errno = self.value_arg("strerror", args, 0)?;
         Some(Expr { kind: ExprKind::Strerror(Box::new(to_int(errno, I32))), ty: Type::Strerror, span })
     }
 
@@ -53,7 +53,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn override_return(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let value = self.int_value(&args[0], "override()")?;
+        let value = self.value_arg("override", args, 0)?;
         let value = to_int(value, I64);
         Some(Expr { kind: ExprKind::Override(Box::new(value)), ty: Type::Void, span })
     }

@@ -13,16 +13,7 @@ use crate::types::{AddrSpace, Type, U64};
 impl Checker<'_> {
     /// `ksym(x)`, `usym(x)`
     pub(crate) fn sym(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
-        let e = self.value(&args[0])?;
-        let address = match &e.ty {
-            Type::Int { .. } => to_int(e, U64),
-            Type::Ptr { .. } | Type::Ksym => convert(e, U64),
-            ty => {
-                let message = format!("{name}() takes an integer or a pointer, not {ty}");
-                return self.error(args[0].span, message);
-            }
-        };
-        let address = Box::new(address);
+        let address = Box::new(convert(self.value_arg(name, args, 0)?, U64));
         Some(match name {
             "ksym" => Expr { kind: ExprKind::Ksym(address), ty: Type::Ksym, span },
             _ => Expr { kind: ExprKind::Usym(address), ty: Type::Usym, span },
@@ -30,7 +21,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn kaddr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let name = self.literal_text(&args[0], "kaddr")?;
+        let name = self.name_arg("kaddr", args, 0)?;
         let answer = self.system.kaddr(&name);
         let address = self.ask(span, answer)?;
         Some(constant(address, U64, span))
@@ -38,7 +29,7 @@ impl Checker<'_> {
 
     /// `uaddr("symbol")` of the binary that the probe is in.
     pub(crate) fn uaddr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let name = self.literal_text(&args[0], "uaddr")?;
+        let name = self.name_arg("uaddr", args, 0)?;
         let Some(path) = self.view.context.binary.clone() else {
             return self.error(span, "uaddr() works in uprobes only, which name the program");
         };
@@ -49,7 +40,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn reg(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let name = self.literal_text(&args[0], "reg")?;
+        let name = self.name_arg("reg", args, 0)?;
         let Some((offset, size)) = self.system.register(&name) else {
             let names = self.system.register_names();
             let hint = did_you_mean(&name, names.iter().copied())

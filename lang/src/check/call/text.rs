@@ -17,7 +17,7 @@ impl Checker<'_> {
     /// `str(pointer, [size])`
     pub(crate) fn str_call(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let length = match args.get(1) {
-            Some(len) => Some(self.length(len, "str")?),
+            Some(_) => Some(self.length("str", args)?),
             None => None,
         };
         if let Some(text) = self.param_as_text(&args[0]) {
@@ -82,8 +82,8 @@ impl Checker<'_> {
 
     /// `strncmp(a, b, n)`
     pub(crate) fn strncmp(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let (a, b) = (self.text_value(&args[0], "strncmp"), self.text_value(&args[1], "strncmp"));
-        let n = self.const_int(&args[2], "strncmp()'s length")?;
+        let (a, b) = (self.value_arg("strncmp", args, 0), self.value_arg("strncmp", args, 1));
+        let n = self.const_arg("strncmp", args, 2)?;
         let (a, b) = (a?, b?);
         match u32::try_from(n) {
             Ok(n) => Some(Expr { kind: ExprKind::Strncmp(Box::new(a), Box::new(b), n), ty: U64, span }),
@@ -92,13 +92,13 @@ impl Checker<'_> {
     }
 
     pub(crate) fn strcontains(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let (a, b) = (self.text_value(&args[0], "strcontains"), self.text_value(&args[1], "strcontains"));
+        let (a, b) = (self.value_arg("strcontains", args, 0), self.value_arg("strcontains", args, 1));
         let kind = ExprKind::StrContains(Box::new(a?), Box::new(b?));
         Some(Expr { kind, ty: Type::Bool, span })
     }
 
     pub(crate) fn strlen(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let text = self.text_value(&args[0], "strlen")?;
+        let text = self.value_arg("strlen", args, 0)?;
         if let ExprKind::Text(t) = &text.kind {
             let len = t.iter().position(|&b| b == 0).unwrap_or(t.len());
             return Some(int_literal(len as i128, span));

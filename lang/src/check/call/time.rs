@@ -13,7 +13,7 @@ impl Checker<'_> {
     /// `time([format])`
     pub(crate) fn time(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let format = match args.first() {
-            Some(f) => self.literal_text(f, "time")?,
+            Some(_) => self.name_arg("time", args, 0)?,
             None => "%H:%M:%S\n".into(),
         };
         emit(EmitKind::Time(format.into()), vec![], span)
@@ -47,8 +47,8 @@ impl Checker<'_> {
 
     /// `strftime(format, nanoseconds)`
     pub(crate) fn strftime(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let format = self.literal_text(&args[0], "strftime");
-        let time = self.int_value(&args[1], "strftime()")?;
+        let format = self.name_arg("strftime", args, 0);
+        let time = self.value_arg("strftime", args, 1)?;
         if const_value(&time).is_some_and(|v| v < 0) {
             return self.error(args[1].span, "strftime() takes a time after 0, not a negative one");
         }

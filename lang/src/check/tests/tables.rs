@@ -1,7 +1,8 @@
-//! The checker takes for each parameter what the library's table says.
+//! The checker takes and gives what the library's table says.
 
 use super::*;
 use crate::Span;
+use crate::types::Type;
 use rbtrace_stdlib::{Function, Kind, supported_functions};
 
 /// An argument that a parameter of this kind takes.
@@ -73,4 +74,32 @@ fn parameters_take_what_the_table_says() {
         }
     }
     assert!(accepted.is_empty(), "{}", accepted.join("\n"));
+}
+
+/// Has a value of this type the type that the table names? Sizes are left open there, and literals are small.
+fn is_named(ty: &Type, name: &str) -> bool {
+    let shown = ty.to_string();
+    match ty {
+        Type::Int { .. } => name.contains("int"),
+        Type::Ptr { .. } => name == "T *",
+        Type::Str(_) | Type::Buf(_) => shown.split('[').next() == Some(name),
+        _ => name.split(" or ").any(|one| one == shown),
+    }
+}
+
+#[test]
+fn results_are_what_the_table_says() {
+    let options = Options { allow_unsafe: true, ..Options::default() };
+    let mut other = vec![];
+    for function in supported_functions().filter(|f| f.result != "void") {
+        let (text, _) = call(function, usize::MAX, "");
+        let typed = crate::compile(Source::new("stdin", &text), &options, &Fixture::new());
+        // Some need arguments that mean something.
+        let Some(program) = typed.program.filter(|_| typed.diagnostics.is_empty()) else { continue };
+        let ty = &program.maps.iter().find(|m| &*m.name == "@result").unwrap().value;
+        if !is_named(ty, function.result) {
+            other.push(format!("{}: {} is {ty}", function.name, function.result));
+        }
+    }
+    assert!(other.is_empty(), "{}", other.join("\n"));
 }
