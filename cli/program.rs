@@ -8,6 +8,7 @@ use rbtrace_codegen::driver::{self, Compilation};
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_lang::{self as lang, Options, Severity, System, Typed};
 use rbtrace_runtime::near;
+use rbtrace_runtime::run::session;
 use rbtrace_runtime::show::terminal::message as complain;
 use rbtrace_runtime::sys::untrusted;
 use std::fs::File;
@@ -107,7 +108,7 @@ pub(crate) fn options(args: &Args, script: &Text) -> Options {
         named_params: args.named_params.clone(),
         allow_unsafe: args.allow_unsafe || script.bundled,
         pid: args.pid,
-        has_child: args.command.is_some(),
+        command: args.command.as_deref().map(session::program_of),
         env_config: env_config(),
         warn_reads: args.warn_reads,
         series_clock: std::env::var("BPFTRACE_DUMMY_TS_MAP").ok(),

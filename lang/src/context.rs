@@ -21,6 +21,23 @@ pub enum Location {
     Pointer(u32),
     /// A register of the code that was interrupted.
     Register(Register),
+    /// Nowhere: it is always this.
+    Constant(u64),
+    /// Memory of the process whose code was interrupted.
+    Memory(Memory),
+}
+
+/// Memory that an operand of an instruction names: `base + index * scale + offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Memory {
+    /// A register, by its offset in `struct pt_regs`.
+    pub base: Option<u32>,
+    /// A register likewise, and what it is multiplied by.
+    pub index: Option<(u32, u8)>,
+    /// Bytes.
+    pub offset: i64,
+    /// Addresses have 32 bits only.
+    pub narrow: bool,
 }
 
 /// What lies at a [`Location`].
@@ -38,7 +55,9 @@ impl Location {
     /// What lies there.
     pub fn holds(self) -> Holds {
         match self {
-            Location::Context | Location::Field(_) => Holds::Value,
+            Location::Context | Location::Field(_) | Location::Constant(_) | Location::Memory(_) => {
+                Holds::Value
+            }
             Location::DataLoc(_) => Holds::Data,
             Location::Word(_) | Location::Pointer(_) | Location::Register(_) => Holds::Word,
         }
@@ -56,7 +75,22 @@ impl fmt::Display for Location {
             Location::Register(Register::Arg(n)) => write!(f, "arg{n}"),
             Location::Register(Register::Return) => write!(f, "retval"),
             Location::Register(Register::At { offset, size }) => write!(f, "reg@{offset}:{size}"),
+            Location::Constant(value) => write!(f, "constant@{value:#x}"),
+            Location::Memory(memory) => write!(f, "memory@{memory}"),
         }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+}", self.offset)?;
+        if let Some(base) = self.base {
+            write!(f, "+reg{base}")?;
+        }
+        if let Some((index, scale)) = self.index {
+            write!(f, "+reg{index}*{scale}")?;
+        }
+        if self.narrow { write!(f, ":4") } else { Ok(()) }
     }
 }
 
@@ -84,7 +118,7 @@ pub struct Argument {
     /// Type.
     pub ty: Type,
     /// Where it lies, or why it cannot be read.
-    pub at: Result<Location, &'static str>,
+    pub at: Result<Location, Rc<str>>,
 }
 
 /// What `args` is.
@@ -118,10 +152,15 @@ impl Args {
 }
 
 impl Argument {
+    /// A machine word without a name.
+    pub(crate) fn word(at: Location) -> Argument {
+        Argument { name: "".into(), ty: U64, at: Ok(at) }
+    }
+
     fn of_field(field: &Field) -> Argument {
         let at = match field.data_loc {
             _ if field.name.starts_with("common_") => {
-                Err("the kernel keeps the common_ fields of tracepoints from programs")
+                Err("the kernel keeps the common_ fields of tracepoints from programs".into())
             }
             true => Ok(Location::DataLoc(field.offset)),
             false => Ok(Location::Field(field.offset)),
@@ -148,6 +187,8 @@ pub struct Wants {
     pub args: bool,
     /// `retval`.
     pub retval: bool,
+    /// `arg0`, `arg1`, …
+    pub numbered: bool,
 }
 
 /// What a body sees where its probe fires.
@@ -163,7 +204,11 @@ pub struct Context {
     /// What `ctx` points to.
     pub ctx: Ctx,
     /// `arg0`, `arg1`, …
-    pub numbered: Vec<Location>,
+    pub numbered: Vec<Argument>,
+    /// Their type as values.
+    pub numbered_as: Type,
+    /// How many of them there are, where there are no others; without it, the others lie on the stack.
+    pub all_numbered: Option<Rc<str>>,
     /// `args`
     pub args: Args,
     /// `retval`, and its type.
@@ -187,6 +232,8 @@ impl Context {
             any_process: false,
             ctx: Ctx::None,
             numbered: vec![],
+            numbered_as: U64,
+            all_numbered: None,
             args: Args::None,
             retval: None,
             func: None,
@@ -201,7 +248,11 @@ impl Context {
         let (numbered, retval, advice) = if on_return {
             (vec![], Some((U64, Location::Register(Register::Return))), ARGUMENTS_ARE_GONE)
         } else {
-            ((0..ARG_REGISTERS).map(|n| Location::Register(Register::Arg(n))).collect(), None, &[][..])
+            (
+                (0..ARG_REGISTERS).map(|n| Argument::word(Location::Register(Register::Arg(n)))).collect(),
+                None,
+                &[][..],
+            )
         };
         let (ctx, registers) = (Ctx::Struct("pt_regs"), true);
         Context { ctx, numbered, retval, registers, advice, ..Context::bare(kind) }

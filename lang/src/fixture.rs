@@ -1,7 +1,9 @@
 //! A small made-up system for tests: a few structs, tracepoints and functions, the same on every machine.
 
-use crate::system::{Answer, BtfFunction, FuncProto, System, SystemError, TracepointFormat};
-use crate::target::{Edge, SystemCall, Target};
+use crate::system::{
+    Answer, BtfFunction, FuncProto, StaticProbe, System, SystemError, TracepointFormat, UserFiles,
+};
+use crate::target::{Edge, StaticPlace, SystemCall, Target};
 use crate::types::*;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -16,7 +18,8 @@ use std::rc::Rc;
 /// - tracepoints `sched:sched_switch`, `sched:sched_wakeup`, `syscalls:sys_enter_openat` (call 257),
 ///   `syscalls:sys_exit_openat`, `net:netif_rx` (with a `__data_loc` name)
 /// - raw tracepoint `kfree_skb(struct sk_buff *skb, void *location, enum color reason)`
-/// - binary `/bin/app` with functions `main` and `work`
+/// - binary `/bin/app` with functions `main` and `work`, static probes `bakery:weigh`, `shop:close` and, at three
+///   places, `shop:open`
 #[derive(Debug)]
 pub struct Fixture {
     structs: BTreeMap<&'static str, Rc<StructType>>,
@@ -265,6 +268,47 @@ impl System for Fixture {
 
     fn uprobe_address(&self, binary: &str, address: u64, _pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
         Ok((binary.into(), address & 0xffff))
+    }
+
+    fn static_probes(&self, files: UserFiles, provider: &str, name: &str) -> Answer<Vec<StaticProbe>> {
+        let path: Rc<str> = match files {
+            UserFiles::Named("/bin/app" | "*", _) | UserFiles::Mapped => "/bin/app".into(),
+            UserFiles::Program(command) => command.into(),
+            UserFiles::Named(binary, _) => {
+                return Err(SystemError::new(format!("no program or library is found at '{binary}'")));
+            }
+        };
+        let place = |offset: u64, semaphore, arguments: &str| StaticPlace {
+            offset,
+            address: 0x40_0000 + offset,
+            semaphore,
+            arguments: arguments.into(),
+        };
+        let all = [
+            ("bakery", "weigh", vec![place(0x1300, None, "-4@%eax 8f@%xmm0")]),
+            ("shop", "close", vec![place(0x1200, None, "")]),
+            (
+                "shop",
+                "open",
+                vec![
+                    place(0x1000, None, "-4@%eax 8@-8(%rsp,%rax,4)"),
+                    place(0x1100, Some(0x3000), "-4@$7 8@main+8(%rip)"),
+                    place(0x1180, Some(0x3000), "-4@%eax 8@%rsp"),
+                ],
+            ),
+        ];
+        let fits = all.into_iter().filter(|(p, n, _)| matches(provider, p) && matches(name, n));
+        let found = fits.map(|(provider, name, places)| StaticProbe {
+            path: path.clone(),
+            provider: provider.into(),
+            name: name.into(),
+            places,
+        });
+        Ok(found.collect())
+    }
+
+    fn static_symbol(&self, path: &str, name: &str) -> Answer<u64> {
+        self.uaddr(path, name).map(|(address, _)| address)
     }
 
     fn struct_type(&self, kind: StructKind, name: &str) -> Answer<Rc<StructType>> {

@@ -44,8 +44,8 @@ pub struct Options {
     pub allow_unsafe: bool,
     /// `-p PID`: restricts uprobes and resolves their wildcards.
     pub pid: Option<i32>,
-    /// `-c CMD` was given, so `cpid` has a value.
-    pub has_child: bool,
+    /// `-c CMD`: the program that it runs. `cpid` has a value, and static probes are looked for in the program.
+    pub command: Option<String>,
     /// Defaults and overrides of the config variables, in the order they apply: `(name, value)`.
     /// Those from the environment win over the script's own `config` block.
     pub env_config: Vec<(String, String)>,

@@ -3,7 +3,7 @@
 //! **Invariant**: this trait is the language's only window to a kernel. The runtime answers for the
 //! live machine, tests answer from fixtures, `rbtrace check --btf FILE` answers for another kernel.
 
-use crate::target::{SystemCall, Target};
+use crate::target::{StaticPlace, SystemCall, Target};
 use crate::types::{EnumType, Field, StructKind, StructType, Type};
 use std::rc::Rc;
 
@@ -82,6 +82,31 @@ pub struct TracepointFormat {
 /// A pattern of names: `*` any run, `?` any one character, `[a-z]` one of these.
 pub type Pattern<'a> = &'a str;
 
+/// Which programs and libraries are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserFiles<'a> {
+    /// Those of a name: a path, a pattern of paths, the name of a library or program. With a process, as it sees them, and
+    /// with `*` all that it has mapped.
+    Named(&'a str, Option<i32>),
+    /// All that any process has mapped.
+    Mapped,
+    /// The program of this path and the libraries that it is linked to.
+    Program(&'a str),
+}
+
+/// A static probe of a program or library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticProbe {
+    /// The file.
+    pub path: Rc<str>,
+    /// Who provides it.
+    pub provider: Rc<str>,
+    /// Its name.
+    pub name: Rc<str>,
+    /// Where it is; never empty.
+    pub places: Vec<StaticPlace>,
+}
+
 /// The traced system. Methods are asked only for what a script needs.
 pub trait System {
     /// Kernel functions that can be probed and match (`module` likewise, `None`: any). Returns
@@ -134,6 +159,12 @@ pub trait System {
 
     /// A user-level address of a binary, as a file offset: `(resolved path, file offset)`.
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)>;
+
+    /// Static probes (USDT) that match, by file, provider and name.
+    fn static_probes(&self, files: UserFiles, provider: Pattern, name: Pattern) -> Answer<Vec<StaticProbe>>;
+
+    /// Address of the one symbol of this name in a file.
+    fn static_symbol(&self, path: &str, name: &str) -> Answer<u64>;
 
     /// The struct or union of this name.
     fn struct_type(&self, kind: StructKind, name: &str) -> Answer<Rc<StructType>>;

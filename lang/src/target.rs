@@ -77,6 +77,43 @@ pub enum Target {
         /// Only this process.
         pid: Option<i32>,
     },
+    /// `usdt`: one of the probe's places.
+    Usdt {
+        /// The file.
+        path: Rc<str>,
+        /// Where in it.
+        place: StaticPlace,
+        /// Only this process.
+        pid: Option<i32>,
+    },
+}
+
+/// A place of a static probe of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticPlace {
+    /// Offset in the file.
+    pub offset: u64,
+    /// The file's own address of it.
+    pub address: u64,
+    /// Where in the file the counter lies that the probe's owner looks at to know whether it is traced.
+    pub semaphore: Option<u64>,
+    /// Where the arguments lie, as the assembler wrote it.
+    pub arguments: Rc<str>,
+}
+
+/// A place in the code of a program or library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserCode<'a> {
+    /// The file.
+    pub path: &'a str,
+    /// Offset in it.
+    pub offset: u64,
+    /// On return from the function that begins there.
+    pub ret: bool,
+    /// Where in the file a counter lies that is to be raised while a program is attached.
+    pub semaphore: Option<u64>,
+    /// Only this process.
+    pub pid: Option<i32>,
 }
 
 /// How often a timer fires.
@@ -114,7 +151,8 @@ impl Target {
             | Target::KernelFunction { .. }
             | Target::Tracepoint { .. }
             | Target::RawTracepoint { .. }
-            | Target::Uprobe { .. } => true,
+            | Target::Uprobe { .. }
+            | Target::Usdt { .. } => true,
             Target::Begin
             | Target::End
             | Target::SelfSignal(_)
@@ -127,6 +165,25 @@ impl Target {
     /// Does nothing in the kernel fire it? Then we run its programs.
     pub fn is_ours(&self) -> bool {
         matches!(self, Target::Begin | Target::End | Target::SelfSignal(_))
+    }
+
+    /// Does it lie in code of a program or library?
+    pub fn is_of_user(&self) -> bool {
+        self.user_code().is_some()
+    }
+
+    /// Where in the code of a program or library.
+    pub fn user_code(&self) -> Option<UserCode<'_>> {
+        match self {
+            Target::Uprobe { path, offset, ret, pid, .. } => {
+                Some(UserCode { path, offset: *offset, ret: *ret, semaphore: None, pid: *pid })
+            }
+            Target::Usdt { path, place, pid } => {
+                let StaticPlace { offset, semaphore, .. } = *place;
+                Some(UserCode { path, offset, ret: false, semaphore, pid: *pid })
+            }
+            _ => None,
+        }
     }
 
     /// Can `bpf_get_func_ip` tell where the traced function begins?
@@ -149,6 +206,6 @@ impl Target {
     /// May another task run while a program does? Those on kprobes, tracepoints and perf events run without
     /// preemption, as do test runs (`bpf_prog_test_run_raw_tp`, net/bpf/test_run.c).
     pub fn is_preemptible(&self) -> bool {
-        matches!(self, Target::Uprobe { .. } | Target::KernelFunction { .. })
+        self.is_of_user() || matches!(self, Target::KernelFunction { .. })
     }
 }

@@ -29,8 +29,8 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin {
         name: "argN",
         ty: "uint64",
-        probes: &["kprobe", "uprobe", "rawtracepoint"],
-        brief: "The traced function's argument number N, from 0.",
+        probes: &["kprobe", "uprobe", "usdt", "rawtracepoint"],
+        brief: "The traced function's or probe's argument number N, from 0; an int64 in usdt probes.",
         example: "kprobe:vfs_read { print(arg2); }",
     },
     Builtin {
@@ -106,6 +106,7 @@ pub const BUILTINS: &[Builtin] = &[
             "kretprobe",
             "uprobe",
             "uretprobe",
+            "usdt",
             "interval",
             "profile",
             "software",

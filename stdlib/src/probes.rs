@@ -203,9 +203,13 @@ pub const PROBES: &[ProbeKind] = &[
     ProbeKind {
         name: "usdt",
         short: &["U"],
-        forms: &["usdt:BINARY[:NAMESPACE]:NAME"],
+        forms: &["usdt:BINARY[:PROVIDER]:NAME", "usdt:NAME"],
         brief: "A place that a program's authors made for tracing.",
-        supported: false,
+        doc: "Its arguments are arg0, arg1, …; -lv shows how many there are. BINARY is a path, or the name of a program or \
+              library; * stands for all files of the process of -p or the program of -c, which may then be left out, \
+              and without these for the files of all processes. Where a program asks whether it is traced \
+              (semaphores), it learns so. A name in quotes may have any characters.",
+        example: "usdt:libpython3.11:python:gc__start { printf(\"%s collects generation %d\\n\", comm, arg0); }",
         ..BASE
     },
     ProbeKind {

@@ -6,7 +6,7 @@ use super::memory::{Place, Remote};
 use crate::arch;
 use crate::ir::{Alu, Op, Ty, Value, Width};
 use rbtrace_lang::Span;
-use rbtrace_lang::context::{Location, Register};
+use rbtrace_lang::context::{Location, Memory, Register};
 use rbtrace_lang::hir::{AttachPoint, Expr};
 use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{Type, U64};
@@ -37,7 +37,28 @@ impl Lower<'_, '_> {
                 self.load_scalar(&copy, &e.ty)
             }
             Location::Register(register) => self.register(register, &e.ty, e.span),
+            Location::Constant(value) => Ok(self.f.b.iconst(value as i64)),
+            Location::Memory(memory) => {
+                let address = self.operand_address(memory, e.span)?;
+                self.load_scalar(&Place::remote(address, Remote::User), &e.ty)
+            }
         }
+    }
+
+    /// Where the operand of an instruction lies in the traced process.
+    fn operand_address(&mut self, memory: Memory, span: Span) -> Lowered<Value> {
+        let mut word = |offset| self.register(Register::At { offset, size: 8 }, &U64, span);
+        let base = memory.base.map(&mut word).transpose()?;
+        let index = memory.index.map(|(offset, scale)| Ok((word(offset)?, scale))).transpose()?;
+        let mut address = self.f.b.iconst(memory.offset);
+        if let Some(base) = base {
+            address = self.f.b.alu(Alu::Add, address, base);
+        }
+        if let Some((index, scale)) = index {
+            let distance = self.imm(Alu::Shl, index, i64::from(scale.trailing_zeros()));
+            address = self.f.b.alu(Alu::Add, address, distance);
+        }
+        Ok(if memory.narrow { self.f.b.ins(Op::Zext(Width::B4, address), Ty::I64) } else { address })
     }
 
     /// The place of a field of the record; `None` for what lies nowhere in memory.

@@ -377,10 +377,9 @@ impl<'a, 'p> Lower<'a, 'p> {
 
     /// The attach point's number where there is only one.
     pub(super) fn only_attach_point(&self) -> Option<u32> {
-        match self.plan.attach[..] {
-            [only] => Some(only.id.0),
-            _ => None,
-        }
+        let (first, rest) = self.plan.attach.split_first()?;
+        // The places of one probe are one attach point.
+        rest.iter().all(|other| other.id == first.id).then_some(first.id.0)
     }
 
     /// The cookie of the attach point that fired: its number.

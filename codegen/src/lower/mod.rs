@@ -49,7 +49,7 @@ use crate::layout;
 use crate::object::{Attachment, Counter, Form, LoadAs, MapDef, ObjMapId, Point, Record};
 use rbtrace_lang::Diagnostic;
 use rbtrace_lang::hir;
-use rbtrace_lang::target::{Edge, Target};
+use rbtrace_lang::target::Edge;
 use shared::Shared;
 
 /// The result of one step, or why the script cannot be compiled.
@@ -78,7 +78,7 @@ impl Unit {
     /// May a run of it begin on a CPU where another has been put aside? Only uprobes allow that: where programs of
     /// other kinds can be preempted, the kernel skips the second run (`prog->active`).
     pub fn is_interleaved(&self) -> bool {
-        self.attach.iter().any(|a| matches!(a.target, Target::Uprobe { .. }))
+        self.attach.iter().any(|a| a.target.is_of_user())
     }
 }
 

@@ -52,7 +52,7 @@ const TRACE_FEXIT: u32 = 25;
 fn load(target: &Target) -> LoadAs {
     match target {
         Target::Begin | Target::End | Target::SelfSignal(_) => ProgramType::TestRun.into(),
-        Target::Kprobe { .. } | Target::Uprobe { .. } => ProgramType::Kprobe.into(),
+        Target::Kprobe { .. } | Target::Uprobe { .. } | Target::Usdt { .. } => ProgramType::Kprobe.into(),
         Target::KernelFunction { module, id, ret, .. } => LoadAs {
             ty: ProgramType::Tracing,
             attach_type: if *ret { TRACE_FEXIT } else { TRACE_FENTRY },
@@ -69,6 +69,7 @@ fn flavour(target: &Target) -> (bool, bool) {
     match target {
         Target::Kprobe { ret, .. } => (false, *ret),
         Target::Uprobe { ret, .. } => (true, *ret),
+        Target::Usdt { .. } => (true, false),
         _ => (false, false),
     }
 }

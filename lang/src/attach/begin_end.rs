@@ -18,7 +18,7 @@ impl Provider for BeginEnd {
             return Err(request.count_error("0"));
         }
         let target = if request.kind.name == "begin" { Target::Begin } else { Target::End };
-        Ok(vec![Place { name: request.kind.name.into(), target }])
+        Ok(vec![Place::new(request.kind.name.into(), target)])
     }
 
     fn context(&self, sight: &Sight) -> Context {

@@ -83,7 +83,7 @@ fn place(request: &Request, func: &str, proto: FuncProto) -> Option<Place> {
     let name = format!("{}:{}:{func}", request.kind.name, function.module);
     let ret = request.kind.name == "fexit";
     let target = Target::KernelFunction { func: func.into(), module: function.module, id: function.id, ret };
-    Some(Place { name, target })
+    Some(Place::new(name, target))
 }
 
 /// The context has a word for each 8 bytes of each argument, and behind them on return the result.
@@ -100,7 +100,7 @@ fn with_values(context: Context, proto: FuncProto, ret: bool) -> Context {
         let advice: &[_] = if ret { &[("retval", "this function returns nothing")] } else { &[] };
         return Context { args: Args::Values(arguments.into()), advice, ..context };
     }
-    let retval = result.at.ok().map(|location| (result.ty.clone(), location));
+    let retval = result.at.as_ref().ok().map(|location| (result.ty.clone(), *location));
     arguments.push(result);
     Context { args: Args::Values(arguments.into()), retval, ..context }
 }

@@ -78,7 +78,7 @@ fn at_address(request: &Request, address: u64) -> Result<Vec<Place>, Refusal> {
         .into());
     }
     let target = Target::Kprobe { func: "".into(), module: None, offset: address, ret: is_return(request) };
-    Ok(vec![Place { name: format!("{}:{address}", request.kind.name), target }])
+    Ok(vec![Place::new(format!("{}:{address}", request.kind.name), target)])
 }
 
 fn functions(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Refusal> {
@@ -101,7 +101,7 @@ fn place(request: &Request, module: Option<Rc<str>>, func: Rc<str>, offset: u64)
     let name = format!("{}:{prefix}{func}{suffix}", request.kind.name);
     // The kernel does not know its own code as a module.
     let module = module.filter(|m| &**m != "vmlinux");
-    Place { name, target: Target::Kprobe { func, module, offset, ret: is_return(request) } }
+    Place::new(name, Target::Kprobe { func, module, offset, ret: is_return(request) })
 }
 
 fn at_offset(request: &Request, module: Option<&str>, func: &str, offset: u64) -> Result<Place, Refusal> {

@@ -7,6 +7,7 @@ mod begin_end;
 mod fentry;
 mod kprobe;
 mod lex;
+mod operand;
 mod perf_event;
 mod rawtracepoint;
 mod self_signal;
@@ -15,6 +16,7 @@ mod tests;
 mod timer;
 mod tracepoint;
 mod uprobe;
+mod usdt;
 
 use crate::ast::AttachSpec;
 use crate::context::{Args, Argument, Context, Location, Wants};
@@ -27,6 +29,7 @@ use lex::Parts;
 pub use perf_event::event_names;
 use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
 use std::rc::Rc;
+pub use usdt::argument_types;
 
 /// Why an attach point means no place.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,20 +103,23 @@ fn resolve_one(
     };
     let request = Request { kind, parts: &parts, span: spec.span, system, options };
     let places = provider.resolve(&request)?;
-    let points = places.into_iter().map(|place| {
+    let mut points = vec![];
+    for place in places {
         let id = ProbeId(*next_id);
         *next_id += 1;
         // A label replaces the name.
-        let name = spec.label.as_ref().map_or_else(|| place.name.into(), |l| l.text.clone());
-        AttachPoint { id, name, provider: kind.name, target: place.target, span: spec.span }
-    });
-    Ok(points.collect())
+        let name: Rc<str> = spec.label.as_ref().map_or_else(|| place.name.into(), |l| l.text.clone());
+        let point =
+            |target| AttachPoint { id, name: name.clone(), provider: kind.name, target, span: spec.span };
+        points.extend(place.targets.into_iter().map(point));
+    }
+    Ok(points)
 }
 
 /// What a body sees at an attach point, as far as it wants to know.
 pub fn context(point: &AttachPoint, wants: Wants, system: &dyn System) -> Context {
     let provider = PROVIDERS.iter().find(|p| p.names().contains(&point.provider));
-    let sight = Sight { kind: point.provider, target: &point.target, wants, system };
+    let sight = Sight { kind: point.provider, name: &point.name, target: &point.target, wants, system };
     provider.map_or_else(|| Context::bare(point.provider), |p| p.context(&sight))
 }
 
@@ -139,6 +145,7 @@ const PROVIDERS: &[&dyn Provider] = &[
     &timer::Timer,
     &tracepoint::Tracepoint,
     &uprobe::Uprobe,
+    &usdt::Usdt,
 ];
 
 /// One attach point to resolve.
@@ -153,6 +160,7 @@ struct Request<'a> {
 /// One place that a body asks about.
 struct Sight<'a> {
     kind: &'static str,
+    name: &'a str,
     target: &'a Target,
     wants: Wants,
     system: &'a dyn System,
@@ -162,7 +170,14 @@ struct Sight<'a> {
 struct Place {
     /// As the `probe` builtin prints it.
     name: String,
-    target: Target,
+    /// One, or the places of one probe.
+    targets: Vec<Target>,
+}
+
+impl Place {
+    fn new(name: String, target: Target) -> Place {
+        Place { name, targets: vec![target] }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -227,8 +242,11 @@ fn parameters(
         Ok(proto) => proto,
         Err(why) => return Args::Unavailable(why),
     };
-    let argument =
-        |(n, (name, ty)): (usize, (Rc<str>, Type))| Argument { name, ty: ty.in_space(space), at: at(n) };
+    let argument = |(n, (name, ty)): (usize, (Rc<str>, Type))| Argument {
+        name,
+        ty: ty.in_space(space),
+        at: at(n).map_err(Rc::from),
+    };
     Args::Values(proto.params.into_iter().enumerate().map(argument).collect())
 }
 

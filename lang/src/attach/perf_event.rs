@@ -82,7 +82,7 @@ impl Provider for PerfEvent {
         let perf_type = if is_software { SOFTWARE } else { HARDWARE };
         let target = Target::PerfEvent { perf_type, config, period: count.unwrap_or(default) };
         let suffix = count.map_or(String::new(), |c| format!(":{c}"));
-        Ok(vec![Place { name: format!("{kind}:{event}{suffix}"), target }])
+        Ok(vec![Place::new(format!("{kind}:{event}{suffix}"), target)])
     }
 
     fn context(&self, sight: &Sight) -> Context {

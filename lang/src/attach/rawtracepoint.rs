@@ -1,7 +1,7 @@
 //! `rawtracepoint`
 
 use super::{Place, Provider, Refusal, Request, Sight, parameters};
-use crate::context::{ARG_REGISTERS, Args, Context, Ctx, Location};
+use crate::context::{ARG_REGISTERS, Args, Argument, Context, Ctx, Location};
 use crate::target::Target;
 use crate::types::AddrSpace;
 
@@ -25,9 +25,9 @@ impl Provider for RawTracepoint {
         }
         let what = module.map_or(event.clone(), |m| format!("{m}:{event}"));
         let found = request.system.raw_tracepoints(module, event).map_err(|e| request.missing(&what, e))?;
-        let places = found.into_iter().map(|(module, event)| Place {
-            name: format!("rawtracepoint:{module}:{event}"),
-            target: Target::RawTracepoint { event, module: Some(module) },
+        let places = found.into_iter().map(|(module, event)| {
+            let name = format!("rawtracepoint:{module}:{event}");
+            Place::new(name, Target::RawTracepoint { event, module: Some(module) })
         });
         Ok(places.collect())
     }
@@ -45,7 +45,7 @@ impl Provider for RawTracepoint {
             space: AddrSpace::Kernel,
             any_process: true,
             ctx: Ctx::Struct("bpf_raw_tracepoint_args"),
-            numbered: (0..usize::from(ARG_REGISTERS)).map(word).collect(),
+            numbered: (0..usize::from(ARG_REGISTERS)).map(|n| Argument::word(word(n))).collect(),
             args,
             ..Context::bare(sight.kind)
         }

@@ -24,7 +24,7 @@ impl Provider for SelfSignal {
         let Some((name, number)) = SIGNALS.iter().find(|(name, _)| name == signal) else {
             return Err(request.error(format!("self cannot wait for the signal '{signal}'")));
         };
-        Ok(vec![Place { name: format!("self:signal:{name}"), target: Target::SelfSignal(*number) }])
+        Ok(vec![Place::new(format!("self:signal:{name}"), Target::SelfSignal(*number))])
     }
 
     fn context(&self, sight: &Sight) -> Context {

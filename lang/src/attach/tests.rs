@@ -117,6 +117,36 @@ fn programs() {
 }
 
 #[test]
+fn static_probes_with_all_their_places() {
+    check(
+        "usdt:/bin/app:shop:open,U:/bin/app:sh*:*",
+        &expect![[r#"
+            1 usdt:/bin/app:shop:open Usdt { path: "/bin/app", place: StaticPlace { offset: 4096, address: 4198400, semaphore: None, arguments: "-4@%eax 8@-8(%rsp,%rax,4)" }, pid: None }
+            1 usdt:/bin/app:shop:open Usdt { path: "/bin/app", place: StaticPlace { offset: 4352, address: 4198656, semaphore: Some(12288), arguments: "-4@$7 8@main+8(%rip)" }, pid: None }
+            1 usdt:/bin/app:shop:open Usdt { path: "/bin/app", place: StaticPlace { offset: 4480, address: 4198784, semaphore: Some(12288), arguments: "-4@%eax 8@%rsp" }, pid: None }
+            2 usdt:/bin/app:shop:close Usdt { path: "/bin/app", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: None }
+            3 usdt:/bin/app:shop:open Usdt { path: "/bin/app", place: StaticPlace { offset: 4096, address: 4198400, semaphore: None, arguments: "-4@%eax 8@-8(%rsp,%rax,4)" }, pid: None }
+            3 usdt:/bin/app:shop:open Usdt { path: "/bin/app", place: StaticPlace { offset: 4352, address: 4198656, semaphore: Some(12288), arguments: "-4@$7 8@main+8(%rip)" }, pid: None }
+            3 usdt:/bin/app:shop:open Usdt { path: "/bin/app", place: StaticPlace { offset: 4480, address: 4198784, semaphore: Some(12288), arguments: "-4@%eax 8@%rsp" }, pid: None }
+        "#]],
+    );
+    let pid = Options { pid: Some(7), ..Options::default() };
+    expect![[r#"
+        1 usdt:/bin/app:shop:close Usdt { path: "/bin/app", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: Some(7) }
+        2 usdt:/bin/app:shop:close Usdt { path: "/bin/app", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: Some(7) }
+        3 usdt:/bin/app:shop:close Usdt { path: "/bin/app", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: Some(7) }
+    "#]].assert_eq(&shown("usdt:close,usdt::shop:close,usdt:*:close", &pid));
+    let command = Options { command: Some("/bin/made".into()), ..Options::default() };
+    expect![[r#"
+        1 usdt:/bin/made:shop:close Usdt { path: "/bin/made", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: None }
+        2 usdt:/bin/made:shop:close Usdt { path: "/bin/made", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: None }
+    "#]].assert_eq(&shown("usdt:close,usdt:*::close", &command));
+    expect![[r#"
+        1 usdt:/bin/app:shop:close Usdt { path: "/bin/app", place: StaticPlace { offset: 4608, address: 4198912, semaphore: None, arguments: "" }, pid: None }
+    "#]].assert_eq(&shown("usdt:*:close", &Options::default()));
+}
+
+#[test]
 fn labels_and_parameters() {
     let options =
         Options { params: vec!["vfs_read".into(), "5".into()], allow_unsafe: true, ..Options::default() };
@@ -208,6 +238,13 @@ fn wrong_others() {
             "uprobe:f",
             "uretprobe:/bin/app:main+4",
             "uprobe:/bin/app@a.c:1",
+            "usdt:/bin/nosuch:f",
+            "usdt:/bin/app:nosuch",
+            "usdt:open",
+            "usdt::shop:open",
+            "usdt:/bin/app:",
+            "usdt:/bin/app:shop:open:more",
+            "usdt:/bin/app:open@a.c:1",
             "interval:s:$x",
         ],
         &expect![[r#"
@@ -261,6 +298,21 @@ fn wrong_others() {
               HINT: return probes fire where the function returns
             stdin:1:1-22: ERROR: source lines of programs cannot be probed yet
               HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
+            stdin:1:1-19: ERROR: nothing matches usdt:/bin/nosuch:f
+              HINT: no program or library is found at '/bin/nosuch'
+            stdin:1:1-21: ERROR: nothing matches usdt:/bin/app:nosuch
+            stdin:1:1-10: ERROR: usdt takes 2 or 3 parts after its colon, not 1
+              HINT: forms: usdt:BINARY[:PROVIDER]:NAME, usdt:NAME
+              HINT: without a binary the probe is looked for in the process of -p or the program of -c
+            stdin:1:1-16: ERROR: usdt: no program or library is named
+              HINT: forms: usdt:BINARY[:PROVIDER]:NAME, usdt:NAME
+              HINT: usdt:*:PROVIDER:NAME looks into every file that a process runs
+            stdin:1:1-15: ERROR: usdt: no probe is named
+              HINT: forms: usdt:BINARY[:PROVIDER]:NAME, usdt:NAME
+            stdin:1:1-29: ERROR: usdt takes 2 or 3 parts after its colon, not 4
+              HINT: forms: usdt:BINARY[:PROVIDER]:NAME, usdt:NAME
+            stdin:1:1-25: ERROR: usdt takes no source line
+              HINT: forms: usdt:BINARY[:PROVIDER]:NAME, usdt:NAME
             stdin:1:1-14: ERROR: a number belongs after the '$' of '$x', as in $1; for a plain '$' put this part in quotes
         "#]],
     );

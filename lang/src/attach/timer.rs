@@ -25,7 +25,7 @@ impl Provider for Timer {
             _ => return Err(request.count_error("1 or 2")),
         };
         let target = if kind == "interval" { Target::Interval(period) } else { Target::Profile(period) };
-        Ok(vec![Place { name: format!("{kind}:{unit}:{count}"), target }])
+        Ok(vec![Place::new(format!("{kind}:{unit}:{count}"), target)])
     }
 
     fn context(&self, sight: &Sight) -> Context {

@@ -74,7 +74,7 @@ fn place(request: &Request, category: Rc<str>, event: Rc<str>) -> Result<Place, 
     let format = request.system.tracepoint_format(&category, &event)?;
     let name = format!("tracepoint:{category}:{event}");
     let target = Target::Tracepoint { category, event, id: format.id, syscall: format.syscall };
-    Ok(Place { name, target })
+    Ok(Place::new(name, target))
 }
 
 /// A tracepoint's record as a struct. Its pointers point where the event's arguments do.

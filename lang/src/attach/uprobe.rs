@@ -88,7 +88,7 @@ fn at_address(request: &Request, binary: &str, address: u64) -> Result<Vec<Place
     let (path, offset) = found.map_err(|e| request.missing(&format!("{binary}:{address}"), e))?;
     let name = format!("{}:{path}:{address}", request.kind.name);
     let target = Target::Uprobe { path, symbol: "".into(), offset, ret: is_return(request), pid };
-    Ok(vec![Place { name, target }])
+    Ok(vec![Place::new(name, target)])
 }
 
 fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result<Vec<Place>, Refusal> {
@@ -98,7 +98,7 @@ fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result
     let suffix = if offset == 0 { String::new() } else { format!("+{offset}") };
     let places = found.into_iter().map(|target| {
         let (path, symbol) = names(&target, binary, func);
-        Place { name: format!("{}:{path}:{symbol}{suffix}", request.kind.name), target }
+        Place::new(format!("{}:{path}:{symbol}{suffix}", request.kind.name), target)
     });
     Ok(places.collect())
 }

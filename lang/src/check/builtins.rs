@@ -1,5 +1,6 @@
 //! Builtins: words that are values.
 
+use super::convert::convert;
 use super::literal::{boolean, constant, int_literal, text};
 use super::{Checker, Typed};
 use crate::Span;
@@ -49,7 +50,7 @@ impl Checker<'_> {
             "args" => self.args_whole(span),
             "ctx" => self.context(span),
             "cpid" => self.cpid(span),
-            "has_cpid" => Some(boolean(self.options.has_child, span)),
+            "has_cpid" => Some(boolean(self.options.command.is_some(), span)),
             "usermode" => self.usermode(span),
             "config" => Some(self.config_record(span)),
             "kstack" | "ustack" => Some(self.stack(name, self.default_stack(), span)),
@@ -73,9 +74,13 @@ impl Checker<'_> {
         if !probes.contains(&self.view.context.kind) {
             return self.not_here(name, probes, span);
         }
-        let numbered = &self.view.context.numbered;
-        let Some(&location) = numbered.get(n) else {
-            let last = numbered.len().saturating_sub(1);
+        let context = &self.view.context;
+        let Some(argument) = context.numbered.get(n).cloned() else {
+            if let Some(all) = &context.all_numbered {
+                let message = format!("{name} does not exist: {all}");
+                return self.error(span, message);
+            }
+            let last = context.numbered.len().saturating_sub(1);
             return self.error_hint(
                 span,
                 format!("{name} is not passed in a register"),
@@ -84,7 +89,12 @@ impl Checker<'_> {
                 )),
             );
         };
-        self.at(location, &U64, span)
+        let value = match &argument.at {
+            Ok(location) => self.at(*location, &argument.ty, span)?,
+            Err(why) => return self.error(span, format!("{name} cannot be read: {why}")),
+        };
+        // Of a probe with several places, an argument may have another size at each.
+        Some(convert(value, self.view.context.numbered_as.clone()))
     }
 
     fn retval(&mut self, probes: &[&str], span: Span) -> Typed {
@@ -135,7 +145,7 @@ impl Checker<'_> {
         };
         let masked = self.binary(BinOp::And, cs, int_literal(3, span), span)?;
         let user = self.binary(BinOp::Eq, masked, int_literal(3, span), span)?;
-        Some(super::convert::convert(user, Type::int(1, false)))
+        Some(convert(user, Type::int(1, false)))
     }
 
     fn curtask(&mut self, span: Span) -> Typed {
@@ -171,7 +181,7 @@ impl Checker<'_> {
     }
 
     fn cpid(&mut self, span: Span) -> Typed {
-        if self.options.has_child {
+        if self.options.command.is_some() {
             return Some(Expr { kind: ExprKind::Builtin(Builtin::Cpid), ty: U32, span });
         }
         self.warn(span, "cpid is 0: no command was given with -c");
@@ -185,7 +195,7 @@ impl Checker<'_> {
 }
 
 /// `arg3` → 3.
-fn arg_number(name: &str) -> Option<usize> {
+pub(super) fn arg_number(name: &str) -> Option<usize> {
     let digits = name.strip_prefix("arg")?;
     let plain = !digits.is_empty() && digits.len() < 4 && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok())?

@@ -124,9 +124,9 @@ impl Checker<'_> {
     }
 
     fn argument(&mut self, argument: &Argument, span: Span) -> Typed {
-        match argument.at {
-            Ok(location) => self.at(location, &argument.ty, span),
-            Err(why) => self.error(span, why),
+        match &argument.at {
+            Ok(location) => self.at(*location, &argument.ty, span),
+            Err(why) => self.error(span, &**why),
         }
     }
 

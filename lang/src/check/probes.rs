@@ -9,6 +9,7 @@ use crate::attach::{self, Refusal};
 use crate::context::{Args, Context, Ctx, Wants};
 use crate::hir::{AttachPoint, Config, MissingProbes};
 use crate::{Diagnostic, Options, Severity, System, ast};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// What typing a body needs to know of its attach points.
@@ -120,7 +121,9 @@ fn check_limits(blocks: &[Block], config: &Config, diags: &mut Vec<Diagnostic>) 
                 )));
             }
         };
-    let points = blocks.iter().flat_map(|b| &b.groups).map(|g| g.attach.len()).sum();
+    // A probe may have several places.
+    let points = blocks.iter().flat_map(|b| &b.groups).flat_map(|g| &g.attach).map(|p| p.id);
+    let points = points.collect::<BTreeSet<_>>().len();
     limit(points, config.max_probes, "probes", "max_probes");
     limit(blocks.iter().map(|b| b.groups.len()).sum(), config.max_bpf_progs, "BPF programs", "max_bpf_progs");
 }
@@ -138,14 +141,15 @@ fn group(uses: &Uses, points: Vec<AttachPoint>, system: &dyn System) -> Vec<Body
 }
 
 fn view(point: &AttachPoint, uses: &Uses, system: &dyn System) -> View {
-    let wants = Wants { args: !uses.no_args(), retval: uses.retval };
+    let wants = Wants { args: !uses.no_args(), retval: uses.retval, numbered: !uses.numbered.is_empty() };
     View { context: attach::context(point, wants, system), text: None }
 }
 
 /// Has every name that the body uses the same type and place for both?
 fn same_typing(a: &Context, b: &Context, uses: &Uses) -> bool {
     let same_retval = !uses.retval || a.retval == b.retval;
-    a.kind == b.kind && a.space == b.space && same_retval && same_args(a, b, uses)
+    let same_numbered = uses.numbered.iter().all(|&n| a.numbered.get(n) == b.numbered.get(n));
+    a.kind == b.kind && a.space == b.space && same_retval && same_numbered && same_args(a, b, uses)
 }
 
 fn same_args(a: &Context, b: &Context, uses: &Uses) -> bool {

@@ -1,5 +1,6 @@
 //! What a block of the script uses, found without typing it: `probe`, and which fields of `args`.
 
+use super::builtins::arg_number;
 use crate::ast::{Block, Expr, ExprKind, Probe, Stmt, StmtKind, TypeExpr, TypeExprKind, TypeOrExpr};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -17,6 +18,8 @@ pub(crate) struct Uses {
     pub retval: bool,
     /// The builtin `probe`.
     pub probe: bool,
+    /// `arg0`, `arg1`, …, by number.
+    pub numbered: BTreeSet<usize>,
 }
 
 impl Uses {
@@ -41,7 +44,7 @@ impl Uses {
             "ctx" => self.ctx = true,
             "retval" => self.retval = true,
             "probe" => self.probe = true,
-            _ => {}
+            name => self.numbered.extend(arg_number(name)),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::files::debuginfo;
 use crate::kernel::{LiveKernel, LiveSystem, privileges};
 use crate::show::list::providers::{PROVIDERS, Provider};
+use crate::sys::kernelfs;
 use crate::sys::probe::{self, EXIT, mov_k};
 use libbpf_sys as lb;
 use rbtrace_codegen::helpers::{self, Info};
@@ -90,6 +91,11 @@ fn features(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {
         ("module btf", yes(!system.types().module_names().is_empty())),
         ("debug information of the kernel", yes(debuginfo::kernel_is_at_hand())),
         ("Loop support", yes(true)),
+        // Semaphores of static probes.
+        (
+            "uprobe refcount",
+            yes(kernelfs::sysfs().exists("bus/event_source/devices/uprobe/format/ref_ctr_offset")),
+        ),
         ("Instruction limit", instruction_limit()),
     ];
     let asked = Feature::ALL.iter().map(|&feature| (feature.name(), tried(kernel.has(feature))));

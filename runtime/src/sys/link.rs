@@ -43,28 +43,42 @@ pub fn kprobe_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> i
     })
 }
 
-/// Links a program to many places of one file (6.6): file offsets, each with its cookie.
+/// A place of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserPlace {
+    /// Offset.
+    pub offset: u64,
+    /// What `bpf_get_attach_cookie` gives.
+    pub cookie: u64,
+    /// Offset of a counter that is raised while the link is open; 0 for none.
+    pub counter: u64,
+}
+
+/// Links a program to many places of one file (6.6).
 pub fn uprobe_multi(
     prog: BorrowedFd,
     path: &str,
-    places: &[(u64, u64)],
+    places: &[UserPlace],
     ret: bool,
     pid: Option<i32>,
 ) -> io::Result<OwnedFd> {
     let path = CString::new(path).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    let offsets: Vec<u64> = places.iter().map(|(o, _)| *o).collect();
-    let cookies: Vec<u64> = places.iter().map(|(_, c)| *c).collect();
+    let offsets: Vec<u64> = places.iter().map(|p| p.offset).collect();
+    let cookies: Vec<u64> = places.iter().map(|p| p.cookie).collect();
+    let counters: Vec<u64> = places.iter().map(|p| p.counter).collect();
+    let counted = counters.iter().any(|&c| c != 0);
     let mut opts = options();
     opts.__bindgen_anon_1.uprobe_multi = lb::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_3 {
         path: path.as_ptr(),
         offsets: offsets.as_ptr(),
         cookies: cookies.as_ptr(),
+        ref_ctr_offsets: if counted { counters.as_ptr() } else { std::ptr::null() },
         cnt: places.len() as u32,
         flags: if ret { lb::BPF_F_UPROBE_MULTI_RETURN } else { 0 },
         pid: pid.unwrap_or(0) as u32,
         ..Default::default()
     };
-    // SAFETY: path, offsets and cookies outlive the call; both arrays have `cnt` elements.
+    // SAFETY: path, offsets, cookies and counters outlive the call; the arrays have `cnt` elements.
     descriptor(unsafe {
         lb::bpf_link_create(prog.as_raw_fd(), 0, lb::BPF_TRACE_UPROBE_MULTI, &raw const opts)
     })

@@ -21,6 +21,9 @@ pub enum Event<'a> {
         offset: u64,
         /// On return: the bit of `format/retprobe`.
         ret: Option<u8>,
+        /// A counter in the file that is raised while the event is open: the first bit of `format/ref_ctr_offset`, and
+        /// its offset.
+        counter: Option<(u8, u64)>,
     },
     /// A counter that fires every so often.
     Sampled {
@@ -62,9 +65,9 @@ pub fn open(event: &Event, target: Target) -> io::Result<OwnedFd> {
             attr.config = *id;
             attr.__bindgen_anon_1.sample_period = 1;
         }
-        Event::Probe { pmu, name: text, offset, ret } => {
+        Event::Probe { pmu, name: text, offset, ret, counter } => {
             attr.type_ = *pmu;
-            attr.config = ret.map_or(0, |bit| 1 << bit);
+            attr.config = ret.map_or(0, |bit| 1 << bit) | counter.map_or(Ok(0), config_part)?;
             name =
                 text.map(CString::new).transpose().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
             attr.__bindgen_anon_3.config1 = name.as_ref().map_or(0, |n| n.as_ptr() as u64);
@@ -98,6 +101,12 @@ pub fn open(event: &Event, target: Target) -> io::Result<OwnedFd> {
     drop(name);
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// A number that begins at this bit of the config word.
+fn config_part((bit, number): (u8, u64)) -> io::Result<u64> {
+    let shifted = number.checked_shl(bit.into()).filter(|shifted| shifted >> bit == number);
+    shifted.ok_or_else(|| io::Error::from_raw_os_error(libc::EFBIG))
 }
 
 fn ioctl(event: BorrowedFd, request: u64, arg: libc::c_ulong) -> io::Result<()> {

@@ -31,7 +31,16 @@ pub(super) const PROCESS: &[Function] = &[
         name: "signal",
         params: &[param("signal", Kind::Any)],
         needs_unsafe: true,
-        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "tracepoint", "rawtracepoint", "profile"],
+        probes: &[
+            "kprobe",
+            "kretprobe",
+            "uprobe",
+            "uretprobe",
+            "usdt",
+            "tracepoint",
+            "rawtracepoint",
+            "profile",
+        ],
         brief: "Sends a signal, by number or name, to the current process.",
         example: "kprobe:__x64_sys_execve /comm == \"bash\"/ { signal(\"SIGSTOP\"); }",
         ..Function::PLAIN

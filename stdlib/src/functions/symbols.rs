@@ -53,7 +53,7 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "uaddr",
         params: &[param("name", Kind::Literal)],
         result: "T *",
-        probes: &["uprobe", "uretprobe"],
+        probes: &["uprobe", "uretprobe", "usdt"],
         brief: "The address of a symbol in the probed binary.",
         doc: "It points to an unsigned integer of the symbol's size, to uint64 where that is no integer's.",
         example: "uprobe:/bin/bash:readline { printf(\"%s\\n\", str(*uaddr(\"ps1_prompt\"))); }",
@@ -63,7 +63,7 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "reg",
         params: &[param("name", Kind::Literal)],
         result: "uint64",
-        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "profile", "software", "hardware"],
+        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "usdt", "profile", "software", "hardware"],
         brief: "A register of the probed code.",
         example: "kprobe:vfs_read { print(ksym(reg(\"ip\"))); }",
         ..Function::PLAIN

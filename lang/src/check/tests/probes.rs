@@ -68,17 +68,69 @@ fn probe_as_a_text_makes_one_body_each() {
 }
 
 #[test]
+fn places_of_a_static_probe_share_a_body_as_far_as_their_arguments_lie_alike() {
+    check(
+        "usdt:/bin/app:open { @[probe] = count(); }",
+        expect![[r#"
+        map @[probe_t]: count_t (4096 entries)
+        probe usdt:/bin/app:shop:open#0, usdt:/bin/app:shop:open#0, usdt:/bin/app:shop:open#0 (User)
+          @[probe] = count()
+    "#]],
+    );
+    check(
+        "usdt:/bin/app:open { @ = arg0; }",
+        expect![[r#"
+        map @: int64 (4096 entries)
+        probe usdt:/bin/app:shop:open#0, usdt:/bin/app:shop:open#0 (User)
+          @ = (int64)(int32)reg@80:4
+        probe usdt:/bin/app:shop:open#0 (User)
+          @ = (int64)constant@0x7
+    "#]],
+    );
+    check(
+        "usdt:/bin/app:open /arg0 == 7/ { @ = str(arg0); }",
+        expect![[r#"
+        map @: string[1024] (4096 entries)
+        probe usdt:/bin/app:shop:open#0, usdt:/bin/app:shop:open#0 (User)
+          if not ((int64)(int32)reg@80:4 == 7:int64): return
+          @ = str((int8 *)(uint64)(int64)(int32)reg@80:4):string[1024]
+        probe usdt:/bin/app:shop:open#0 (User)
+          if not ((int64)constant@0x7 == 7:int64): return
+          @ = str((int8 *)(uint64)(int64)constant@0x7):string[1024]
+    "#]],
+    );
+}
+
+#[test]
+fn arguments_of_static_probes_that_cannot_be_read_are_named() {
+    assert_eq!(
+        messages("usdt:/bin/app:weigh { print(arg1); }"),
+        "ERROR: arg1 cannot be read: it is a floating-point number (8f@%xmm0 of usdt:/bin/app:bakery:weigh)\n"
+    );
+    assert_eq!(
+        messages("usdt:/bin/app:* { print(arg0); }"),
+        "ERROR: arg0 does not exist: usdt:/bin/app:shop:close has no arguments\n"
+    );
+    assert_eq!(
+        messages("usdt:/bin/app:close { print(args.x); print(retval); }"),
+        "ERROR: args exists only in tracepoint, rawtracepoint, kprobe, fentry and fexit probes\n\
+         HINT: the arguments of static probes have no names: use arg0, arg1, …\n\
+         ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n"
+    );
+}
+
+#[test]
 fn builtins_are_bound_to_kinds_of_probes() {
     assert_eq!(
         messages(
             "begin { print(arg0); print(retval); print(func); print(args); print(reg(\"ip\")); print(ctx); }"
         ),
-        "ERROR: arg0 exists only in kprobe, uprobe and rawtracepoint probes\n\
+        "ERROR: arg0 exists only in kprobe, uprobe, usdt and rawtracepoint probes\n\
          ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n\
          ERROR: func exists only in kprobe, kretprobe, uprobe, uretprobe, fentry and fexit probes\n\
          ERROR: args exists only in tracepoint, rawtracepoint, kprobe, fentry and fexit probes\n\
          ERROR: reg() does not work in begin probes\n\
-         HINT: it works in kprobe, kretprobe, uprobe, uretprobe, profile, software, hardware\n\
+         HINT: it works in kprobe, kretprobe, uprobe, uretprobe, usdt, profile, software, hardware\n\
          ERROR: there is no context in this kind of probe\n"
     );
     assert!(

@@ -3,18 +3,22 @@
 //! Addresses are the file's own. A relocatable file (a kernel module) has none, so its loaded sections
 //! are laid out one after another and every address of this API is one of that layout.
 
+mod dynamic;
 mod mapped;
 mod pages;
 mod relocate;
 mod section;
+mod static_probes;
 mod symbol_table;
 
+pub use dynamic::Needs;
 pub use section::Section;
+pub use static_probes::StaticProbe;
 pub use symbol_table::Symbol;
 
 use super::Error;
 use mapped::Mapped;
-use object::{CompressionFormat, Object, ObjectSection, ObjectSegment};
+use object::{Architecture, CompressionFormat, Object, ObjectSection, ObjectSegment};
 use pages::Pages;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -72,6 +76,11 @@ impl Elf {
     /// The file's path.
     pub fn path(&self) -> &Path {
         self.map.path()
+    }
+
+    /// The processor that it is for.
+    pub fn architecture(&self) -> Architecture {
+        self.file.architecture()
     }
 
     /// Is it relocatable (`ET_REL`, a kernel module)?

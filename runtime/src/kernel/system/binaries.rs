@@ -3,8 +3,8 @@
 
 use crate::glob;
 use rbtrace_lang::system::{Answer, SystemError};
-use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::{BTreeSet, HashSet};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// glibc's list of libraries (`ldconfig(8)`).
@@ -73,7 +73,7 @@ fn names_library(name: &str, file: &str) -> bool {
 }
 
 /// A library by its name.
-fn library(name: &str) -> Option<PathBuf> {
+pub(super) fn library(name: &str) -> Option<PathBuf> {
     let cache = std::fs::read(LD_CACHE).unwrap_or_default();
     let listed = cache_entries(&cache).find(|(file, _)| names_library(name, file));
     if let Some(path) = listed.map(|(_, path)| PathBuf::from(path)).filter(|p| is_file(p)) {
@@ -120,6 +120,19 @@ fn mapped_files(pid: i32) -> Answer<Vec<PathBuf>> {
     let root = foreign_root(pid);
     let files: BTreeSet<PathBuf> = maps.lines().filter_map(|l| mapped_code(l, root.as_deref())).collect();
     Ok(files.into_iter().collect())
+}
+
+/// The files that any process has mapped as code, each once.
+pub(super) fn mapped_by_all() -> Vec<PathBuf> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|e| e.file_name().to_str()?.parse().ok());
+    // A process may end meanwhile, and kernel threads have no files.
+    let all: BTreeSet<PathBuf> = pids.filter_map(|pid| mapped_files(pid).ok()).flatten().collect();
+    // A file that we see by its own name is not looked for in the root of a process.
+    let (foreign, own): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.starts_with("/proc"));
+    let mut seen = HashSet::new();
+    let is_new = |p: &PathBuf| p.metadata().is_ok_and(|m| seen.insert((m.dev(), m.ino())));
+    own.into_iter().chain(foreign).filter(is_new).collect()
 }
 
 /// The file of a line of /proc/PID/maps, if it is mapped as code and still there.

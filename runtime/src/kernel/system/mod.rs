@@ -8,7 +8,9 @@ mod cgroups;
 mod ctype;
 pub(crate) mod format;
 mod functions;
+mod linked;
 mod named;
+mod static_probes;
 mod syscalls;
 mod tracepoints;
 mod types;
@@ -23,7 +25,7 @@ use crate::sys::kernelfs;
 use crate::sys::mapped::page_size;
 use crate::sys::time;
 use rbtrace_lang::System;
-use rbtrace_lang::system::{Answer, FuncProto, Pattern, TracepointFormat};
+use rbtrace_lang::system::{Answer, FuncProto, Pattern, StaticProbe, TracepointFormat, UserFiles};
 use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
 use std::cell::{OnceCell, RefCell};
@@ -151,6 +153,14 @@ impl System for LiveSystem {
 
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
         self.find_uprobe_address(binary, address, pid)
+    }
+
+    fn static_probes(&self, files: UserFiles, provider: Pattern, name: Pattern) -> Answer<Vec<StaticProbe>> {
+        self.find_static_probes(files, provider, name)
+    }
+
+    fn static_symbol(&self, path: &str, name: &str) -> Answer<u64> {
+        self.find_static_symbol(path, name)
     }
 
     fn struct_type(&self, kind: StructKind, name: &str) -> Answer<Rc<StructType>> {

@@ -98,7 +98,7 @@ impl LiveSystem {
     }
 
     /// The file, opened once.
-    fn elf(&self, path: &Path) -> Answer<Rc<Elf>> {
+    pub(super) fn elf(&self, path: &Path) -> Answer<Rc<Elf>> {
         if let Some(elf) = self.elves.borrow().get(path) {
             return Ok(elf.clone());
         }

@@ -18,10 +18,7 @@ pub(super) fn pmu(name: &str) -> Result<(u32, u8), Failure> {
         }
         Err(_) => None,
     };
-    let bit = read("format/retprobe")
-        .ok()
-        .and_then(|t| t.trim().strip_prefix("config:")?.parse().ok())
-        .unwrap_or(0);
+    let bit = first_bit(name, "retprobe").unwrap_or(0);
     number.map(|n| (n, bit)).ok_or_else(|| {
         let option = if name == "kprobe" { "CONFIG_KPROBE_EVENTS" } else { "CONFIG_UPROBE_EVENTS" };
         Failure::new(
@@ -29,6 +26,12 @@ pub(super) fn pmu(name: &str) -> Result<(u32, u8), Failure> {
             format!("this kernel has no {name}s: {} is missing ({option} is not set)", sysfs.show(&base)),
         )
     })
+}
+
+/// The first bit of a part of the config word: `config:32-63`.
+pub(super) fn first_bit(pmu: &str, part: &str) -> Option<u8> {
+    let text = kernelfs::sysfs().text(&format!("bus/event_source/devices/{pmu}/format/{part}")).ok()?;
+    text.trim().strip_prefix("config:")?.split('-').next()?.parse().ok()
 }
 
 /// Attaches to one place: a function and an offset, or with an empty name an address.
@@ -49,7 +52,7 @@ pub(super) fn attach(
     let name = (!func.is_empty()).then_some(name.as_str());
     let mut link = Link { method: "kprobe PMU, link", ..Link::default() };
     let mut join_at = |name, offset| -> Result<(), Failure> {
-        let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit) };
+        let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit), counter: None };
         let event =
             perf::open(&event, perf::Target { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
         join(prog, event, cookie, &mut link)

@@ -86,9 +86,10 @@ pub fn attach(prog: BorrowedFd, program: &Program, to: &Attachment, pid: Option<
             let event = perf::Event::Sampled { perf_type: *perf_type, config: *config, rate };
             perf_event::everywhere(prog, &event, pid, cookie)
         }
-        Target::Uprobe { path, offset, ret, pid: own, .. } => {
-            uprobe::attach(prog, path, *offset, *ret, own.or(pid), cookie)
-        }
+        Target::Uprobe { .. } | Target::Usdt { .. } => match to.target.user_code() {
+            Some(code) => uprobe::attach(prog, &code, code.pid.or(pid), cookie),
+            None => Ok(Link::default()),
+        },
     }
 }
 
@@ -97,8 +98,7 @@ pub fn attach(prog: BorrowedFd, program: &Program, to: &Attachment, pid: Option<
 /// The kernel runs the uprobes of one place newest first, so those are attached from the last to the
 /// first: they run in the order of the script.
 pub fn order(object: &Object) -> Vec<usize> {
-    let of_user =
-        |i: &usize| object.programs[*i].attach.iter().any(|a| matches!(a.target, Target::Uprobe { .. }));
+    let of_user = |i: &usize| object.programs[*i].attach.iter().any(|a| a.target.is_of_user());
     let (of_user, mut order): (Vec<usize>, Vec<usize>) = (0..object.programs.len()).partition(of_user);
     order.extend(of_user.into_iter().rev());
     order

@@ -4,7 +4,7 @@ use super::{Attached, Failure, Link};
 use crate::run::load::{TRACE_KPROBE_MULTI, TRACE_UPROBE_MULTI};
 use crate::sys::link;
 use rbtrace_codegen::object::{Attachment, Program, ProgramType};
-use rbtrace_lang::target::Target;
+use rbtrace_lang::target::{Target, UserCode};
 use std::os::fd::BorrowedFd;
 
 /// What kind of link can serve all places of a program.
@@ -29,7 +29,7 @@ impl Multi {
         if !program.all_registers && program.attach.iter().all(whole) {
             return Some(Multi::Kprobe);
         }
-        program.attach.iter().all(|a| matches!(a.target, Target::Uprobe { .. })).then_some(Multi::Uprobe)
+        program.attach.iter().all(|a| a.target.is_of_user()).then_some(Multi::Uprobe)
     }
 
     /// The attach type that its programs are loaded with.
@@ -69,11 +69,10 @@ impl Multi {
 fn together(a: &Target, b: &Target) -> bool {
     match (a, b) {
         (Target::Kprobe { ret: a, .. }, Target::Kprobe { ret: b, .. }) => a == b,
-        (
-            Target::Uprobe { path: a, ret: a_ret, pid: a_pid, .. },
-            Target::Uprobe { path: b, ret: b_ret, pid: b_pid, .. },
-        ) => (a, a_ret, a_pid) == (b, b_ret, b_pid),
-        _ => false,
+        _ => match (a.user_code(), b.user_code()) {
+            (Some(a), Some(b)) => (a.path, a.ret, a.pid) == (b.path, b.ret, b.pid),
+            _ => false,
+        },
     }
 }
 
@@ -97,13 +96,13 @@ fn kernel(prog: BorrowedFd, places: &[&Attachment]) -> Made {
 
 fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>) -> Made {
     let mut file = ("", false, None);
-    let mut offsets = Vec::with_capacity(places.len());
+    let mut all = Vec::with_capacity(places.len());
     for place in places {
-        if let Target::Uprobe { path, offset, ret, pid, .. } = &place.target {
-            file = (&**path, *ret, *pid);
-            offsets.push((*offset, cookie(place)));
+        if let Some(UserCode { path, offset, ret, semaphore, pid }) = place.target.user_code() {
+            file = (path, ret, pid);
+            all.push(link::UserPlace { offset, cookie: cookie(place), counter: semaphore.unwrap_or(0) });
         }
     }
     let (path, on_return, own) = file;
-    Ok(link::uprobe_multi(prog, path, &offsets, on_return, own.or(pid))?)
+    Ok(link::uprobe_multi(prog, path, &all, on_return, own.or(pid))?)
 }

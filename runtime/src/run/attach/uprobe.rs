@@ -1,33 +1,47 @@
-//! uprobe and uretprobe: the `uprobe` PMU (4.17).
+//! uprobe, uretprobe and usdt: the `uprobe` PMU (4.17; counters for usdt since 4.20).
 
 use super::{Attached, Failure, Link, join, kprobe};
 use crate::sys::perf;
+use rbtrace_lang::target::UserCode;
 use std::os::fd::BorrowedFd;
 
-pub(super) fn attach(
-    prog: BorrowedFd,
-    path: &str,
-    offset: u64,
-    ret: bool,
-    pid: Option<i32>,
-    cookie: Option<u64>,
-) -> Attached {
+pub(super) fn attach(prog: BorrowedFd, code: &UserCode, pid: Option<i32>, cookie: Option<u64>) -> Attached {
     let (pmu, bit) = kprobe::pmu("uprobe")?;
-    let event = perf::Event::Probe { pmu, name: Some(path), offset, ret: ret.then_some(bit) };
+    let counter = code.semaphore.map(counter).transpose()?;
+    let event = perf::Event::Probe {
+        pmu,
+        name: Some(code.path),
+        offset: code.offset,
+        ret: code.ret.then_some(bit),
+        counter,
+    };
     let target = match pid {
         Some(pid) => perf::Target { pid, cpu: -1 },
         None => perf::Target { pid: -1, cpu: 0 },
     };
-    let event = perf::open(&event, target).map_err(|e| explain(e, path, offset, pid))?;
+    let event = perf::open(&event, target).map_err(|e| explain(e, code, pid))?;
     let mut link = Link { method: "uprobe PMU, link", ..Link::default() };
     join(prog, event, cookie, &mut link)?;
     Ok(link)
 }
 
-fn explain(error: std::io::Error, path: &str, offset: u64, pid: Option<i32>) -> Failure {
+fn counter(semaphore: u64) -> Result<(u8, u64), Failure> {
+    let bit = kprobe::first_bit("uprobe", "ref_ctr_offset");
+    let missing = || {
+        Failure::new(libc::EOPNOTSUPP, "the kernel cannot raise the probe's semaphore (4.20 or newer can)")
+    };
+    Ok((bit.ok_or_else(missing)?, semaphore))
+}
+
+fn explain(error: std::io::Error, code: &UserCode, pid: Option<i32>) -> Failure {
+    let UserCode { path, offset, .. } = code;
     let hint = match error.raw_os_error() {
         Some(libc::ENOENT) => Some(format!("{path} does not exist")),
         Some(libc::ESRCH) => pid.map(|p| format!("there is no process {p}")),
+        Some(libc::EINVAL) if code.semaphore.is_some() => Some(format!(
+            "{path} has no instruction that can be probed at offset {offset:#x}, or it is probed already without its \
+             semaphore (as by uprobe)"
+        )),
         Some(libc::EINVAL) => {
             Some(format!("{path} has no instruction that can be probed at offset {offset:#x}"))
         }

@@ -1,6 +1,6 @@
 //! Attaching everything, and telling of it.
 
-use super::{RunError, Session, placeless};
+use super::{RunError, Session, child, placeless};
 use crate::run::attach::{self, Failure, Link, Multi};
 use crate::show::sink::Said;
 use crate::sys;
@@ -33,14 +33,21 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// The process that a program is attached in; static probes only in that of the command, if there is one.
+    fn only_process(&self, program: &Program) -> Option<i32> {
+        let is_static = program.attach.iter().any(|a| matches!(a.target, Target::Usdt { .. }));
+        let command = self.child.as_ref().filter(|_| is_static);
+        self.options.pid.or(command.map(child::Running::pid))
+    }
+
     fn attach_program(&mut self, index: usize) -> Result<(), RunError> {
         let program = &self.object.programs[index];
         for to in &program.attach {
             if to.target.is_ours() {
-                self.attached += to.points.len();
+                self.attached.extend(&to.points);
                 continue;
             }
-            match attach::attach(self.programs[index].as_fd(), program, to, self.options.pid) {
+            match attach::attach(self.programs[index].as_fd(), program, to, self.only_process(program)) {
                 Ok(link) => self.keep(link, to),
                 Err(failure) => self.missing(to, &failure)?,
             }
@@ -52,11 +59,11 @@ impl<'a> Session<'a> {
     /// attach points.
     fn attach_multi(&mut self, index: usize, multi: Multi) -> Result<bool, RunError> {
         let program = &self.object.programs[index];
-        match multi.attach(self.programs[index].as_fd(), program, self.options.pid) {
+        match multi.attach(self.programs[index].as_fd(), program, self.only_process(program)) {
             Ok(link) => {
                 let count = program.attach.len();
                 self.tell(&format!("attached {count} functions by {}", multi.name()));
-                self.attached += count;
+                self.attached.extend(program.attach.iter().flat_map(|a| &a.points));
                 self.links.push(link);
                 Ok(true)
             }
@@ -77,7 +84,7 @@ impl<'a> Session<'a> {
             }
         }
         self.links.push(link);
-        self.attached += to.points.len();
+        self.attached.extend(&to.points);
     }
 
     /// The first of the attach points that a target serves.
@@ -113,7 +120,7 @@ impl<'a> Session<'a> {
 
     /// Says how many probes there are.
     pub(super) fn announce(&mut self) {
-        let n = if self.attached == 0 { self.object.points.len() } else { self.attached };
+        let n = if self.attached.is_empty() { self.object.points.len() } else { self.attached.len() };
         self.printer.say(Said::Attached(n));
     }
 

@@ -52,6 +52,12 @@ impl Drop for Running {
     }
 }
 
+/// The program that a command runs; its first word where there is none.
+pub fn program_of(command: &str) -> String {
+    let name = split(command).into_iter().next().unwrap_or_default();
+    find(&name).map_or(name, |path| path.to_string_lossy().into_owned())
+}
+
 /// Words at blanks. Quotes stay as they are, as in the reference; a backslash keeps the next character, a blank
 /// for one.
 fn split(command: &str) -> Vec<String> {

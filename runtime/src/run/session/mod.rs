@@ -16,6 +16,7 @@ mod start;
 mod tests;
 mod watching;
 
+pub use child::program_of;
 pub use ending::{Closing, Outcome};
 pub use live_table::LiveTable;
 pub use polling::State;
@@ -30,8 +31,10 @@ use crate::sys::mapped::Words;
 use crate::sys::ring::Ring;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::object::{Control, Object};
+use rbtrace_lang::hir::ProbeId;
 use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Span, System};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -174,7 +177,8 @@ pub struct Session<'a> {
     reported: Vec<u64>,
     /// When lost events were reported last.
     lost_reported: Instant,
-    attached: usize,
+    /// The attach points that programs are attached to.
+    attached: BTreeSet<ProbeId>,
     options: Behaviour<'a>,
 }
 

@@ -21,7 +21,7 @@ use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::MapId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
             quiet_rounds: QUIET_ROUNDS,
             reported: vec![0; object.counters.len()],
             lost_reported: Instant::now(),
-            attached: 0,
+            attached: BTreeSet::new(),
             options: Behaviour { pid, kernel, warn_reads, wake },
             watch: Watch::new(&printer),
             printer,

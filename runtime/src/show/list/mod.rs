@@ -57,7 +57,12 @@ pub fn list_program<'a>(
     out: &mut dyn Write,
 ) -> io::Result<Vec<String>> {
     let mut lister = Lister::new(system, options, out);
+    let mut last = None;
     for point in points {
+        // The places of one probe follow each other.
+        if last.replace(point.id) == Some(point.id) {
+            continue;
+        }
         writeln!(lister.out, "{}", listed_name(point))?;
         if let Some(provider) = providers::find(point.provider) {
             (provider.arguments)(&mut lister, &point.target)?;
@@ -120,7 +125,9 @@ impl<'a> Lister<'a> {
     }
 
     fn all(&mut self) -> io::Result<()> {
-        providers::usual().try_for_each(|provider| self.provider(provider, "*"))
+        providers::usual().try_for_each(|provider| self.provider(provider, "*"))?;
+        // Those of a process are few.
+        if self.options.pid.is_some() { self.each(["usdt"], "*") } else { Ok(()) }
     }
 
     fn item(&mut self, item: &str) -> io::Result<()> {
@@ -253,8 +260,8 @@ mod tests {
     fn what_cannot_be_listed_is_told() {
         let (out, warnings) = lines("nosuch:*", false);
         assert_eq!((out.as_str(), warnings), ("", vec!["there are no nosuch probes".to_string()]));
-        let (_, warnings) = lines("usdt:*", false);
-        assert_eq!(warnings, ["usdt probes cannot be listed: they are not supported yet"]);
+        let (_, warnings) = lines("watchpoint:*", false);
+        assert_eq!(warnings, ["watchpoint probes cannot be listed: they are not supported yet"]);
     }
 
     #[test]

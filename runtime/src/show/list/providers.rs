@@ -94,6 +94,13 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         list: |l, name, rest| l.uprobes(name, rest),
         ..PLAIN
     },
+    Provider {
+        names: &["usdt"],
+        works: |_| has_pmu("uprobe"),
+        listed: Listed::ByPattern,
+        list: |l, _, rest| l.static_probes(rest),
+        arguments: |l, target| l.arguments_of_place(target),
+    },
 ];
 
 /// The provider of this name.

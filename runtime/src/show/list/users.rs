@@ -1,7 +1,9 @@
-//! Functions of user-level binaries.
+//! Functions and static probes of user-level binaries.
 
 use super::{Lister, once};
 use rbtrace_lang::System;
+use rbtrace_lang::attach::argument_types;
+use rbtrace_lang::system::UserFiles;
 use rbtrace_lang::target::Target;
 use std::io;
 
@@ -21,5 +23,44 @@ impl Lister<'_> {
             _ => None,
         });
         once(names).iter().try_for_each(|name| writeln!(self.out, "{provider}:{name}"))
+    }
+
+    /// `BINARY[:PROVIDER]:NAME`; with a pid, or where any binary will do, also `NAME` alone.
+    pub(super) fn static_probes(&mut self, rest: &str) -> io::Result<()> {
+        let parts: Vec<&str> = rest.splitn(3, ':').collect();
+        let (binary, provider, name) = match parts[..] {
+            [binary, provider, name] => (binary, provider, name),
+            [binary, name] => (binary, "*", name),
+            // A bare path means all that is in the file.
+            [binary] if binary.contains('/') => (binary, "*", "*"),
+            _ => ("*", "*", rest),
+        };
+        let files = match (binary, self.options.pid) {
+            ("" | "*", None) => UserFiles::Mapped,
+            ("" | "*", pid) => UserFiles::Named("*", pid),
+            (binary, pid) => UserFiles::Named(binary, pid),
+        };
+        let provider = if provider.is_empty() { "*" } else { provider };
+        let Some(found) = self.take(self.system.static_probes(files, provider, name)) else { return Ok(()) };
+        for probe in found {
+            writeln!(self.out, "usdt:{}:{}:{}", probe.path, probe.provider, probe.name)?;
+            let arguments = probe.places.first().map(|p| p.arguments.clone()).unwrap_or_default();
+            self.types_of(&arguments)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn arguments_of_place(&mut self, target: &Target) -> io::Result<()> {
+        let Target::Usdt { place, .. } = target else { return Ok(()) };
+        self.types_of(&place.arguments)
+    }
+
+    /// With `-v`: the arguments' types.
+    fn types_of(&mut self, arguments: &str) -> io::Result<()> {
+        if !self.options.verbose {
+            return Ok(());
+        }
+        let types = argument_types(arguments);
+        types.iter().enumerate().try_for_each(|(n, ty)| writeln!(self.out, "    {ty} arg{n}"))
     }
 }
