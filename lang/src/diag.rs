@@ -1,5 +1,6 @@
 //! Errors and warnings with their place.
 
+use crate::excerpt::excerpt;
 use crate::{Source, Span};
 use std::fmt::Write as _;
 
@@ -100,10 +101,7 @@ impl Diagnostic {
             let _ = writeln!(out, "{}:{}-{}: {text}", src.name, from.line, to.line);
         }
         let line = src.line(from.line);
-        let width = line.chars().count();
-        let last = if from.line == to.line { to.col.max(from.col + 1) } else { width + 1 };
-        // A tab in the source stays a tab above and below, so that the marker lines up.
-        let lead: String = line.chars().take(from.col - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
-        let _ = writeln!(out, "{line}\n{lead}{}", "~".repeat(last.saturating_sub(from.col).max(1)));
+        let last = if from.line == to.line { to.col.max(from.col + 1) } else { usize::MAX };
+        out.push_str(&excerpt(line, from.col - 1, last - 1));
     }
 }

@@ -11,6 +11,7 @@ pub mod check;
 pub mod compile;
 pub mod context;
 pub mod diag;
+mod excerpt;
 pub mod expand;
 pub mod fixture;
 pub mod format;
