@@ -17,6 +17,7 @@ use rbtrace_lang::target::Target;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+pub use kprobe::Namesakes;
 pub use multi::Multi;
 
 /// An attached program.
@@ -69,12 +70,19 @@ impl Failure {
 pub type Attached = Result<Link, Failure>;
 
 /// Attaches a loaded program to one of its targets. `pid`: only this process, where the kind can.
-pub fn attach(prog: BorrowedFd, program: &Program, to: &Attachment, pid: Option<i32>) -> Attached {
+pub fn attach(
+    prog: BorrowedFd,
+    (object, program): (&Object, &Program),
+    to: &Attachment,
+    pid: Option<i32>,
+    namesakes: &Namesakes,
+) -> Attached {
     let cookie = to.points.first().filter(|_| program.wants_cookie).map(|id| u64::from(id.0));
     match &to.target {
         Target::Begin | Target::End | Target::SelfSignal(_) => Ok(Link::default()),
         Target::Kprobe { func, module, offset, ret } => {
-            kprobe::attach(prog, module.as_deref(), func, *offset, *ret, cookie)
+            let spot = kprobe::Spot { module: module.as_deref(), func, offset: *offset, ret: *ret };
+            kprobe::attach(prog, &spot, cookie, || namesakes.of(object, module.as_deref(), func))
         }
         Target::KernelFunction { func, .. } => fentry::attach(prog, func),
         Target::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
@@ -104,13 +112,16 @@ pub fn order(object: &Object) -> Vec<usize> {
     order
 }
 
-/// Hangs a program on an event: by a link, or without one on kernels before 5.15.
+/// How programs are attached on kernels before 5.15.
+const NO_LINK: &str = "perf event";
+
+/// Attaches a program to an event: by a link, or without one on kernels before 5.15.
 fn join(prog: BorrowedFd, event: OwnedFd, cookie: Option<u64>, into: &mut Link) -> Result<(), Failure> {
     match link::perf_event(prog, event.as_fd(), cookie.unwrap_or(0)) {
         Ok(l) => into.links.push(l),
         Err(e) if cookie.is_none() && e.raw_os_error() == Some(libc::EINVAL) => {
             perf::set_bpf(event.as_fd(), prog)?;
-            into.method = "perf event";
+            into.method = NO_LINK;
         }
         Err(e) => return Err(e.into()),
     }

@@ -47,7 +47,8 @@ impl<'a> Session<'a> {
                 self.attached.extend(&to.points);
                 continue;
             }
-            match attach::attach(self.programs[index].as_fd(), program, to, self.only_process(program)) {
+            let (prog, of) = (self.programs[index].as_fd(), (self.object, program));
+            match attach::attach(prog, of, to, self.only_process(program), &self.namesakes) {
                 Ok(link) => self.keep(link, to),
                 Err(failure) => self.missing(to, &failure)?,
             }

@@ -22,7 +22,7 @@ pub use live_table::LiveTable;
 pub use polling::State;
 
 use crate::files::symbols::Names;
-use crate::run::attach::Link;
+use crate::run::attach::{Link, Namesakes};
 use crate::run::events::Printer;
 use crate::run::load::Maps;
 use crate::show::sink::Sink;
@@ -179,6 +179,7 @@ pub struct Session<'a> {
     lost_reported: Instant,
     /// The attach points that programs are attached to.
     attached: BTreeSet<ProbeId>,
+    namesakes: Namesakes,
     options: Behaviour<'a>,
 }
 

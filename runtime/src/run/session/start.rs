@@ -6,7 +6,7 @@ use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, system_error};
 use crate::files::symbols::{self, Symbolizer};
 use crate::kernel::system::possible_cpus;
-use crate::run::attach::Multi;
+use crate::run::attach::{Multi, Namesakes};
 use crate::run::events::Printer;
 use crate::run::load::{self, Loaded, Loader, Maps, Refusal};
 use crate::run::tables::slots::Slots;
@@ -65,6 +65,7 @@ impl<'a> Session<'a> {
             reported: vec![0; object.counters.len()],
             lost_reported: Instant::now(),
             attached: BTreeSet::new(),
+            namesakes: Namesakes::default(),
             options: Behaviour { pid, kernel, warn_reads, wake },
             watch: Watch::new(&printer),
             printer,
