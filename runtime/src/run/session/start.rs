@@ -3,16 +3,16 @@
 use super::polling::QUIET_ROUNDS;
 use super::stacks::StackMaps;
 use super::watching::Watch;
-use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, system_error};
+use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, placeless, system_error};
 use crate::files::symbols::{self, Symbolizer};
 use crate::kernel::system::possible_cpus;
 use crate::run::attach::{Multi, Namesakes};
 use crate::run::events::Printer;
-use crate::run::load::{self, Loaded, Loader, Maps, Refusal};
+use crate::run::load::{self, Loader, Maps, Refusal};
 use crate::run::tables::slots::Slots;
 use crate::run::tables::{Storage, Table};
 use crate::show::print::Env;
-use crate::show::sink::Sink;
+use crate::show::sink::{Said, Sink};
 use crate::sys::mapped::Words;
 use crate::sys::ring::Ring;
 use crate::sys::{self, process, time};
@@ -22,6 +22,7 @@ use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::MapId;
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
@@ -79,15 +80,17 @@ impl<'a> Session<'a> {
 
     fn load_programs(&mut self) -> Result<(), RunError> {
         let loader = Loader::new(self.object, &self.maps);
-        let mut notes = Vec::new();
+        let mut without = Vec::new();
         for program in &self.object.programs {
             let attach_type = self.multi(program).map_or(0, Multi::attach_type);
             let loaded =
                 loader.load(program, attach_type).map_err(|refusal| self.not_loaded(program, refusal))?;
-            notes.extend(note_on_btf(&program.name, &loaded));
+            without.extend(loaded.without_btf);
             self.programs.push(loaded.fd);
         }
-        notes.iter().for_each(|note| self.tell(note));
+        if let Some(warning) = warning_on_btf(&without, self.programs.len()) {
+            self.printer.say(Said::Warning(&warning));
+        }
         Ok(())
     }
 
@@ -109,10 +112,20 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A kernel that does not take our BTF runs the script as well; who looks closely wants to know.
-fn note_on_btf(name: &str, loaded: &Loaded) -> Option<String> {
-    let why = sys::describe(loaded.without_btf.as_ref()?);
-    Some(format!("{name} is loaded without BTF, so without its lines: {why}"))
+/// A kernel that does not take our BTF runs the script as well. `refusals`: what it said to each program that it took without.
+fn warning_on_btf(refusals: &[io::Error], programs: usize) -> Option<Diagnostic> {
+    let why = sys::describe(refusals.first()?);
+    let which = if refusals.len() == programs {
+        "the script".into()
+    } else {
+        format!("a part ({} of {programs} programs)", refusals.len())
+    };
+    let text = format!("the kernel refused the script's line information and runs {which} without it: {why}");
+    let warning = Diagnostic { severity: Severity::Warning, ..placeless(text) };
+    Some(
+        warning
+            .hint("what it counts and prints is the same; but the kernel and bpftool cannot name its lines"),
+    )
 }
 
 fn printer<'a>(

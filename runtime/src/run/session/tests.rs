@@ -1,7 +1,7 @@
 //! Hand-assembled objects run in the kernel. Each test needs root; it says so and passes where that is missing.
 
 use super::*;
-use crate::show::sink::{Buffering, JsonSink, Output, TextSink, Wanted};
+use crate::show::sink::{Buffering, JsonSink, Output, Said, TextSink, Wanted};
 use expect_test::expect;
 use rbtrace_codegen::object::{
     Attachment, Counter, Fault, Form, MapDef, MapForm, MapKind, MapRole, ObjMapId, Point, Program,
@@ -12,6 +12,7 @@ use rbtrace_lang::format::{Conv, ConvKind, Piece};
 use rbtrace_lang::hir::{Config, EmitKind, Map, MapId, ProbeId};
 use rbtrace_lang::target::{Period, Target};
 use rbtrace_lang::types::I64;
+use std::cell::RefCell;
 use std::fs::File;
 use std::rc::Rc;
 use std::time::Duration;
@@ -233,4 +234,39 @@ fn a_refused_program_is_shown_at_its_place() {
     let text = error.diagnostics[0].render(&object.sources);
     assert!(text.starts_with("test:1:7-10: ERROR: The kernel refused the program of begin"), "{text}");
     assert!(text.contains("R2 !read_ok"), "{text}");
+}
+
+/// Keeps the warnings.
+struct Warnings(Rc<RefCell<Vec<String>>>);
+
+impl Sink for Warnings {
+    fn say(&mut self, said: Said) {
+        if let Said::Warning(warning) = said {
+            self.0.borrow_mut().push(warning.message.clone());
+        }
+    }
+    fn event_done(&mut self) {}
+    fn idle(&mut self) {}
+    fn flush(&mut self) {}
+    fn failure(&self) -> Option<&std::io::Error> {
+        None
+    }
+}
+
+#[test]
+fn what_runs_without_its_lines_is_told_of_once() {
+    if !may_run("lines") {
+        return;
+    }
+    let programs = [Target::Begin, Target::End]
+        .map(|target| Asm::default().send(1).program(0, target, ProgramType::TestRun));
+    let mut object = object(programs.into());
+    object.btf = vec![0; 30];
+    object.programs.iter_mut().for_each(|program| program.func_info = vec![(0, 1)]);
+    let warnings = Rc::default();
+    let status = run(&object, Box::new(Warnings(Rc::clone(&warnings))));
+    assert_eq!(status.expect("the programs run").status, 0);
+    let told = warnings.borrow();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("the kernel refused the script's line information"), "{told:?}");
 }
