@@ -3,7 +3,7 @@
 use crate::args::Args;
 use rbtrace_codegen::object::Object;
 use rbtrace_lang::{Diagnostic, Span};
-use rbtrace_runtime::run::{Closing, RunError, RunOptions, Session, State};
+use rbtrace_runtime::run::{Closing, Progress, RunError, RunOptions, Session};
 use rbtrace_runtime::show::sink::Sink;
 use rbtrace_runtime::sys::describe;
 use rbtrace_runtime::sys::poll::Signals;
@@ -47,7 +47,7 @@ fn drive<'a>(
         return Ok(Ended { status: Ok(0), closing: Session::try_out(object, sink, options)? });
     }
     let mut session = Session::start(object, sink, options)?;
-    while session.poll(Duration::MAX)? == State::Running {
+    while session.poll(Duration::MAX)? == Progress::Running {
         while let Some(signal) = signals.next() {
             if !session.signal(signal)? && signal != libc::SIGUSR1 {
                 session.interrupt();

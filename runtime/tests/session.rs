@@ -4,7 +4,7 @@ use rbtrace_codegen::driver;
 use rbtrace_codegen::object::Object;
 use rbtrace_lang::{Options, Source};
 use rbtrace_runtime::kernel::{LiveKernel, LiveSystem, privileges};
-use rbtrace_runtime::run::{RunOptions, Session, State};
+use rbtrace_runtime::run::{Progress, RunOptions, Session};
 use rbtrace_runtime::show::print::{Datum, Row};
 use rbtrace_runtime::show::sink::{Said, Sink};
 use std::cell::RefCell;
@@ -123,12 +123,12 @@ fn maps_are_read_while_the_script_runs() {
     let before = surroundings();
     let mut session = machine.start(&object, &said);
     assert_eq!(surroundings(), before);
-    assert_eq!(session.poll(Duration::ZERO).unwrap(), State::Running);
+    assert_eq!(session.poll(Duration::ZERO).unwrap(), Progress::Running);
     assert_eq!(said.take(), ["attached 3", "begins"]);
     let key = vec![Datum::Text(b"calls".to_vec()), Datum::Number(7)];
     for round in 1..=3 {
         getppid(10);
-        assert_eq!(session.poll(Duration::from_millis(20)).unwrap(), State::Running);
+        assert_eq!(session.poll(Duration::from_millis(20)).unwrap(), Progress::Running);
         assert_eq!(said.take().len(), 10);
         let counted = Row { key: key.clone(), value: Datum::Total(10 * round) };
         assert_eq!(rows(&session, "@"), [counted]);
@@ -153,10 +153,10 @@ fn two_sessions_do_not_disturb_each_other() {
     getppid(5);
     assert_eq!(value(&first), Some(Datum::Total(5)));
     assert_eq!(value(&second), Some(Datum::Total(15)));
-    assert_eq!(first.poll(Duration::from_millis(1)).unwrap(), State::Running);
+    assert_eq!(first.poll(Duration::from_millis(1)).unwrap(), Progress::Running);
     first.stop().unwrap();
     getppid(5);
-    assert_eq!(second.poll(Duration::from_millis(1)).unwrap(), State::Running);
+    assert_eq!(second.poll(Duration::from_millis(1)).unwrap(), Progress::Running);
     assert_eq!(value(&second), Some(Datum::Total(30)));
     second.stop().unwrap();
     assert_eq!((one.take(), other.take()).1.last().map(String::as_str), Some("@ has 1"));
@@ -169,7 +169,7 @@ fn an_exit_ends_it_with_its_status() {
     let object = machine.compile(&on_getppid("printf(\"first\"); exit(3);"));
     let mut session = machine.start(&object, &said);
     getppid(2);
-    assert_eq!(session.poll(Duration::from_secs(10)).unwrap(), State::Ended);
+    assert_eq!(session.poll(Duration::from_secs(10)).unwrap(), Progress::Ended);
     assert_eq!(session.stop().unwrap().status, 3);
     assert_eq!(said.take(), ["attached 1", "first", "ended"]);
 }
@@ -195,8 +195,8 @@ fn the_caller_can_be_wanted_elsewhere() {
     let mut session = Session::start(&object, Box::new(said), options).unwrap();
     caller.write_all(b"!").unwrap();
     let started = Instant::now();
-    assert_eq!(session.poll(Duration::from_secs(60)).unwrap(), State::Running);
+    assert_eq!(session.poll(Duration::from_secs(60)).unwrap(), Progress::Running);
     assert!(started.elapsed() < Duration::from_secs(30));
     session.interrupt();
-    assert_eq!(session.poll(Duration::from_secs(60)).unwrap(), State::Ended);
+    assert_eq!(session.poll(Duration::from_secs(60)).unwrap(), Progress::Ended);
 }

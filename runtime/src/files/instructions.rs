@@ -121,7 +121,7 @@ fn convert(inner: Instruction) -> Insn {
 }
 
 /// Writes instructions in AT&T syntax, as the kernel's own tools do.
-pub struct Printer<'n> {
+pub struct Disassembler<'n> {
     names: &'n dyn NameAddress,
 }
 
@@ -141,11 +141,11 @@ impl SymbolResolver for Targets {
     }
 }
 
-impl<'n> Printer<'n> {
+impl<'n> Disassembler<'n> {
     /// A printer that names targets of calls and jumps, and memory operands relative to the
     /// instruction pointer.
-    pub fn new(names: &'n dyn NameAddress) -> Printer<'n> {
-        Printer { names }
+    pub fn new(names: &'n dyn NameAddress) -> Disassembler<'n> {
+        Disassembler { names }
     }
 
     /// The instruction's text.
@@ -241,7 +241,7 @@ pub fn check_offset(
     if after > 0 && insns[after - 1].address.wrapping_sub(address) == offset {
         return Ok(());
     }
-    let printer = Printer::new(names);
+    let printer = Disassembler::new(names);
     let near = &insns[after.saturating_sub(2)..(after + 2).min(insns.len())];
     let neighbour = |i: &Insn| Neighbour { offset: i.address.wrapping_sub(address), text: printer.text(i) };
     Err(BadOffset::Middle(near.iter().map(neighbour).collect()))

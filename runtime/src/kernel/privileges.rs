@@ -1,6 +1,6 @@
 //! What this process may do.
 
-use crate::sys::kernelfs::{self, Kind};
+use crate::sys::kernelfs::{self, FileSystem};
 use rbtrace_lang::system::{Answer, SystemError};
 
 /// `CAP_*` of include/uapi/linux/capability.h.
@@ -33,7 +33,7 @@ fn may_trace(capabilities: u64) -> bool {
 
 /// `none`, `integrity` or `confidentiality`; `None` where the kernel has no lockdown or does not tell.
 pub fn lockdown() -> Option<String> {
-    let text = kernelfs::find(Kind::Securityfs).text("lockdown").ok()?;
+    let text = kernelfs::find(FileSystem::Securityfs).text("lockdown").ok()?;
     let (_, rest) = text.split_once('[')?;
     Some(rest.split_once(']')?.0.to_string())
 }

@@ -1,7 +1,7 @@
 //! tracefs: the kernel's list of events and of traceable functions (Documentation/trace/ftrace.rst).
 
 use crate::kernel::privileges;
-use crate::sys::kernelfs::{self, Kind, Root};
+use crate::sys::kernelfs::{self, FileSystem, Root};
 use rbtrace_lang::system::{Answer, SystemError};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -19,7 +19,7 @@ pub struct TraceFs {
 impl TraceFs {
     /// Finds the mount, or makes one of our own.
     pub fn find() -> Answer<TraceFs> {
-        let fs = TraceFs { root: kernelfs::find(Kind::Tracefs) };
+        let fs = TraceFs { root: kernelfs::find(FileSystem::Tracefs) };
         match fs.root.look("events") {
             Ok(()) => Ok(fs),
             Err(e) if e.kind() == ErrorKind::PermissionDenied => Err(not_root("tracefs")),
@@ -124,7 +124,7 @@ fn plain(name: &str) -> bool {
 
 /// Functions that kprobes refuse, from debugfs; none where that cannot be read.
 pub fn kprobe_blacklist() -> HashSet<String> {
-    let text = kernelfs::find(Kind::Debugfs).text("kprobes/blacklist").unwrap_or_default();
+    let text = kernelfs::find(FileSystem::Debugfs).text("kprobes/blacklist").unwrap_or_default();
     text.lines().filter_map(|l| l.split('\t').nth(1)).map(str::to_owned).collect()
 }
 

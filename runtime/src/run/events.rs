@@ -4,7 +4,7 @@ use crate::bytes::u32_at;
 use crate::run::actions;
 use crate::run::tables::{Entry, Table};
 use crate::show::print::{Env, Row, printf, read};
-use crate::show::sink::{Formatted, Function, Said, Sink};
+use crate::show::sink::{Formatted, OutputKind, Said, Sink};
 use crate::sys;
 use rbtrace_codegen::object::{Object, Record};
 use rbtrace_lang::format::Piece;
@@ -88,13 +88,13 @@ impl<'a> Printer<'a> {
             EmitKind::Clear(map) => self.change(*map, record, Table::clear),
             EmitKind::Zero(map) => self.change(*map, record, Table::zero),
             EmitKind::Time(format) => {
-                self.say(Said::Output(Function::Time, actions::time(format).as_bytes()));
+                self.say(Said::Output(OutputKind::Time, actions::time(format).as_bytes()));
             }
             EmitKind::System(pieces) => self.system(pieces, record, data),
             EmitKind::Cat(pieces) => self.cat(pieces, record, data),
             EmitKind::Join { sep, .. } => {
                 let text = actions::join(&record.fields, data, sep);
-                self.say(Said::Output(Function::Join, &text));
+                self.say(Said::Output(OutputKind::Join, &text));
             }
         }
         self.sink.event_done();
@@ -204,7 +204,7 @@ impl<'a> Printer<'a> {
         // What was printed before comes before.
         self.sink.flush();
         match actions::system(&command) {
-            Ok(output) => self.say(Said::Output(Function::System, &output)),
+            Ok(output) => self.say(Said::Output(OutputKind::System, &output)),
             Err(e) => {
                 let text = format!("system(\"{command}\"): {}", sys::describe(&e));
                 self.say(Said::Warning(&Diagnostic::warning(record.span, text)));
@@ -216,7 +216,7 @@ impl<'a> Printer<'a> {
     fn cat(&mut self, pieces: &[Piece], record: &Record, data: &[u8]) {
         let path = self.rendered(pieces, record, data);
         match actions::cat(&path, self.max_cat_bytes) {
-            Ok(text) => self.say(Said::Output(Function::Cat, &text)),
+            Ok(text) => self.say(Said::Output(OutputKind::Cat, &text)),
             Err(e) => self.say(Said::Unreadable(&path, &e)),
         }
     }

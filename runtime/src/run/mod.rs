@@ -7,4 +7,4 @@ pub mod load;
 pub mod session;
 pub mod tables;
 
-pub use session::{Closing, LiveTable, Outcome, RunError, RunOptions, Session, State};
+pub use session::{Closing, LiveTable, Outcome, Progress, RunError, RunOptions, Session};

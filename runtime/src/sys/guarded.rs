@@ -21,15 +21,15 @@ const TAKEN: usize = 1;
 
 /// A mapped file.
 #[derive(Debug)]
-pub struct Map {
+pub struct MappedFile {
     base: usize,
     len: usize,
     slot: usize,
 }
 
-impl Map {
+impl MappedFile {
     /// Maps a whole file. An empty one cannot be mapped (`EINVAL`).
-    pub fn new(file: &File) -> io::Result<Map> {
+    pub fn new(file: &File) -> io::Result<MappedFile> {
         use std::os::fd::AsRawFd;
         static HANDLER: Once = Once::new();
         HANDLER.call_once(install);
@@ -47,7 +47,7 @@ impl Map {
         let base = base as usize;
         ENDS[slot].store(base + len, Ordering::Release);
         STARTS[slot].store(base, Ordering::Release);
-        Ok(Map { base, len, slot })
+        Ok(MappedFile { base, len, slot })
     }
 
     /// Says that parts are wanted here and there: what stands beside a page is not read with it.
@@ -69,7 +69,7 @@ impl Map {
     }
 }
 
-impl Deref for Map {
+impl Deref for MappedFile {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -79,7 +79,7 @@ impl Deref for Map {
     }
 }
 
-impl Drop for Map {
+impl Drop for MappedFile {
     fn drop(&mut self) {
         STARTS[self.slot].store(TAKEN, Ordering::Release);
         // SAFETY: exactly what `new` mapped; every reference into it borrows `self`.
@@ -145,7 +145,7 @@ mod tests {
         let page = page_size();
         std::fs::write(&path, vec![7; 3 * page + 5]).unwrap();
         let file = File::options().read(true).write(true).open(&path).unwrap();
-        let map = Map::new(&file).unwrap();
+        let map = MappedFile::new(&file).unwrap();
         assert_eq!((map.len(), map[3 * page + 4]), (3 * page + 5, 7));
         file.set_len(page as u64).unwrap();
         assert_eq!((map[page - 1], map[page], map[3 * page + 4]), (7, 0, 0));
@@ -157,7 +157,7 @@ mod tests {
     fn slots_are_given_back() {
         let file = File::open("/proc/self/exe").unwrap();
         for _ in 0..2 * SLOTS {
-            assert_eq!(&Map::new(&file).unwrap()[..4], b"\x7fELF");
+            assert_eq!(&MappedFile::new(&file).unwrap()[..4], b"\x7fELF");
         }
     }
 }

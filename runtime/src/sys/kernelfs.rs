@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 /// One of these file systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileSystem {
     /// Devices, modules, the kernel's BTF.
     Sysfs,
     /// Events and the functions that can be traced.
@@ -24,14 +24,16 @@ pub enum Kind {
     Securityfs,
 }
 
-impl Kind {
+impl FileSystem {
     /// Its name, magic number (include/uapi/linux/magic.h), and where it is mounted by custom.
     fn data(self) -> (&'static str, u64, &'static [&'static str]) {
         match self {
-            Kind::Sysfs => ("sysfs", 0x6265_6572, &["/sys"]),
-            Kind::Tracefs => ("tracefs", 0x7472_6163, &["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]),
-            Kind::Debugfs => ("debugfs", 0x6462_6720, &["/sys/kernel/debug"]),
-            Kind::Securityfs => ("securityfs", 0x7363_6673, &["/sys/kernel/security"]),
+            FileSystem::Sysfs => ("sysfs", 0x6265_6572, &["/sys"]),
+            FileSystem::Tracefs => {
+                ("tracefs", 0x7472_6163, &["/sys/kernel/tracing", "/sys/kernel/debug/tracing"])
+            }
+            FileSystem::Debugfs => ("debugfs", 0x6462_6720, &["/sys/kernel/debug"]),
+            FileSystem::Securityfs => ("securityfs", 0x7363_6673, &["/sys/kernel/security"]),
         }
     }
 }
@@ -44,17 +46,17 @@ pub enum Root {
     /// It is mounted nowhere: a mount of our own.
     Own(&'static str, OwnedFd),
     /// It is mounted nowhere, and the kernel refused us a mount of our own.
-    Missing(Kind, io::Error),
+    Missing(FileSystem, io::Error),
 }
 
 /// sysfs, looked for once.
 pub fn sysfs() -> &'static Root {
     static SYSFS: OnceLock<Root> = OnceLock::new();
-    SYSFS.get_or_init(|| find(Kind::Sysfs))
+    SYSFS.get_or_init(|| find(FileSystem::Sysfs))
 }
 
 /// Looks for a file system, and mounts it for us alone where it is not mounted.
-pub fn find(kind: Kind) -> Root {
+pub fn find(kind: FileSystem) -> Root {
     let (name, magic, usual) = kind.data();
     let is_it = |at: &Path| filesystem::magic(at).is_ok_and(|m| m == magic);
     let usual = usual.iter().map(PathBuf::from).find(|p| is_it(p));
@@ -132,7 +134,7 @@ impl Root {
 }
 
 /// The error of every access to what cannot be had. It has no number: what the file itself would say is not known.
-fn missing(kind: Kind, e: &io::Error) -> io::Error {
+fn missing(kind: FileSystem, e: &io::Error) -> io::Error {
     let (name, _, usual) = kind.data();
     io::Error::other(format!(
         "{name} is not mounted, and the kernel does not let rbtrace open it ({}): mount it as root by `mount -t \
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_says_how_to_get_it() {
-        let root = Root::Missing(Kind::Tracefs, io::Error::from_raw_os_error(libc::EPERM));
+        let root = Root::Missing(FileSystem::Tracefs, io::Error::from_raw_os_error(libc::EPERM));
         let e = root.text("events/x/format").unwrap_err().to_string();
         assert!(e.contains("(EPERM)") && e.contains("mount -t tracefs tracefs /sys/kernel/tracing"), "{e}");
         assert!(!root.exists("events"));

@@ -47,7 +47,7 @@ pub enum Rate {
 
 /// Whom it watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct PerfScope {
     /// A process, or -1 for all.
     pub pid: i32,
     /// A CPU, or -1 for any (only with a process).
@@ -55,7 +55,7 @@ pub struct Target {
 }
 
 /// Opens the event, enabled only by [`enable`].
-pub fn open(event: &Event, target: Target) -> io::Result<OwnedFd> {
+pub fn open(event: &Event, target: PerfScope) -> io::Result<OwnedFd> {
     let mut attr =
         lb::perf_event_attr { size: size_of::<lb::perf_event_attr>() as u32, ..Default::default() };
     let mut name = None;

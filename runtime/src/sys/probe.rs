@@ -44,21 +44,28 @@ pub fn key(key_size: u32) -> bool {
     bpf::map_create(&spec).is_ok()
 }
 
-/// What a link to many functions at once meets.
+/// A link to many places at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Multi {
-    /// `BPF_TRACE_KPROBE_MULTI`
+    /// Kernel functions.
     Kprobe,
-    /// `BPF_TRACE_UPROBE_MULTI`
+    /// Places of one or more files.
     Uprobe,
+}
+
+impl Multi {
+    /// The attach type that its programs are loaded with.
+    pub fn attach_type(self) -> u32 {
+        match self {
+            Multi::Kprobe => lb::BPF_TRACE_KPROBE_MULTI,
+            Multi::Uprobe => lb::BPF_TRACE_UPROBE_MULTI,
+        }
+    }
 }
 
 /// Can programs be linked to many functions at once? Asks for a function (a file) that cannot be.
 pub fn multi(kind: Multi) -> bool {
-    let attach = match kind {
-        Multi::Kprobe => lb::BPF_TRACE_KPROBE_MULTI,
-        Multi::Uprobe => lb::BPF_TRACE_UPROBE_MULTI,
-    };
+    let attach = kind.attach_type();
     let spec = spec(lb::BPF_PROG_TYPE_KPROBE, attach, 0, &NOTHING);
     let Ok(prog) = bpf::prog_load(&spec, None) else { return false };
     let errno = match kind {

@@ -1,7 +1,7 @@
 //! One BTF blob: header, types, strings.
 
 use super::tag::{KindTag, head, type_starts, u32_at};
-use crate::sys::guarded::Map;
+use crate::sys::guarded::MappedFile;
 use crate::sys::untrusted;
 use std::fs::File;
 use std::ops::{Deref, Range};
@@ -37,7 +37,7 @@ pub enum BtfError {
 
 /// Bytes of a blob.
 enum Bytes {
-    Mapped(Map),
+    Mapped(MappedFile),
     Owned(Vec<u8>),
 }
 
@@ -186,7 +186,7 @@ fn find_text(strings: &[u8], name: &[u8]) -> Option<usize> {
 
 /// Maps the file where the system lets us (`/sys/kernel/btf` since 6.16), else reads it.
 fn read(file: File) -> std::io::Result<Bytes> {
-    if let Ok(map) = Map::new(&file) {
+    if let Ok(map) = MappedFile::new(&file) {
         return Ok(Bytes::Mapped(map));
     }
     match untrusted::read(file, MOST)? {

@@ -35,7 +35,7 @@ pub struct CallSite {
 
 /// A function with code of its own.
 #[derive(Debug)]
-pub struct Function {
+pub struct FunctionTree {
     /// Its name, mangled in languages that mangle.
     pub name: Option<Rc<str>>,
     /// Its code; several ranges where cold parts stand elsewhere.
@@ -74,7 +74,7 @@ pub(super) struct FunctionRange {
     pub(super) entry: usize,
 }
 
-impl Function {
+impl FunctionTree {
     /// The inlined copies that hold an address, innermost first.
     pub fn inlined_at(&self, address: u64) -> impl Iterator<Item = &Inlined> {
         let mut at = self.innermost_at(address);
@@ -165,13 +165,13 @@ fn die_ranges(
 }
 
 /// Reads the tree of the function whose entry stands at this offset.
-pub(super) fn read(info: &DebugInfo, unit: &Unit, entry: usize) -> Result<Function, Error> {
+pub(super) fn read(info: &DebugInfo, unit: &Unit, entry: usize) -> Result<FunctionTree, Error> {
     let mut entries = info.read(unit.inner.entries_raw(Some(UnitOffset(entry))))?;
     let mut die = Entry::null();
     info.read(entries.read_entry(&mut die))?;
     let name = name_of(info, unit, &die, 0)?;
     let ranges = info.read(die_ranges(&info.dwarf, &unit.inner, &die))?;
-    let mut function = Function { name, ranges, inlined: Vec::new(), entry };
+    let mut function = FunctionTree { name, ranges, inlined: Vec::new(), entry };
     if die.has_children() {
         read_children(info, unit, &mut entries, &mut function)?;
     }
@@ -183,7 +183,7 @@ fn read_children(
     info: &DebugInfo,
     unit: &Unit,
     entries: &mut EntriesRaw<'_, Reader>,
-    function: &mut Function,
+    function: &mut FunctionTree,
 ) -> Result<(), Error> {
     let (base, mut ranges) = (entries.next_depth(), 0);
     // Depth of the tree and index of each inlined copy that is open.

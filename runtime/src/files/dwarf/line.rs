@@ -10,7 +10,7 @@ const MAX_ROWS: usize = 1 << 22;
 
 /// A row: from this address to the next row's, code is of this line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct LineRow {
     /// First address.
     pub address: u64,
     /// The file, as the table numbers it.
@@ -29,7 +29,7 @@ pub struct Row {
 #[derive(Debug, Default)]
 pub struct Lines {
     /// Rows sequence after sequence; within one, in ascending order of addresses.
-    rows: Vec<Row>,
+    rows: Vec<LineRow>,
     /// Start address, end address, first row and the row after the last; sorted by address.
     sequences: Vec<(u64, u64, usize, usize)>,
     header: Option<LineProgramHeader<Reader>>,
@@ -99,20 +99,20 @@ impl Lines {
     }
 
     /// The row of an address: the last one that does not begin after it.
-    pub fn row_at(&self, address: u64) -> Option<Row> {
+    pub fn row_at(&self, address: u64) -> Option<LineRow> {
         let rows = self.sequence_at(address)?;
         let after = rows.partition_point(|r| r.address <= address);
         rows[..after].last().copied().filter(|r| !r.end)
     }
 
-    fn sequence_at(&self, address: u64) -> Option<&[Row]> {
+    fn sequence_at(&self, address: u64) -> Option<&[LineRow]> {
         let after = self.sequences.partition_point(|s| s.0 <= address);
         let sequence = self.sequences[..after].iter().rev().find(|s| address < s.1)?;
         Some(&self.rows[sequence.2..sequence.3])
     }
 
     /// All rows that begin code, sequences in ascending order.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+    pub fn rows(&self) -> impl Iterator<Item = &LineRow> {
         self.sequences.iter().flat_map(|s| &self.rows[s.2..s.3]).filter(|r| !r.end)
     }
 
@@ -145,8 +145,8 @@ impl Strings {
     }
 }
 
-fn convert(row: &gimli::LineRow) -> Row {
-    Row {
+fn convert(row: &gimli::LineRow) -> LineRow {
+    LineRow {
         address: row.address(),
         file: row.file_index() as u32,
         line: row.line().map_or(0, |l| l.get() as u32),

@@ -12,9 +12,9 @@ mod scan;
 mod source;
 mod unit;
 
-pub use function::{CallSite, Function, Inlined, Range};
-pub use line::{Lines, Row};
-pub use source::{LineQuery, Place, normal as normal_path};
+pub use function::{CallSite, FunctionTree, Inlined, Range};
+pub use line::{LineRow, Lines};
+pub use source::{LinePlace, LineQuery, normal as normal_path};
 pub use unit::Unit;
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ pub(crate) type Reader = gimli::EndianSlice<'static, gimli::LittleEndian>;
 
 /// One step of the chain of inlined calls at an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct InlineStep {
     /// The function, as the linker would call it (mangled, in languages that mangle).
     pub function: Option<Rc<str>>,
     /// The source file's whole path as debug information has it.
@@ -80,7 +80,7 @@ impl DebugInfo {
 
     /// The chain of calls at an address, innermost first: the last frame is the function that has
     /// symbol and stack frame, the others are inlined into it. Empty where nothing is known.
-    pub fn frames(&self, address: u64) -> Result<Vec<Frame>, Error> {
+    pub fn frames(&self, address: u64) -> Result<Vec<InlineStep>, Error> {
         let Some(unit) = self.unit_at(address)? else { return Ok(Vec::new()) };
         let function = self.function_in(&unit, address)?;
         let row = unit.lines(self)?.row_at(address);
@@ -93,10 +93,10 @@ impl DebugInfo {
     fn chain(
         &self,
         unit: &Unit,
-        function: Option<&Function>,
+        function: Option<&FunctionTree>,
         address: u64,
-        row: Option<Row>,
-    ) -> Result<Vec<Frame>, Error> {
+        row: Option<LineRow>,
+    ) -> Result<Vec<InlineStep>, Error> {
         let lines = unit.lines(self)?;
         let mut place = row.map_or_else(CallSite::default, |r| CallSite {
             file: u64::from(r.file),
@@ -106,7 +106,7 @@ impl DebugInfo {
         let mut frames = Vec::new();
         let mut push = |name: Option<&Rc<str>>, place: CallSite| {
             let file = lines.path(place.file);
-            frames.push(Frame { function: name.cloned(), file, line: place.line, column: place.column });
+            frames.push(InlineStep { function: name.cloned(), file, line: place.line, column: place.column });
         };
         if let Some(function) = function {
             for inlined in function.inlined_at(address) {
@@ -119,14 +119,14 @@ impl DebugInfo {
     }
 
     /// The function whose code an address is, with its inlined calls.
-    pub fn function_at(&self, address: u64) -> Result<Option<Rc<Function>>, Error> {
+    pub fn function_at(&self, address: u64) -> Result<Option<Rc<FunctionTree>>, Error> {
         match self.unit_at(address)? {
             Some(unit) => self.function_in(&unit, address),
             None => Ok(None),
         }
     }
 
-    fn function_in(&self, unit: &Unit, address: u64) -> Result<Option<Rc<Function>>, Error> {
+    fn function_in(&self, unit: &Unit, address: u64) -> Result<Option<Rc<FunctionTree>>, Error> {
         unit.function_at(self, address)
     }
 

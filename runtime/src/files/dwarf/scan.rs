@@ -75,7 +75,7 @@ impl DebugInfo {
             .collect();
         search.note_rows(lines.rows().filter(|r| matching.contains(&r.file.into())), query.line);
         let hits = lines.rows().filter(|r| r.line == query.line && matching.contains(&r.file.into()));
-        let mut functions: Vec<Rc<super::Function>> = Vec::new();
+        let mut functions: Vec<Rc<super::FunctionTree>> = Vec::new();
         for row in hits {
             if functions.iter().any(|f| f.contains(row.address)) {
                 continue;

@@ -1,7 +1,7 @@
 //! From a source line to the code that it became.
 
 use super::flow::FlowGraph;
-use super::{DebugInfo, Error, Function, Lines, Range, Row};
+use super::{DebugInfo, Error, FunctionTree, LineRow, Lines, Range};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ pub struct LineQuery<'a> {
 
 /// A place in code.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct LinePlace {
     /// Symbol that holds it.
     pub symbol: String,
     /// Offset from the symbol's address.
@@ -28,7 +28,7 @@ pub struct Place {
 }
 
 impl LineQuery<'_> {
-    fn matches(&self, row: &Row) -> bool {
+    fn matches(&self, row: &LineRow) -> bool {
         row.line == self.line && self.column.is_none_or(|c| c == row.column)
     }
 
@@ -77,7 +77,7 @@ pub(super) struct Search {
 impl DebugInfo {
     /// Where the code of a source line begins, inlined copies included; within `function` where it is
     /// given. One place for each way by which control comes to the line in each copy.
-    pub fn source_line(&self, function: Option<&str>, query: LineQuery) -> Result<Vec<Place>, Error> {
+    pub fn source_line(&self, function: Option<&str>, query: LineQuery) -> Result<Vec<LinePlace>, Error> {
         let mut search = Search::default();
         match function {
             Some(name) => self.search_function(name, query, &mut search)?,
@@ -108,14 +108,14 @@ impl DebugInfo {
     pub(super) fn search_rows(
         &self,
         lines: &Lines,
-        functions: &[Rc<Function>],
+        functions: &[Rc<FunctionTree>],
         query: LineQuery,
         search: &mut Search,
     ) {
         let files: Vec<bool> = lines.files().map(|f| search.note_file(lines, f, query.file)).collect();
-        let of_file = |row: &Row| files.get(row.file as usize).copied().unwrap_or(false);
+        let of_file = |row: &LineRow| files.get(row.file as usize).copied().unwrap_or(false);
         for function in functions {
-            let rows: Vec<Row> = lines.rows().copied().filter(|r| function.contains(r.address)).collect();
+            let rows: Vec<LineRow> = lines.rows().copied().filter(|r| function.contains(r.address)).collect();
             search.note_rows(rows.iter().filter(|r| of_file(r)), query.line);
             let graded = grade(&rows, function, &|r| of_file(r) && query.matches(r));
             let hit = rows.iter().find(|r| of_file(r) && query.matches(r));
@@ -127,7 +127,12 @@ impl DebugInfo {
     }
 
     /// Of each inlined copy, keeps the places that control comes to first.
-    fn add_places(&self, function: &Function, graded: &[(Grade, Option<usize>, u64)], search: &mut Search) {
+    fn add_places(
+        &self,
+        function: &FunctionTree,
+        graded: &[(Grade, Option<usize>, u64)],
+        search: &mut Search,
+    ) {
         let mut copies: BTreeMap<(Grade, Option<usize>), Vec<u64>> = BTreeMap::new();
         for (grade, copy, address) in graded {
             copies.entry((*grade, *copy)).or_default().push(*address);
@@ -139,12 +144,17 @@ impl DebugInfo {
         }
     }
 
-    fn flow_graph(&self, function: &Function) -> FlowGraph {
+    fn flow_graph(&self, function: &FunctionTree) -> FlowGraph {
         let code = |r: &Range| Some((r.start, self.elf().code(r.start, r.end - r.start)?));
         FlowGraph::new(&function.ranges.iter().filter_map(code).collect::<Vec<_>>())
     }
 
-    fn answer(&self, function: Option<&str>, query: LineQuery, search: &Search) -> Result<Vec<Place>, Error> {
+    fn answer(
+        &self,
+        function: Option<&str>,
+        query: LineQuery,
+        search: &Search,
+    ) -> Result<Vec<LinePlace>, Error> {
         if search.files.len() > 1 {
             let files: Vec<String> = search.files.iter().cloned().collect();
             let message = format!("{} names several source files", query.file);
@@ -162,7 +172,8 @@ impl DebugInfo {
             return Err(self.nothing_found(function, query, search));
         }
         let names = self.elf().names_of(&addresses);
-        let place = |a: u64| names.get(&a).map(|(s, o)| Place { symbol: s.clone(), offset: *o, address: a });
+        let place =
+            |a: u64| names.get(&a).map(|(s, o)| LinePlace { symbol: s.clone(), offset: *o, address: a });
         Ok(addresses.into_iter().filter_map(place).collect())
     }
 
@@ -201,7 +212,7 @@ impl Search {
     }
 
     /// Remembers the nearest lines that have code.
-    pub(super) fn note_rows<'r>(&mut self, rows: impl Iterator<Item = &'r Row>, line: u32) {
+    pub(super) fn note_rows<'r>(&mut self, rows: impl Iterator<Item = &'r LineRow>, line: u32) {
         for row in rows.filter(|r| r.is_stmt && r.line != 0) {
             if row.line < line {
                 self.before = self.before.max(Some(row.line));
@@ -215,9 +226,9 @@ impl Search {
 /// Finds where runs of the line's instructions begin: grade, inlined copy, address. `rows` are one
 /// function's, in the order of the table.
 fn grade(
-    rows: &[Row],
-    function: &Function,
-    matches: &dyn Fn(&Row) -> bool,
+    rows: &[LineRow],
+    function: &FunctionTree,
+    matches: &dyn Fn(&LineRow) -> bool,
 ) -> Vec<(Grade, Option<usize>, u64)> {
     let mut found = Vec::new();
     // Copy of the run that is open, and whether its first statement was seen.

@@ -146,7 +146,7 @@ fn line_of(text: &str) -> u32 {
     lines.into_iter().position(|l| l.contains(text)).expect("the fixture has the line") as u32 + 1
 }
 
-fn places(info: &DebugInfo, function: Option<&str>, line: u32) -> Vec<Place> {
+fn places(info: &DebugInfo, function: Option<&str>, line: u32) -> Vec<LinePlace> {
     info.source_line(function, LineQuery { file: "dwarf/fixture.c", line, column: None }).unwrap()
 }
 

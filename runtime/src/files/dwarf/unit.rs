@@ -1,7 +1,7 @@
 //! One unit (source file) of debug information.
 
 use super::function::{self, FunctionRange};
-use super::{DebugInfo, Error, Function, Lines, Reader};
+use super::{DebugInfo, Error, FunctionTree, Lines, Reader};
 use crate::files::elf::Kept;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 pub struct Unit {
     pub(super) inner: gimli::Unit<Reader>,
     ranges: OnceCell<Vec<FunctionRange>>,
-    functions: RefCell<HashMap<usize, Rc<Function>>>,
+    functions: RefCell<HashMap<usize, Rc<FunctionTree>>>,
     lines: OnceCell<Lines>,
     // What the readers above read: dropped last.
     _bytes: Kept,
@@ -53,7 +53,11 @@ impl Unit {
     }
 
     /// The function of this unit whose code an address is: the smallest range that holds it.
-    pub(super) fn function_at(&self, info: &DebugInfo, address: u64) -> Result<Option<Rc<Function>>, Error> {
+    pub(super) fn function_at(
+        &self,
+        info: &DebugInfo,
+        address: u64,
+    ) -> Result<Option<Rc<FunctionTree>>, Error> {
         let holds = |r: &&FunctionRange| r.range.contains(address);
         let ranges = self.function_ranges(info)?;
         let best = ranges.iter().filter(holds).min_by_key(|r| r.range.end - r.range.start);
@@ -69,7 +73,7 @@ impl Unit {
         Ok(self.ranges.get_or_init(|| ranges))
     }
 
-    fn function(&self, info: &DebugInfo, entry: usize) -> Result<Rc<Function>, Error> {
+    fn function(&self, info: &DebugInfo, entry: usize) -> Result<Rc<FunctionTree>, Error> {
         if let Some(function) = self.functions.borrow().get(&entry) {
             return Ok(function.clone());
         }

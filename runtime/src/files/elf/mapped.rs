@@ -1,7 +1,7 @@
 //! The bytes of a file, and of what was unpacked from it.
 
 use crate::files::Error;
-use crate::sys::guarded::Map;
+use crate::sys::guarded::MappedFile;
 use crate::sys::untrusted;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -27,7 +27,7 @@ pub(super) struct Mapped {
 #[derive(Debug)]
 enum Bytes {
     /// Mapped from a file.
-    Map(Map),
+    Map(MappedFile),
     /// Copied from elsewhere.
     Copy(Box<[u8]>),
 }
@@ -94,7 +94,7 @@ impl Mapped {
 }
 
 fn bytes_of(file: File) -> io::Result<Bytes> {
-    if let Ok(map) = Map::new(&file) {
+    if let Ok(map) = MappedFile::new(&file) {
         // Readahead would bring megabytes of a file of which a few pages are wanted.
         map.expect_scattered();
         return Ok(Bytes::Map(map));

@@ -1,7 +1,7 @@
 //! Symbols of one program or library.
 
 use crate::files::debuginfo;
-use crate::files::dwarf::{DebugInfo, Frame};
+use crate::files::dwarf::{DebugInfo, InlineStep};
 use crate::files::elf::{Elf, Symbol};
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,7 @@ impl Binary {
     }
 
     /// The source lines of an address, innermost first; empty without debug information.
-    pub(super) fn frames(&mut self, address: u64) -> Vec<Frame> {
+    pub(super) fn frames(&mut self, address: u64) -> Vec<InlineStep> {
         let elf = &self.elf;
         let debug = self.debug.get_or_insert_with(|| open_debug(elf).map(Box::new));
         let Some(debug) = debug else { return Vec::new() };

@@ -15,7 +15,7 @@ const MAX_FUNCTION: u64 = 1 << 20;
 
 /// A function's instructions.
 #[derive(Clone, Debug)]
-pub struct Code {
+pub struct FunctionCode {
     /// Name of its symbol.
     pub function: String,
     /// Module; `None` for the kernel itself.
@@ -27,7 +27,7 @@ pub struct Code {
 }
 
 /// Where code and names come from.
-pub enum Source {
+pub enum CodeSource {
     /// A file with debug information.
     File(Box<DebugInfo>),
     /// The running kernel. `why` says why there is no file.
@@ -39,20 +39,20 @@ pub enum Source {
     },
 }
 
-impl Source {
+impl CodeSource {
     /// The debug information, where there is some.
     pub fn debug_info(&self) -> Option<&DebugInfo> {
         match self {
-            Source::File(info) => Some(info),
-            Source::Memory { .. } => None,
+            CodeSource::File(info) => Some(info),
+            CodeSource::Memory { .. } => None,
         }
     }
 
     /// Names the functions at these addresses: name and offset.
     pub fn names_of(&self, addresses: &[u64]) -> HashMap<u64, (String, u64)> {
         match self {
-            Source::File(info) => info.elf().names_of(addresses),
-            Source::Memory { symbols, .. } => {
+            CodeSource::File(info) => info.elf().names_of(addresses),
+            CodeSource::Memory { symbols, .. } => {
                 let name = |&a: &u64| symbols.symbol(a).map(|s| (a, (s.name.to_string(), a - s.addr)));
                 addresses.iter().filter_map(name).collect()
             }
@@ -61,7 +61,7 @@ impl Source {
 }
 
 /// Finds a kernel function: all of this name, with the source of names for their targets.
-pub fn find(module: Option<&str>, function: &str) -> Result<(Source, Vec<Code>), Error> {
+pub fn find(module: Option<&str>, function: &str) -> Result<(CodeSource, Vec<FunctionCode>), Error> {
     let opened = match module {
         Some(module) => debuginfo::module(module),
         None => debuginfo::kernel(),
@@ -70,7 +70,7 @@ pub fn find(module: Option<&str>, function: &str) -> Result<(Source, Vec<Code>),
         Ok(info) => {
             let found = in_file(info.elf(), module, function);
             if !found.is_empty() {
-                return Ok((Source::File(Box::new(info)), found));
+                return Ok((CodeSource::File(Box::new(info)), found));
             }
             let path = info.elf().path().display();
             Error::missing(format!("{path} has no code of a function {function}"))
@@ -80,20 +80,24 @@ pub fn find(module: Option<&str>, function: &str) -> Result<(Source, Vec<Code>),
     in_memory(module, function, why)
 }
 
-pub(crate) fn in_file(elf: &Elf, module: Option<&str>, function: &str) -> Vec<Code> {
+pub(crate) fn in_file(elf: &Elf, module: Option<&str>, function: &str) -> Vec<FunctionCode> {
     let code = |s: &crate::files::elf::Symbol| {
         let bytes = elf.code(s.address, s.size.min(MAX_FUNCTION))?.to_vec();
         let module = module.filter(|m| *m != "vmlinux").map(str::to_string);
-        Some(Code { function: function.into(), module, address: s.address, bytes })
+        Some(FunctionCode { function: function.into(), module, address: s.address, bytes })
     };
-    let mut found: Vec<Code> =
+    let mut found: Vec<FunctionCode> =
         elf.symbols_named(function).iter().filter(|s| s.is_code() && s.size > 0).filter_map(code).collect();
     found.sort_by_key(|c| c.address);
     found.dedup_by_key(|c| c.address);
     found
 }
 
-fn in_memory(module: Option<&str>, function: &str, why: Error) -> Result<(Source, Vec<Code>), Error> {
+fn in_memory(
+    module: Option<&str>,
+    function: &str,
+    why: Error,
+) -> Result<(CodeSource, Vec<FunctionCode>), Error> {
     let path = || "/proc/kallsyms".into();
     let symbols = Kallsyms::load().map_err(|source| Error::Io { path: path(), source })?;
     let Some((address, size)) = symbols.find(module, function) else {
@@ -108,14 +112,14 @@ fn in_memory(module: Option<&str>, function: &str, why: Error) -> Result<(Source
     {
         let found = in_file(info.elf(), Some(owner), function);
         if !found.is_empty() {
-            return Ok((Source::File(Box::new(info)), found));
+            return Ok((CodeSource::File(Box::new(info)), found));
         }
     }
     let size = size.unwrap_or(4096).min(MAX_FUNCTION) as usize;
     let mut bytes = kcore::read(address, size).map_err(|e| unreadable(function, &e, &why))?;
     bytes.truncate(without_padding(&bytes, address));
-    let code = Code { function: function.into(), module: owner, address, bytes };
-    Ok((Source::Memory { symbols: Box::new(symbols), why }, vec![code]))
+    let code = FunctionCode { function: function.into(), module: owner, address, bytes };
+    Ok((CodeSource::Memory { symbols: Box::new(symbols), why }, vec![code]))
 }
 
 /// Neither a file nor memory has the function's code.
@@ -155,7 +159,11 @@ pub fn check_offset(module: Option<&str>, function: &str, offset: u64) -> Result
 }
 
 /// `+OFFSET` within the function, else `symbol` or `symbol+offset`.
-pub fn local_or_named(code: &Code, names: &HashMap<u64, (String, u64)>, address: u64) -> Option<String> {
+pub fn local_or_named(
+    code: &FunctionCode,
+    names: &HashMap<u64, (String, u64)>,
+    address: u64,
+) -> Option<String> {
     let offset = address.wrapping_sub(code.address);
     if offset < code.bytes.len() as u64 {
         return Some(format!("+{offset}"));

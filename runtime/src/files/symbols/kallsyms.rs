@@ -80,7 +80,7 @@ pub fn in_module(line: &Line, module: Option<&str>) -> bool {
 
 /// A symbol that covers an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Symbol<'a> {
+pub struct KernelSymbol<'a> {
     /// Name.
     pub name: &'a str,
     /// Module; `None` for the kernel itself.
@@ -123,7 +123,7 @@ impl Kallsyms {
     }
 
     /// The symbol that covers an address. `None` below the first one.
-    pub fn symbol(&self, addr: u64) -> Option<Symbol<'_>> {
+    pub fn symbol(&self, addr: u64) -> Option<KernelSymbol<'_>> {
         let wanted = u32::try_from(addr.checked_sub(self.base)?).ok()?;
         let after = self.entries.partition_point(|e| e.addr <= wanted);
         let mut at = after.checked_sub(1)?;
@@ -146,7 +146,7 @@ impl Kallsyms {
     }
 
     /// All symbols in the order of their addresses.
-    pub fn iter(&self) -> impl Iterator<Item = Symbol<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = KernelSymbol<'_>> {
         self.entries.iter().map(|e| self.decode(*e))
     }
 
@@ -160,12 +160,12 @@ impl Kallsyms {
         self.entries.is_empty()
     }
 
-    fn decode(&self, entry: Entry) -> Symbol<'_> {
+    fn decode(&self, entry: Entry) -> KernelSymbol<'_> {
         let rest = &self.names[entry.name as usize..];
         let text = &rest[..memchr::memchr(0, rest).unwrap_or(rest.len())];
         let text = std::str::from_utf8(text).unwrap_or("");
         let (name, module) = text.split_once('\t').map_or((text, None), |(n, m)| (n, Some(m)));
-        Symbol { name, module, addr: self.base + u64::from(entry.addr) }
+        KernelSymbol { name, module, addr: self.base + u64::from(entry.addr) }
     }
 }
 

@@ -123,7 +123,7 @@ impl File {
         let frames = info.frames(wanted).ok()?;
         let unit = info.unit_at(wanted).ok()?;
         let short = |path: &str| unit.as_ref().map_or(path, |u| u.short_path(path)).into();
-        let frame = |f: crate::files::dwarf::Frame| SourceFrame {
+        let frame = |f: crate::files::dwarf::InlineStep| SourceFrame {
             function: f.function,
             file: f.file.as_deref().map(short),
             line: f.line,

@@ -2,7 +2,7 @@
 
 use crate::files::Error;
 use crate::files::debuginfo;
-use crate::files::dwarf::{DebugInfo, LineQuery, Place};
+use crate::files::dwarf::{DebugInfo, LinePlace, LineQuery};
 use crate::files::symbols::kallsyms;
 
 /// Where the code of a source line begins in the kernel or a module, inlined copies included; within
@@ -12,7 +12,7 @@ pub fn source_line(
     module: Option<&str>,
     function: Option<&str>,
     query: LineQuery,
-) -> Result<Vec<Place>, Error> {
+) -> Result<Vec<LinePlace>, Error> {
     open(module, function)?.source_line(function, query).map_err(|e| name_module(e, module))
 }
 

@@ -90,7 +90,7 @@ impl UserNames {
         let binary = self.binary(pid, &place.mapping)?;
         let wanted = place.address - u64::from(is_return_address(binary, place.address));
         let readable = |name: Rc<str>| if options.demangle { demangle::demangle(&name).into() } else { name };
-        let frame = |f: crate::files::dwarf::Frame| SourceFrame {
+        let frame = |f: crate::files::dwarf::InlineStep| SourceFrame {
             function: f.function.map(readable),
             file: f.file.map(|path| normal_path(&path).into()),
             line: f.line,

@@ -106,7 +106,7 @@ pub(super) fn attach(
     let join_at = |link: &mut Link, name, offset| -> Result<(), Failure> {
         let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit), counter: None };
         let event =
-            perf::open(&event, perf::Target { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
+            perf::open(&event, perf::PerfScope { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
         join(prog, event, cookie, link)
     };
     let joined = join_at(&mut link, name, offset);

@@ -1,20 +1,11 @@
 //! One link for many functions: kprobe-multi (5.18, with FPROBE) and uprobe-multi (6.6).
 
 use super::{Attached, Failure, Link};
-use crate::run::load::{TRACE_KPROBE_MULTI, TRACE_UPROBE_MULTI};
 use crate::sys::link;
+pub use crate::sys::probe::Multi;
 use rbtrace_codegen::object::{Attachment, Program, ProgramType};
 use rbtrace_lang::target::{Target, UserCode};
 use std::os::fd::BorrowedFd;
-
-/// What kind of link can serve all places of a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Multi {
-    /// Kernel functions.
-    Kprobe,
-    /// Places of one or more files.
-    Uprobe,
-}
 
 impl Multi {
     /// The link that could serve this program; `None` where it has one place only, or places that such a
@@ -30,14 +21,6 @@ impl Multi {
             return Some(Multi::Kprobe);
         }
         program.attach.iter().all(|a| a.target.is_of_user()).then_some(Multi::Uprobe)
-    }
-
-    /// The attach type that its programs are loaded with.
-    pub fn attach_type(self) -> u32 {
-        match self {
-            Multi::Kprobe => TRACE_KPROBE_MULTI,
-            Multi::Uprobe => TRACE_UPROBE_MULTI,
-        }
     }
 
     /// For messages.

@@ -2,7 +2,7 @@
 
 use super::{Attached, Failure, Link, join};
 use crate::sys::kernelfs;
-use crate::sys::perf::{self, Event, Rate, Target};
+use crate::sys::perf::{self, Event, PerfScope, Rate};
 use rbtrace_lang::target::Period;
 use std::os::fd::BorrowedFd;
 
@@ -22,7 +22,7 @@ fn clock(period: Period) -> Event<'static> {
 /// On one CPU.
 pub(super) fn interval(prog: BorrowedFd, period: Period, cookie: Option<u64>) -> Attached {
     let cpu = online_cpus()?.first().copied().unwrap_or(0);
-    let event = perf::open(&clock(period), Target { pid: -1, cpu })?;
+    let event = perf::open(&clock(period), PerfScope { pid: -1, cpu })?;
     let mut link = Link { method: "CPU clock on one CPU, link", ..Link::default() };
     join(prog, event, cookie, &mut link)?;
     Ok(link)
@@ -37,7 +37,7 @@ pub(super) fn profile(prog: BorrowedFd, period: Period, pid: Option<i32>, cookie
 pub(super) fn everywhere(prog: BorrowedFd, event: &Event, pid: Option<i32>, cookie: Option<u64>) -> Attached {
     let mut link = Link { method: "perf event on every CPU, link", ..Link::default() };
     for cpu in online_cpus()? {
-        let fd = perf::open(event, Target { pid: pid.unwrap_or(-1), cpu }).map_err(explain)?;
+        let fd = perf::open(event, PerfScope { pid: pid.unwrap_or(-1), cpu }).map_err(explain)?;
         join(prog, fd, cookie, &mut link)?;
     }
     Ok(link)

@@ -16,8 +16,8 @@ pub(super) fn attach(prog: BorrowedFd, code: &UserCode, pid: Option<i32>, cookie
         counter,
     };
     let target = match pid {
-        Some(pid) => perf::Target { pid, cpu: -1 },
-        None => perf::Target { pid: -1, cpu: 0 },
+        Some(pid) => perf::PerfScope { pid, cpu: -1 },
+        None => perf::PerfScope { pid: -1, cpu: 0 },
     };
     let event = perf::open(&event, target).map_err(|e| explain(e, code, pid))?;
     let mut link = Link { method: "uprobe PMU, link", ..Link::default() };

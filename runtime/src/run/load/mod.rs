@@ -23,14 +23,9 @@ const MAX_LOG: usize = (16 << 20) - 1;
 /// Lines of the verifier's log that are shown.
 const LOG_LINES: usize = 12;
 
-/// `BPF_TRACE_KPROBE_MULTI`
-pub const TRACE_KPROBE_MULTI: u32 = 42;
-/// `BPF_TRACE_UPROBE_MULTI`
-pub const TRACE_UPROBE_MULTI: u32 = 48;
-
 /// Maps in the kernel, in the object's order.
 #[derive(Debug)]
-pub struct Maps {
+pub struct KernelMaps {
     /// Descriptors.
     pub fds: Vec<Rc<OwnedFd>>,
     /// Bytes of the ring buffer.
@@ -41,7 +36,7 @@ pub struct Maps {
 #[derive(Debug)]
 pub struct Loader<'a> {
     object: &'a Object,
-    maps: &'a Maps,
+    maps: &'a KernelMaps,
     /// The script's BTF in the kernel, or why it was refused; `None` where the object has none.
     btf: Option<io::Result<OwnedFd>>,
 }
@@ -57,28 +52,28 @@ pub struct Loaded {
 
 /// Why a program was not loaded.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct NotLoaded {
     /// What to tell.
     pub why: Diagnostic,
     /// It takes too long to verify.
     pub too_complex: bool,
 }
 
-impl Refusal {
+impl NotLoaded {
     fn other(why: Diagnostic) -> Self {
-        Refusal { why, too_complex: false }
+        NotLoaded { why, too_complex: false }
     }
 }
 
 /// Creates all maps.
-pub fn create_maps(object: &Object) -> Result<Maps, Diagnostic> {
+pub fn create_maps(object: &Object) -> Result<KernelMaps, Diagnostic> {
     let ring_bytes = ring_size(object);
     let mut fds = Vec::new();
     for def in &object.maps {
         let fd = create(def, ring_bytes).map_err(|e| map_error(def, &e))?;
         fds.push(Rc::new(fd));
     }
-    Ok(Maps { fds, ring_bytes })
+    Ok(KernelMaps { fds, ring_bytes })
 }
 
 fn create(def: &MapDef, ring_bytes: u32) -> io::Result<OwnedFd> {
@@ -170,15 +165,15 @@ pub fn permission_hint() -> &'static str {
 
 impl<'a> Loader<'a> {
     /// Loads the BTF, if the kernel takes it.
-    pub fn new(object: &'a Object, maps: &'a Maps) -> Self {
+    pub fn new(object: &'a Object, maps: &'a KernelMaps) -> Self {
         let btf = (!object.btf.is_empty()).then(|| bpf::btf_load(&object.btf));
         Loader { object, maps, btf }
     }
 
     /// Loads one program. `attach_type` is that of a multi link, or 0.
-    pub fn load(&self, program: &Program, attach_type: u32) -> Result<Loaded, Refusal> {
+    pub fn load(&self, program: &Program, attach_type: u32) -> Result<Loaded, NotLoaded> {
         let insns = self.patch(program);
-        let function = self.function(program).map_err(Refusal::other)?;
+        let function = self.function(program).map_err(NotLoaded::other)?;
         let wanted = self.btf.as_ref().filter(|_| !program.func_info.is_empty());
         let refused = wanted.and_then(|btf| btf.as_ref().err()).map(copied);
         let spec = bpf::ProgSpec {
@@ -200,7 +195,7 @@ impl<'a> Loader<'a> {
         // EFAULT is how many kernels say that too many branches were put aside.
         let gave_up = matches!(first.raw_os_error(), Some(libc::E2BIG | libc::EFAULT));
         if gave_up && self.object.form == Form::Fast {
-            return Err(Refusal { why: self.refused(program, &first), too_complex: true });
+            return Err(NotLoaded { why: self.refused(program, &first), too_complex: true });
         }
         // Where only the debug information is at fault, the program runs without. Callbacks cannot.
         let plain = bpf::ProgSpec { btf: None, ..spec.clone() };
@@ -212,7 +207,7 @@ impl<'a> Loader<'a> {
             return Ok(Loaded { fd, without_btf: Some(first) });
         }
         if first.raw_os_error() == Some(libc::EPERM) {
-            return Err(Refusal::other(self.refused(program, &first).hint(permission_hint())));
+            return Err(NotLoaded::other(self.refused(program, &first).hint(permission_hint())));
         }
         let log = match self.log_of(&spec) {
             Ok(fd) => return Ok(Loaded { fd, without_btf: refused }),
@@ -223,7 +218,7 @@ impl<'a> Loader<'a> {
             Some(e) => error.hint(format!("the kernel refused the script's BTF: {}", sys::describe(&e))),
             None => error,
         };
-        Err(Refusal { why, too_complex: gave_up || says_too_complex(&log) })
+        Err(NotLoaded { why, too_complex: gave_up || says_too_complex(&log) })
     }
 
     /// Loads again, exactly so, and returns what the verifier says.

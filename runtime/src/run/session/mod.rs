@@ -19,12 +19,12 @@ mod watching;
 pub use child::program_of;
 pub use ending::{Closing, Outcome};
 pub use live_table::LiveTable;
-pub use polling::State;
+pub use polling::Progress;
 
 use crate::files::symbols::Names;
 use crate::run::attach::{Link, Namesakes};
 use crate::run::events::Printer;
-use crate::run::load::Maps;
+use crate::run::load::KernelMaps;
 use crate::show::sink::Sink;
 use crate::sys;
 use crate::sys::mapped::Words;
@@ -113,7 +113,7 @@ fn system_error(what: &str, err: &io::Error) -> RunError {
 /// use rbtrace_codegen::driver;
 /// use rbtrace_lang::{Options, Source};
 /// use rbtrace_runtime::kernel::{LiveKernel, LiveSystem};
-/// use rbtrace_runtime::run::{RunOptions, Session, State};
+/// use rbtrace_runtime::run::{RunOptions, Session, Progress};
 /// use rbtrace_runtime::show::sink::{Said, Sink};
 /// use std::time::Duration;
 ///
@@ -138,7 +138,7 @@ fn system_error(what: &str, err: &io::Error) -> RunError {
 /// let options = RunOptions { kernel: Some(&kernel), system: Some(&system), ..RunOptions::default() };
 /// let mut session = Session::start(&object, Box::new(&mut lines), options).expect("the kernel takes it");
 /// for _ in 0..10 {
-///     if session.poll(Duration::from_secs(1)).expect("the ring buffer can be read") == State::Ended {
+///     if session.poll(Duration::from_secs(1)).expect("the ring buffer can be read") == Progress::Ended {
 ///         break;
 ///     }
 ///     for table in session.tables() {
@@ -155,7 +155,7 @@ pub struct Session<'a> {
     // Fields are dropped in this order: links first.
     links: Vec<Link>,
     programs: Vec<OwnedFd>,
-    maps: Maps,
+    maps: KernelMaps,
     control: Words,
     /// The ring buffer and the index of its map, where the script sends anything.
     ring: Option<(Ring, usize)>,

@@ -22,7 +22,7 @@ const LOST_EVERY: Duration = Duration::from_secs(1);
 
 /// How far a script has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum Progress {
     /// It goes on.
     Running,
     /// It has nothing to wait for any more: `exit()` was called, its command or the traced process has ended, it was
@@ -51,7 +51,7 @@ impl Session<'_> {
     /// where the script has ended, or [`super::RunOptions::wake`] can be read.
     ///
     /// Between two calls events wait in the ring buffer, 4 MiB of them: what finds no room is lost, and counted.
-    pub fn poll(&mut self, timeout: Duration) -> Result<State, RunError> {
+    pub fn poll(&mut self, timeout: Duration) -> Result<Progress, RunError> {
         let until = Instant::now().checked_add(timeout);
         loop {
             let events = self.drain();
@@ -59,7 +59,7 @@ impl Session<'_> {
                 return Err(system_error("The ring buffer cannot be mapped", &e));
             }
             if self.over || self.exit_asked() || self.printer.sink.failure().is_some() {
-                return Ok(State::Ended);
+                return Ok(Progress::Ended);
             }
             self.remember_symbols();
             let left = until.map_or(Duration::MAX, |u| u.saturating_duration_since(Instant::now()));
@@ -67,7 +67,7 @@ impl Session<'_> {
             self.report_on_the_way();
             self.over |= woken == Woken::ByEnd;
             if woken == Woken::ByCaller || left.is_zero() {
-                return Ok(State::Running);
+                return Ok(Progress::Running);
             }
         }
     }

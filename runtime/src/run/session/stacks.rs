@@ -1,6 +1,6 @@
 //! Stacks by their ids.
 
-use crate::run::load::Maps;
+use crate::run::load::KernelMaps;
 use crate::show::print::env::Stacks;
 use crate::sys::map;
 use rbtrace_codegen::object::{MapRole, Object};
@@ -19,7 +19,7 @@ struct StackMap {
 }
 
 impl StackMaps {
-    pub(super) fn new(object: &Object, maps: &Maps) -> Self {
+    pub(super) fn new(object: &Object, maps: &KernelMaps) -> Self {
         let stacks = object.maps.iter().zip(&maps.fds).filter_map(|(def, fd)| match def.role {
             MapRole::Stacks { ty, user } => {
                 Some(StackMap { ty, user, fd: fd.clone(), size: def.value_size as usize })

@@ -8,7 +8,7 @@ use crate::files::symbols::{self, Symbolizer};
 use crate::kernel::system::possible_cpus;
 use crate::run::attach::{Multi, Namesakes};
 use crate::run::events::Printer;
-use crate::run::load::{self, Loader, Maps, Refusal};
+use crate::run::load::{self, KernelMaps, Loader, NotLoaded};
 use crate::run::tables::slots::Slots;
 use crate::run::tables::{Storage, Table};
 use crate::show::print::Env;
@@ -94,8 +94,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn not_loaded(&self, program: &object::Program, refusal: Refusal) -> RunError {
-        let Refusal { why, too_complex } = refusal;
+    fn not_loaded(&self, program: &object::Program, refusal: NotLoaded) -> RunError {
+        let NotLoaded { why, too_complex } = refusal;
         let calls_back = |kernel: &dyn Kernel| kernel.can_call(program.load.ty, helpers::LOOP);
         let follows_rounds = program.loops && !self.options.kernel.is_some_and(calls_back);
         let why = if too_complex && follows_rounds { why.hint(NO_BPF_LOOP) } else { why };
@@ -130,7 +130,7 @@ fn warning_on_btf(refusals: &[io::Error], programs: usize) -> Option<Diagnostic>
 
 fn printer<'a>(
     object: &'a Object,
-    maps: &Maps,
+    maps: &KernelMaps,
     sink: Box<dyn Sink + 'a>,
     options: RunOptions<'a>,
 ) -> Result<Printer<'a>, RunError> {
@@ -153,7 +153,7 @@ fn find(object: &Object, role: &MapRole) -> Option<usize> {
     object.maps.iter().position(|m| m.role == *role)
 }
 
-fn map_control(object: &Object, maps: &Maps) -> Result<Words, RunError> {
+fn map_control(object: &Object, maps: &KernelMaps) -> Result<Words, RunError> {
     let Some(index) = find(object, &MapRole::Control) else {
         return Err(RunError::plain("the compiled program has no control map"));
     };
@@ -161,7 +161,7 @@ fn map_control(object: &Object, maps: &Maps) -> Result<Words, RunError> {
     Words::new(maps.fds[index].as_fd(), words).map_err(|e| system_error("Failed to map the control map", &e))
 }
 
-fn map_ring(object: &Object, maps: &Maps) -> Result<Option<(Ring, usize)>, RunError> {
+fn map_ring(object: &Object, maps: &KernelMaps) -> Result<Option<(Ring, usize)>, RunError> {
     let Some(index) = find(object, &MapRole::Events) else { return Ok(None) };
     let ring = Ring::new(maps.fds[index].as_fd(), maps.ring_bytes)
         .map_err(|e| system_error("Failed to map the ring buffer", &e))?;
@@ -169,7 +169,7 @@ fn map_ring(object: &Object, maps: &Maps) -> Result<Option<(Ring, usize)>, RunEr
 }
 
 /// The script's maps by their number; `None` for those that no program uses.
-fn tables(object: &Object, maps: &Maps, cpus: u32) -> Result<Vec<Option<Table>>, RunError> {
+fn tables(object: &Object, maps: &KernelMaps, cpus: u32) -> Result<Vec<Option<Table>>, RunError> {
     let mut tables: Vec<Option<Table>> = (0..object.tables.len()).map(|_| None).collect();
     let mut slots = slots(object, maps)?;
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
@@ -203,7 +203,7 @@ fn map_words(def: &MapDef, fd: &OwnedFd) -> Result<Rc<Words>, RunError> {
 }
 
 /// What is counted in front of the script's maps.
-fn slots(object: &Object, maps: &Maps) -> Result<HashMap<MapId, Slots>, RunError> {
+fn slots(object: &Object, maps: &KernelMaps) -> Result<HashMap<MapId, Slots>, RunError> {
     let mut found = HashMap::new();
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
         let MapRole::Slots(members) = &def.role else { continue };

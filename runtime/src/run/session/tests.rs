@@ -153,7 +153,7 @@ fn object(programs: Vec<Program>) -> Object {
 /// Runs a script to its end.
 fn run<'a>(object: &'a Object, sink: Box<dyn Sink + 'a>) -> Result<Outcome<'a>, RunError> {
     let mut session = Session::start(object, sink, RunOptions::default())?;
-    while session.poll(Duration::MAX)? == State::Running {}
+    while session.poll(Duration::MAX)? == Progress::Running {}
     session.stop()
 }
 

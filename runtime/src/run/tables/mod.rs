@@ -40,12 +40,12 @@ pub struct Entry {
     /// The key's bytes; empty without keys.
     pub key: Vec<u8>,
     /// The value.
-    pub value: Value,
+    pub value: Summed,
 }
 
 /// A value, summed over the CPUs.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum Summed {
     /// The bytes of a value of the map's type.
     Plain(Vec<u8>),
     /// `count`, `sum`, `min`, `max`.
@@ -63,16 +63,16 @@ pub enum Value {
     Series(BTreeMap<u64, Option<i128>>),
 }
 
-impl Value {
+impl Summed {
     /// What entries of an aggregation are sorted by.
     fn rank(&self) -> i128 {
         match self {
-            Value::Plain(_) => 0,
-            Value::Number(n) => *n,
-            Value::Total { count, total } => average(*count, *total),
-            Value::Buckets(b) => b.iter().map(|&n| i128::from(n)).sum(),
+            Summed::Plain(_) => 0,
+            Summed::Number(n) => *n,
+            Summed::Total { count, total } => average(*count, *total),
+            Summed::Buckets(b) => b.iter().map(|&n| i128::from(n)).sum(),
             // They stay in the order of their keys.
-            Value::Series(_) => 0,
+            Summed::Series(_) => 0,
         }
     }
 }
@@ -124,11 +124,11 @@ impl Table {
 
     /// What the kernel holds.
     fn held(&self) -> io::Result<Vec<Entry>> {
-        let mut entries: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
+        let mut entries: BTreeMap<Vec<u8>, Summed> = BTreeMap::new();
         self.storage
             .each(&mut |key, value| _ = entries.insert(key.to_vec(), self.sum(value)), &self.value)?;
         for (key, more) in self.storage.slots() {
-            if let Value::Number(n) = entries.entry(key).or_insert(Value::Number(0)) {
+            if let Summed::Number(n) = entries.entry(key).or_insert(Summed::Number(0)) {
                 *n += i128::from(more);
             }
         }
@@ -155,33 +155,33 @@ impl Table {
     }
 
     /// A value as it is shown.
-    pub fn datum(&self, env: &Env, value: &Value) -> Datum {
+    pub fn datum(&self, env: &Env, value: &Summed) -> Datum {
         match (value, self.aggregation()) {
-            (Value::Plain(bytes), _) => read::read(env, &self.value, bytes),
-            (Value::Number(n), _) => Datum::Total(*n),
-            (Value::Total { count, total }, Some(Agg::Stats { .. })) => {
+            (Summed::Plain(bytes), _) => read::read(env, &self.value, bytes),
+            (Summed::Number(n), _) => Datum::Total(*n),
+            (Summed::Total { count, total }, Some(Agg::Stats { .. })) => {
                 Datum::Stats { count: *count, average: average(*count, *total), total: *total }
             }
-            (Value::Total { count, total }, _) => Datum::Number(average(*count, *total)),
-            (Value::Buckets(counts), Some(agg)) => Datum::Histogram(hist::buckets(agg, counts)),
-            (Value::Series(values), Some(agg)) => Datum::Series(Series::new(env, agg, values)),
-            (Value::Buckets(_) | Value::Series(_), None) => Datum::Nothing,
+            (Summed::Total { count, total }, _) => Datum::Number(average(*count, *total)),
+            (Summed::Buckets(counts), Some(agg)) => Datum::Histogram(hist::buckets(agg, counts)),
+            (Summed::Series(values), Some(agg)) => Datum::Series(Series::new(env, agg, values)),
+            (Summed::Buckets(_) | Summed::Series(_), None) => Datum::Nothing,
         }
     }
 
-    fn sum(&self, value: &[u8]) -> Value {
+    fn sum(&self, value: &[u8]) -> Summed {
         let Some(agg) = self.aggregation() else {
-            return Value::Plain(value[..(self.value.size() as usize).min(value.len())].to_vec());
+            return Summed::Plain(value[..(self.value.size() as usize).min(value.len())].to_vec());
         };
         sum(agg, self.storage.cpu_parts(value))
     }
 
     /// A difference of two sums in 64 bits, as the sums are.
-    fn wrapped(&self, value: Value) -> Value {
+    fn wrapped(&self, value: Summed) -> Summed {
         match (value, self.aggregation()) {
-            (Value::Number(n), Some(Agg::Sum { signed })) => Value::Number(wrap(n, signed)),
-            (Value::Total { count, total }, Some(Agg::Avg { signed } | Agg::Stats { signed })) => {
-                Value::Total { count, total: wrap(total, signed) }
+            (Summed::Number(n), Some(Agg::Sum { signed })) => Summed::Number(wrap(n, signed)),
+            (Summed::Total { count, total }, Some(Agg::Avg { signed } | Agg::Stats { signed })) => {
+                Summed::Total { count, total: wrap(total, signed) }
             }
             (value, _) => value,
         }
@@ -203,7 +203,7 @@ impl Table {
         }
         if self.aggregation().is_none() {
             entries.sort_by(|a, b| match (&a.value, &b.value) {
-                (Value::Plain(a), Value::Plain(b)) => compare(&self.value, a, b),
+                (Summed::Plain(a), Summed::Plain(b)) => compare(&self.value, a, b),
                 _ => Ordering::Equal,
             });
         }
@@ -244,28 +244,28 @@ impl Table {
 }
 
 /// Sums an aggregation over its per-CPU parts.
-fn sum<'a>(agg: Agg, parts: impl Iterator<Item = &'a [u8]>) -> Value {
+fn sum<'a>(agg: Agg, parts: impl Iterator<Item = &'a [u8]>) -> Summed {
     let parts: Vec<&[u8]> = parts.collect();
     let word = |part: &[u8], at: usize, signed: bool| int_at(part.get(at..).unwrap_or(&[]), 8, signed);
     match agg {
-        Agg::Count => Value::Number(parts.iter().map(|p| word(p, 0, false)).sum()),
-        Agg::Sum { signed } => Value::Number(wrap(parts.iter().map(|p| word(p, 0, signed)).sum(), signed)),
+        Agg::Count => Summed::Number(parts.iter().map(|p| word(p, 0, false)).sum()),
+        Agg::Sum { signed } => Summed::Number(wrap(parts.iter().map(|p| word(p, 0, signed)).sum(), signed)),
         Agg::Min { signed } | Agg::Max { signed } => {
             let set = parts.iter().filter(|p| u64_at(p, 8) != 0).map(|p| word(p, 0, signed));
             let best = if matches!(agg, Agg::Min { .. }) { set.min() } else { set.max() };
-            Value::Number(best.unwrap_or(0))
+            Summed::Number(best.unwrap_or(0))
         }
-        Agg::Avg { signed } | Agg::Stats { signed } => Value::Total {
+        Agg::Avg { signed } | Agg::Stats { signed } => Summed::Total {
             count: parts.iter().map(|p| word(p, 8, false)).sum(),
             total: wrap(parts.iter().map(|p| word(p, 0, signed)).sum(), signed),
         },
         Agg::TSeries { intervals, how, signed, .. } => {
             let cells = parts.iter().flat_map(|part| series::cells(part, intervals));
-            Value::Series(series::merged(how, signed, cells))
+            Summed::Series(series::merged(how, signed, cells))
         }
         Agg::Hist { .. } | Agg::LHist { .. } => {
             let n = agg.size() as usize / 8;
-            Value::Buckets((0..n).map(|i| parts.iter().map(|p| u64_at(p, i * 8)).sum()).collect())
+            Summed::Buckets((0..n).map(|i| parts.iter().map(|p| u64_at(p, i * 8)).sum()).collect())
         }
     }
 }
@@ -306,18 +306,18 @@ mod tests {
         words.iter().map(|w| w.iter().flat_map(|n| n.to_le_bytes()).collect()).collect()
     }
 
-    fn summed(agg: Agg, words: &[&[i64]]) -> Value {
+    fn summed(agg: Agg, words: &[&[i64]]) -> Summed {
         sum(agg, parts(words).iter().map(Vec::as_slice))
     }
 
     #[test]
     fn aggregations_over_cpus() {
-        assert_eq!(summed(Agg::Count, &[&[2], &[3]]), Value::Number(5));
-        assert_eq!(summed(Agg::Sum { signed: true }, &[&[-2], &[1]]), Value::Number(-1));
-        assert_eq!(summed(Agg::Min { signed: true }, &[&[0, 0], &[7, 1], &[9, 1]]), Value::Number(7));
-        assert_eq!(summed(Agg::Max { signed: true }, &[&[0, 0], &[-7, 1]]), Value::Number(-7));
+        assert_eq!(summed(Agg::Count, &[&[2], &[3]]), Summed::Number(5));
+        assert_eq!(summed(Agg::Sum { signed: true }, &[&[-2], &[1]]), Summed::Number(-1));
+        assert_eq!(summed(Agg::Min { signed: true }, &[&[0, 0], &[7, 1], &[9, 1]]), Summed::Number(7));
+        assert_eq!(summed(Agg::Max { signed: true }, &[&[0, 0], &[-7, 1]]), Summed::Number(-7));
         let total = summed(Agg::Stats { signed: true }, &[&[-3, 1], &[0, 1]]);
-        assert_eq!(total, Value::Total { count: 2, total: -3 });
+        assert_eq!(total, Summed::Total { count: 2, total: -3 });
         assert_eq!(average(2, -3), -1);
     }
 

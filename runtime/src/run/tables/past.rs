@@ -2,7 +2,7 @@
 //!
 //! So no count is lost or comes back when a program runs at that moment.
 
-use super::{Entry, Value};
+use super::{Entry, Summed};
 use std::collections::BTreeMap;
 
 /// What the entries of a map meant before.
@@ -13,15 +13,15 @@ pub(super) struct Past(BTreeMap<Vec<u8>, Before>);
 #[derive(Debug)]
 struct Before {
     /// The value when the map was emptied or zeroed last.
-    value: Value,
+    value: Summed,
     /// The entry is there even if nothing was added since.
     stays: bool,
 }
 
 impl Past {
     /// The entries there are since, of what the map holds now. `wrapped` brings differences into the range of sums.
-    pub(super) fn since(&self, held: Vec<Entry>, wrapped: impl Fn(Value) -> Value) -> Vec<Entry> {
-        let mut now: BTreeMap<Vec<u8>, Value> = held.into_iter().map(|e| (e.key, e.value)).collect();
+    pub(super) fn since(&self, held: Vec<Entry>, wrapped: impl Fn(Summed) -> Summed) -> Vec<Entry> {
+        let mut now: BTreeMap<Vec<u8>, Summed> = held.into_iter().map(|e| (e.key, e.value)).collect();
         for (key, before) in &self.0 {
             let gone = minus(&before.value, &before.value);
             let since = wrapped(minus(now.get(key).unwrap_or(&gone), &before.value));
@@ -40,7 +40,7 @@ impl Past {
         &mut self,
         held: Vec<Entry>,
         stays: bool,
-        wrapped: impl Fn(Value) -> Value,
+        wrapped: impl Fn(Summed) -> Summed,
     ) -> Vec<Vec<u8>> {
         let there: Vec<Vec<u8>> = self.since(held.clone(), wrapped).into_iter().map(|e| e.key).collect();
         let there = |key: &Vec<u8>| there.binary_search(key).is_ok();
@@ -51,7 +51,7 @@ impl Past {
     }
 
     /// The entry has left the kernel with this value.
-    pub(super) fn taken(&mut self, key: &[u8], value: &Value) {
+    pub(super) fn taken(&mut self, key: &[u8], value: &Summed) {
         if let Some(before) = self.0.get_mut(key) {
             before.value = minus(&before.value, value);
             if !before.stays && is_zero(&before.value) {
@@ -61,25 +61,25 @@ impl Past {
     }
 }
 
-fn minus(a: &Value, b: &Value) -> Value {
+fn minus(a: &Summed, b: &Summed) -> Summed {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(a - b),
-        (Value::Total { count, total }, Value::Total { count: less, total: minus }) => {
-            Value::Total { count: count - less, total: total - minus }
+        (Summed::Number(a), Summed::Number(b)) => Summed::Number(a - b),
+        (Summed::Total { count, total }, Summed::Total { count: less, total: minus }) => {
+            Summed::Total { count: count - less, total: total - minus }
         }
-        (Value::Buckets(a), Value::Buckets(b)) => {
-            Value::Buckets(a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b)).collect())
+        (Summed::Buckets(a), Summed::Buckets(b)) => {
+            Summed::Buckets(a.iter().zip(b).map(|(a, b)| a.wrapping_sub(*b)).collect())
         }
         (a, _) => a.clone(),
     }
 }
 
-fn is_zero(value: &Value) -> bool {
+fn is_zero(value: &Summed) -> bool {
     match value {
-        Value::Plain(_) | Value::Series(_) => false,
-        Value::Number(n) => *n == 0,
-        Value::Total { count, .. } => *count == 0,
-        Value::Buckets(buckets) => buckets.iter().all(|n| *n == 0),
+        Summed::Plain(_) | Summed::Series(_) => false,
+        Summed::Number(n) => *n == 0,
+        Summed::Total { count, .. } => *count == 0,
+        Summed::Buckets(buckets) => buckets.iter().all(|n| *n == 0),
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn held(entries: &[(u8, i128)]) -> Vec<Entry> {
-        let entry = |&(key, n): &(u8, i128)| Entry { key: vec![key], value: Value::Number(n) };
+        let entry = |&(key, n): &(u8, i128)| Entry { key: vec![key], value: Summed::Number(n) };
         entries.iter().map(entry).collect()
     }
 
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(past.forget(held(&[(1, 5), (2, 1)]), false, same), Vec::<Vec<u8>>::new());
         assert_eq!(past.forget(held(&[(1, 5), (2, 2)]), false, same), vec![vec![1]]);
         // Three were counted at the last moment.
-        past.taken(&[1], &Value::Number(8));
+        past.taken(&[1], &Summed::Number(8));
         assert_eq!(past.since(held(&[(2, 2)]), same), held(&[(1, 3)]));
         assert_eq!(past.since(held(&[(1, 4), (2, 2)]), same), held(&[(1, 7)]));
         past.forget(held(&[(1, 4), (2, 2)]), false, same);

@@ -1,6 +1,6 @@
 //! Time series: what all CPUs have put into each interval.
 
-use super::Value;
+use super::Summed;
 use crate::bytes::{int_at, u64_at};
 use rbtrace_lang::types::{InInterval, Interval};
 use std::collections::BTreeMap;
@@ -34,14 +34,14 @@ pub(super) fn merged<'a>(
 }
 
 /// Ends all series of a map with the last interval that any of them has, and fills their gaps.
-pub(super) fn align(entries: &mut BTreeMap<Vec<u8>, Value>, intervals: u32) {
-    let all = || entries.values().filter_map(|v| if let Value::Series(s) = v { Some(s) } else { None });
+pub(super) fn align(entries: &mut BTreeMap<Vec<u8>, Summed>, intervals: u32) {
+    let all = || entries.values().filter_map(|v| if let Summed::Series(s) = v { Some(s) } else { None });
     let Some(&last) = all().filter_map(|s| s.last_key_value()).map(|(number, _)| number).max() else {
         return;
     };
     let first = last.saturating_sub(u64::from(intervals) - 1);
     for value in entries.values_mut() {
-        let Value::Series(series) = value else { continue };
+        let Summed::Series(series) = value else { continue };
         *series = series.split_off(&first);
         if let Some((&begin, _)) = series.first_key_value() {
             (begin..=last).for_each(|number| _ = series.entry(number).or_insert(None));
@@ -101,13 +101,13 @@ mod tests {
     fn all_series_of_a_map_end_together() {
         let series = |values: &[(u64, i128)]| values.iter().map(|&(n, v)| (n, Some(v))).collect();
         let mut entries = BTreeMap::from([
-            (vec![1], Value::Series(series(&[(4, 1), (6, 2)]))),
-            (vec![2], Value::Series(series(&[(8, 3)]))),
-            (vec![3], Value::Series(series(&[(5, 3)]))),
+            (vec![1], Summed::Series(series(&[(4, 1), (6, 2)]))),
+            (vec![2], Summed::Series(series(&[(8, 3)]))),
+            (vec![3], Summed::Series(series(&[(5, 3)]))),
         ]);
         align(&mut entries, 3);
-        assert_eq!(entries[&vec![1]], Value::Series([(6, Some(2)), (7, None), (8, None)].into()));
-        assert_eq!(entries[&vec![2]], Value::Series([(8, Some(3))].into()));
-        assert_eq!(entries[&vec![3]], Value::Series(BTreeMap::new()));
+        assert_eq!(entries[&vec![1]], Summed::Series([(6, Some(2)), (7, None), (8, None)].into()));
+        assert_eq!(entries[&vec![2]], Summed::Series([(8, Some(3))].into()));
+        assert_eq!(entries[&vec![3]], Summed::Series(BTreeMap::new()));
     }
 }

@@ -5,9 +5,9 @@ mod text;
 mod tsv;
 
 use crate::files::Error;
-use crate::files::dwarf::{DebugInfo, Frame};
-use crate::files::instructions::{self, Flow, Insn, Printer};
-use crate::files::symbols::code::{self, Code, Source, local_or_named};
+use crate::files::dwarf::{DebugInfo, InlineStep};
+use crate::files::instructions::{self, Disassembler, Flow, Insn};
+use crate::files::symbols::code::{self, CodeSource, FunctionCode, local_or_named};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
@@ -59,7 +59,7 @@ struct Row {
     /// Whom it calls, as far as the code names it.
     callee: Option<String>,
     /// Inlined calls, innermost first; empty without debug information.
-    frames: Vec<Frame>,
+    frames: Vec<InlineStep>,
     /// Offsets of the instructions that jump here.
     from: Vec<u64>,
 }
@@ -94,7 +94,7 @@ pub fn print(function: &str, options: Options, out: &mut dyn Write) -> Result<()
 pub enum PrintError {
     /// There is nothing to list.
     #[error("{0}{hint}", hint = hint(.0))]
-    Source(Error),
+    CodeSource(Error),
     /// The output was closed.
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
@@ -102,7 +102,7 @@ pub enum PrintError {
 
 impl From<Error> for PrintError {
     fn from(error: Error) -> PrintError {
-        PrintError::Source(error)
+        PrintError::CodeSource(error)
     }
 }
 
@@ -113,12 +113,12 @@ fn hint(error: &Error) -> String {
     }
 }
 
-fn listing(source: &Source, code: &Code) -> Result<Listing, Error> {
+fn listing(source: &CodeSource, code: &FunctionCode) -> Result<Listing, Error> {
     let insns = instructions::decode(&code.bytes, code.address);
     let addresses: Vec<u64> = insns.iter().filter_map(Insn::named_address).collect();
     let names = source.names_of(&addresses);
     let name = |address: u64| local_or_named(code, &names, address);
-    let printer = Printer::new(&name);
+    let printer = Disassembler::new(&name);
     let from = incoming(&insns, code);
     let mut rows = Vec::with_capacity(insns.len());
     for insn in insns {
@@ -151,7 +151,7 @@ fn callee(insn: &Insn, names: &HashMap<u64, (String, u64)>) -> Option<String> {
 }
 
 /// For each offset that is jumped to: from where.
-fn incoming(insns: &[Insn], code: &Code) -> BTreeMap<u64, Vec<u64>> {
+fn incoming(insns: &[Insn], code: &FunctionCode) -> BTreeMap<u64, Vec<u64>> {
     let mut from: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for insn in insns {
         let (Flow::Jump(Some(target)) | Flow::Branch(target)) = insn.flow else { continue };
@@ -176,8 +176,8 @@ mod tests {
     use super::*;
     use crate::files::dwarf::tests::{Scratch, addr2line, fixture};
 
-    fn listings(path: &std::path::Path, function: &str) -> (Source, Vec<Listing>) {
-        let source = Source::File(Box::new(DebugInfo::open(path).unwrap()));
+    fn listings(path: &std::path::Path, function: &str) -> (CodeSource, Vec<Listing>) {
+        let source = CodeSource::File(Box::new(DebugInfo::open(path).unwrap()));
         let found = code::in_file(source.debug_info().unwrap().elf(), None, function);
         let listings = found.iter().map(|c| listing(&source, c).unwrap()).collect();
         (source, listings)
@@ -242,10 +242,14 @@ mod tests {
     #[test]
     fn without_debug_information_the_instructions_remain() {
         let bytes = vec![0x53, 0xe8, 6, 0, 0, 0, 0x85, 0xc0, 0x75, 1, 0x90, 0x5b, 0xc3];
-        let code =
-            Code { function: "f".into(), module: Some("m".into()), address: 0xffff_ffff_c000_0000, bytes };
+        let code = FunctionCode {
+            function: "f".into(),
+            module: Some("m".into()),
+            address: 0xffff_ffff_c000_0000,
+            bytes,
+        };
         let why = Error::missing_with_hint("no debug information for the module m", "install it");
-        let source = Source::Memory { symbols: Box::default(), why };
+        let source = CodeSource::Memory { symbols: Box::default(), why };
         let listing = listing(&source, &code).unwrap();
         let mut out = Vec::new();
         text::write(&listing, &source, (1, 1), &mut out).unwrap();

@@ -1,9 +1,9 @@
 //! The listing for people.
 
 use super::{Listing, Row, short_path};
-use crate::files::dwarf::{DebugInfo, Frame};
+use crate::files::dwarf::{DebugInfo, InlineStep};
 use crate::files::instructions::Flow;
-use crate::files::symbols::code::Source;
+use crate::files::symbols::code::CodeSource;
 use std::io::{self, Write};
 
 /// Column at which notes begin, where the instruction leaves room.
@@ -12,7 +12,7 @@ const NOTE_COLUMN: usize = 48;
 /// Writes one function; `of` counts the functions of the same name.
 pub(super) fn write(
     listing: &Listing,
-    source: &Source,
+    source: &CodeSource,
     of: (usize, usize),
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -29,13 +29,13 @@ pub(super) fn write(
     calls(listing, source, out)
 }
 
-fn title(listing: &Listing, source: &Source, of: (usize, usize), out: &mut dyn Write) -> io::Result<()> {
+fn title(listing: &Listing, source: &CodeSource, of: (usize, usize), out: &mut dyn Write) -> io::Result<()> {
     let same =
         if of.1 > 1 { format!(" ({} of {} functions of this name)", of.0, of.1) } else { String::new() };
     writeln!(out, "{}: {} bytes, {} instructions{same}", listing.probe, listing.size, listing.rows.len())?;
     match source {
-        Source::File(info) => writeln!(out, "debug info: {}", info.elf().path().display()),
-        Source::Memory { why, .. } => {
+        CodeSource::File(info) => writeln!(out, "debug info: {}", info.elf().path().display()),
+        CodeSource::Memory { why, .. } => {
             writeln!(out, "no source lines: {why}")?;
             if let crate::files::Error::Missing { hint: Some(hint), .. } = why {
                 writeln!(out, "to see them: {hint}")?;
@@ -48,11 +48,11 @@ fn title(listing: &Listing, source: &Source, of: (usize, usize), out: &mut dyn W
 /// `file:line (inlined ← by FILE:LINE …)`
 fn place(info: &DebugInfo, row: &Row) -> String {
     let Some(inner) = row.frames.first() else { return "(no source line)".into() };
-    let at = |f: &Frame| {
+    let at = |f: &InlineStep| {
         let file = f.file.as_deref().map_or_else(|| "??".into(), |p| short_path(info, row.insn.address, p));
         if f.line == 0 { format!("{file}:?") } else { format!("{file}:{}", f.line) }
     };
-    let name = |f: &Frame| f.function.as_deref().unwrap_or("??").to_string();
+    let name = |f: &InlineStep| f.function.as_deref().unwrap_or("??").to_string();
     let mut chain = name(inner);
     for caller in &row.frames[1..] {
         chain = format!("{chain} ← {} {}", name(caller), at(caller));
@@ -86,7 +86,7 @@ fn note(listing: &Listing, row: &Row) -> String {
 }
 
 /// Calls in order, each with the probe before it and the one after it.
-fn calls(listing: &Listing, source: &Source, out: &mut dyn Write) -> io::Result<()> {
+fn calls(listing: &Listing, source: &CodeSource, out: &mut dyn Write) -> io::Result<()> {
     let calls: Vec<&Row> = listing.rows.iter().filter(|r| is_listed_call(r)).collect();
     if calls.is_empty() {
         return Ok(());

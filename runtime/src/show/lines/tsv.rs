@@ -16,7 +16,7 @@ fn functions(row: &Row) -> String {
 }
 
 fn places(row: &Row) -> String {
-    let place = |f: &crate::files::dwarf::Frame| {
+    let place = |f: &crate::files::dwarf::InlineStep| {
         let file = f.file.as_deref().unwrap_or("??");
         if f.line == 0 { format!("{file}:?") } else { format!("{file}:{}", f.line) }
     };

@@ -1,6 +1,6 @@
 //! For programs: one JSON object a line. Warnings about the run go to standard error as text.
 
-use super::{Formatted, Function, Output, Said, Sink, Wanted};
+use super::{Formatted, Output, OutputKind, Said, Sink, Wanted};
 use crate::show::print::json;
 use crate::show::terminal;
 use rbtrace_lang::{Severity, Source, Span};
@@ -82,10 +82,10 @@ impl Sink for JsonSink<'_> {
             Said::Map { name, ty, rows } => json::map(name, ty, rows, &mut self.out.buf),
             Said::Output(function, text) => {
                 let kind = match function {
-                    Function::Time => "time",
-                    Function::Join => "join",
-                    Function::Cat => "cat",
-                    Function::System => "syscall",
+                    OutputKind::Time => "time",
+                    OutputKind::Join => "join",
+                    OutputKind::Cat => "cat",
+                    OutputKind::System => "syscall",
                 };
                 json::text_line(kind, text, &mut self.out.buf);
             }

@@ -37,7 +37,7 @@ pub enum Said<'a> {
         rows: &'a [Row],
     },
     /// What another function of the language prints.
-    Output(Function, &'a [u8]),
+    Output(OutputKind, &'a [u8]),
     /// `cat` of a file that cannot be read: its path and why.
     Unreadable(&'a str, &'a io::Error),
     /// So many events were lost since this was said last.
@@ -84,7 +84,7 @@ impl fmt::Debug for Formatted<'_> {
 
 /// Functions whose output is bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
+pub enum OutputKind {
     /// `time`
     Time,
     /// `join`

@@ -1,6 +1,6 @@
 //! For people: what the script prints goes to the output, what is said about the run to standard error.
 
-use super::{Formatted, Function, Output, Said, Sink, Wanted};
+use super::{Formatted, Output, OutputKind, Said, Sink, Wanted};
 use crate::show::print::text;
 use crate::show::print::write::Style;
 use crate::show::terminal;
@@ -98,10 +98,10 @@ impl Sink for TextSink<'_> {
             }),
             Said::Map { name, rows, .. } => self.print(|out| text::map(name, rows, out)),
             // A command's own output.
-            Said::Output(Function::System, text) => self.out.buf.extend_from_slice(text),
+            Said::Output(OutputKind::System, text) => self.out.buf.extend_from_slice(text),
             Said::Output(function, text) => self.print(|out| {
                 out.extend_from_slice(text);
-                if function == Function::Join {
+                if function == OutputKind::Join {
                     out.push(b'\n');
                 }
             }),
