@@ -21,6 +21,7 @@ use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::MapId;
+use rbtrace_lang::{Diagnostic, Severity};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
