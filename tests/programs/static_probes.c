@@ -28,8 +28,12 @@ __attribute__((section(".probes"), used)) volatile unsigned short watched_semaph
 
 /* Looked at as programs do: the arguments are prepared only for somebody who listens. */
 static void watched(int round) {
-    if (watched_semaphore)
-        __asm__ volatile(PLACE("shop", "watched", "watched_semaphore", "-4@%0 2@%1")::"nor"(round), "m"(watched_semaphore));
+    if (!watched_semaphore)
+        return;
+    __asm__ volatile(PLACE("shop", "watched", "watched_semaphore", "-4@%0 2@%1")::"nor"(round), "m"(watched_semaphore));
+    if (round < 0)
+        __asm__ volatile(PLACE("shop", "watched", "watched_semaphore", "-4@$0 2@$0"));
+    __asm__ volatile(PLACE("shop", "noticed", "watched_semaphore", ""));
 }
 
 volatile unsigned long numbers[6] = {1, 2, 0xf7f6f5f4f3f2f1f0, 4, 5, 6};

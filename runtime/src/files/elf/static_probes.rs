@@ -153,6 +153,7 @@ mod tests {
             // What follows must not mind a broken address either.
             let _ = (elf.offset_of_address(probe.address), probe.semaphore.map(|s| elf.offset_of_address(s)));
         }
+        let _ = elf.needs();
         Ok(all.iter().map(|p| format!("{}:{} {}", p.provider, p.name, p.arguments)).collect())
     }
 

@@ -9,8 +9,8 @@ use rbtrace_lang::target::StaticPlace;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The probes of a file by provider and name.
-type ByName = BTreeMap<(String, String), Vec<StaticPlace>>;
+/// The places of a file's probes by provider and name, then by offset: a note that is there twice is one place.
+type ByName = BTreeMap<(String, String), BTreeMap<u64, StaticPlace>>;
 
 impl LiveSystem {
     pub(super) fn find_static_probes(
@@ -20,15 +20,10 @@ impl LiveSystem {
         name: &str,
     ) -> Answer<Vec<StaticProbe>> {
         let paths = paths(files)?;
-        let many = paths.len() > 1 || glob::is_pattern(provider) && glob::is_pattern(name);
         let mut found = vec![];
-        let mut others = vec![];
         for path in &paths {
             match self.probes_of(path, provider, name) {
-                Ok((probes, more)) => {
-                    found.extend(probes);
-                    others.extend(more);
-                }
+                Ok(probes) => found.extend(probes),
                 // Among several files are some that are no ELF, or have no probes.
                 Err(_) if paths.len() > 1 => {}
                 Err(e) => return Err(e),
@@ -36,37 +31,43 @@ impl LiveSystem {
         }
         if found.is_empty() {
             let asked = if provider == "*" { name.to_owned() } else { format!("{provider}:{name}") };
-            let hint = if many { None } else { near::hint(&asked, others.iter().map(String::as_str)) };
-            let hint = hint.or_else(|| none_at_all(&paths, &others));
+            let hint = if let [only] = &paths[..] { self.near_probes(only, &asked) } else { None };
             return Err(SystemError::missing(format!("nothing matches usdt:{}", shown(files, &asked)), hint));
         }
         Ok(found)
     }
 
-    /// Those of one file that match, and the names of the others.
-    fn probes_of(&self, path: &Path, provider: &str, name: &str) -> Answer<(Vec<StaticProbe>, Vec<String>)> {
+    /// Those of one file that match.
+    fn probes_of(&self, path: &Path, provider: &str, name: &str) -> Answer<Vec<StaticProbe>> {
         let elf = self.elf(path)?;
-        let (mut fit, mut others) = (ByName::new(), vec![]);
-        for probe in elf.static_probes()? {
-            if !glob::matches(provider, &probe.provider) || !glob::matches(name, &probe.name) {
-                others.push(probe.name.to_string());
-                others.push(format!("{}:{}", probe.provider, probe.name));
-                continue;
-            }
+        let mut all = elf.static_probes()?;
+        all.retain(|probe| glob::matches(provider, &probe.provider) && glob::matches(name, &probe.name));
+        let mut fit = ByName::new();
+        for probe in all {
             let place = place(&elf, &probe)?;
-            let places = fit.entry((probe.provider.to_string(), probe.name.to_string())).or_default();
-            if places.iter().all(|p| p.offset != place.offset) {
-                places.push(place);
-            }
+            let key = (probe.provider.into_owned(), probe.name.into_owned());
+            fit.entry(key).or_default().entry(place.offset).or_insert(place);
         }
         let file: std::rc::Rc<str> = path.to_string_lossy().into();
         let probes = fit.into_iter().map(|((provider, name), places)| StaticProbe {
             path: file.clone(),
             provider: provider.into(),
             name: name.into(),
-            places,
+            places: places.into_values().collect(),
         });
-        Ok((probes.collect(), others))
+        Ok(probes.collect())
+    }
+
+    /// What to say where a file has no such probe.
+    fn near_probes(&self, path: &Path, asked: &str) -> Option<String> {
+        let elf = self.elf(path).ok()?;
+        let all = elf.static_probes().ok()?;
+        if all.is_empty() {
+            return Some(format!("{} has no static probes", path.display()));
+        }
+        let whole = |p: &elf::StaticProbe| [p.name.to_string(), format!("{}:{}", p.provider, p.name)];
+        let names: Vec<String> = all.iter().flat_map(whole).collect();
+        near::hint(asked, names.iter().map(String::as_str))
     }
 
     pub(super) fn find_static_symbol(&self, path: &str, name: &str) -> Answer<u64> {
@@ -98,14 +99,7 @@ fn shown(files: UserFiles, asked: &str) -> String {
     }
 }
 
-/// What to say where there is not even a similar name.
-fn none_at_all(paths: &[PathBuf], others: &[String]) -> Option<String> {
-    match paths {
-        [only] if others.is_empty() => Some(format!("{} has no static probes", only.display())),
-        _ => None,
-    }
-}
-
+/// Where a probe is in the file, and its semaphore.
 fn place(elf: &Elf, probe: &elf::StaticProbe) -> Answer<StaticPlace> {
     let broken = |what: &str| {
         let file = elf.path().display();
