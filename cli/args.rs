@@ -254,7 +254,7 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
 pub(crate) const VERBS: [&str; 3] = ["check", "help", "lines"];
 
 /// A verb, or the script that the first word names. A verb wins over a file of its name (`./check` is the file):
-/// what a command means must not hang on the folder it is given in.
+/// what a command means must not depend on the folder it is given in.
 fn verb(words: &mut Vec<String>) -> Result<Result<Action, Source>, String> {
     let first = words.remove(0);
     match first.as_str() {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-/// The version of the reference whose language and options we follow.
+/// The version of bpftrace whose language and options we follow.
 const REFERENCE: &str = "0.27.1";
 
-/// Were we called by the reference's name?
+/// Were we called by bpftrace's name?
 fn is_bpftrace() -> bool {
     let name = std::env::args_os().next();
     name.is_some_and(|n| Path::new(&n).file_name().is_some_and(|f| f == "bpftrace"))

@@ -17,7 +17,7 @@ impl<'a> Prompt<'a> {
     }
 }
 
-fn told(result: anyhow::Result<u8>) {
+fn report(result: anyhow::Result<u8>) {
     if let Err(error) = result {
         rbtrace_runtime::show::terminal::message(&format!("ERROR: {error:#}\n"));
     }
@@ -25,24 +25,24 @@ fn told(result: anyhow::Result<u8>) {
 
 impl Host for Prompt<'_> {
     fn run(&mut self, text: &str) {
-        told(run::text(self.args, Text::typed(text)));
+        report(run::text(self.args, Text::typed(text)));
     }
 
     fn load(&mut self, path: &str) {
         let source = crate::args::Source::File(path.into());
-        told(crate::program::read(&source).and_then(|text| run::text(self.args, text)));
+        report(crate::program::read(&source).and_then(|text| run::text(self.args, text)));
     }
 
     fn list(&mut self, pattern: &str) {
-        told(verbs::list(self.args, (!pattern.is_empty()).then_some(pattern)));
+        report(verbs::list(self.args, (!pattern.is_empty()).then_some(pattern)));
     }
 
     fn lines(&mut self, func: &str) {
-        told(verbs::lines(func, rbtrace_runtime::show::lines::Format::Text));
+        report(verbs::lines(func, rbtrace_runtime::show::lines::Format::Text));
     }
 
     fn help(&mut self, name: &str) {
-        told(verbs::explain(name));
+        report(verbs::explain(name));
     }
 
     fn words(&self) -> Vec<String> {

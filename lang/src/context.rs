@@ -10,7 +10,7 @@ use std::rc::Rc;
 pub enum Location {
     /// The program's context itself: its address.
     Context,
-    /// A field of the context's record, so many bytes from its start.
+    /// A field of the context's record, this many bytes from its start.
     Field(u32),
     /// Data of the context's record that four bytes at this offset describe (`__data_loc`): its address.
     DataLoc(u32),

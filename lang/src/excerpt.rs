@@ -38,7 +38,7 @@ fn window(chars: &[char], from: usize) -> (usize, usize) {
     (start, end)
 }
 
-/// How many of these characters fit into so many columns.
+/// How many of these characters fit into this many columns.
 fn fitting<'a>(chars: impl Iterator<Item = &'a char>, room: usize) -> usize {
     let mut used = 0;
     let fits = |c: &&char| {

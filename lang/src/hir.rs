@@ -253,7 +253,7 @@ pub enum StmtKind {
         /// Body.
         body: Vec<Stmt>,
     },
-    /// `unroll`: the body so many times.
+    /// `unroll`: the body this many times.
     Unroll {
         /// How often, ≥ 1.
         count: u32,
@@ -300,7 +300,7 @@ pub enum EmitKind {
     PrintMap {
         /// The map.
         map: MapId,
-        /// Only so many; 0: all.
+        /// At most this many; 0: all.
         top: u32,
         /// Values are divided by this; 0 means 1.
         div: u64,
@@ -384,7 +384,7 @@ pub enum ExprKind {
         left: Box<Expr>,
         /// Right.
         right: Box<Expr>,
-        /// `strncmp`: only the first so many bytes.
+        /// `strncmp`: only this many bytes, from the first.
         limit: Option<u32>,
     },
     /// `strncmp(a, b, n)` as a value: 0 when equal, 1 otherwise, uint64.

@@ -50,7 +50,7 @@ pub struct Options {
     /// Defaults and overrides of the config variables, in the order they apply: `(name, value)`.
     /// Those from the environment win over the script's own `config` block.
     pub env_config: Vec<(String, String)>,
-    /// Where headers of one's own come from; `None`: there are none.
+    /// Where headers of one's own come from; `None`: nothing looks for them.
     pub headers: Option<Rc<dyn headers::Headers>>,
     /// Headers that the command line includes before all else.
     pub includes: Vec<String>,

@@ -119,9 +119,9 @@ pub struct UserCode<'a> {
 /// How often a timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
-    /// Every so many nanoseconds.
+    /// Once in this many nanoseconds.
     Nanos(u64),
-    /// So many times a second.
+    /// This many times a second.
     Hertz(u64),
 }
 

@@ -164,7 +164,7 @@ pub enum Type {
 pub struct StackType {
     /// How it prints.
     pub mode: StackMode,
-    /// At most so many frames, 1 ..= 127 by default (`kernel.perf_event_max_stack`).
+    /// At most this many frames, 1 ..= 127 by default (`kernel.perf_event_max_stack`).
     pub depth: u16,
 }
 

@@ -62,7 +62,7 @@ pub struct Case {
     pub timeout: u32,
     /// How the program is ended.
     pub end: End,
-    /// Why the reference answers otherwise; such a case is skipped when it is the reference that is tested.
+    /// Why bpftrace answers otherwise; such a case is skipped when it is bpftrace that is tested.
     pub better: String,
 }
 

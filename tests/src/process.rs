@@ -112,7 +112,7 @@ impl Running {
     }
 }
 
-/// The reference says it on standard error, and on standard output in JSON.
+/// bpftrace says it on standard error, and on standard output in JSON.
 fn says_attached(out: &str, err: &str) -> bool {
     let json = |l: &str| l.starts_with("{\"type\": \"attached_probes\"");
     out.lines().any(|l| l == ATTACHED || json(l)) || err.lines().any(|l| l.starts_with("Attached "))
@@ -126,7 +126,7 @@ pub(crate) fn code(status: ExitStatus) -> i32 {
 fn gather(mut pipe: impl Read + AsFd + Send + 'static, into: Buffer) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut chunk = [0; 65536];
-        // Not waiting within read(2): a kretprobe there only sees so many calls at a time, in 5.10 one for each CPU.
+        // Not waiting within read(2): a kretprobe there sees only a few calls at a time, in 5.10 one for each CPU.
         while let Ok(n @ 1..) = crate::sys::wait_readable(pipe.as_fd()).and_then(|()| pipe.read(&mut chunk)) {
             if let Ok(mut buffer) = into.lock() {
                 buffer.extend_from_slice(&chunk[..n]);

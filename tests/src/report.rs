@@ -10,7 +10,7 @@ pub const MARK: &str = "@e2e ";
 pub enum Fact {
     /// A case begins.
     Start(String),
-    /// It passed, after so many milliseconds.
+    /// It passed, after this many milliseconds.
     Pass(String, u128),
     /// It failed; its details follow.
     Fail(String),

@@ -3,7 +3,7 @@
 use crate::sys;
 use std::path::Path;
 
-/// What the runner was told about the machine.
+/// What the command line says about the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Machine {
     /// A throw-away virtual machine: a case may change its network and settings.

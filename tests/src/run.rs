@@ -8,7 +8,7 @@ use crate::requires::{self, Machine};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// What the runner was told.
+/// What the command line asks for.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The command that stands for rbtrace (`$RBTRACE`).
@@ -17,7 +17,7 @@ pub struct Settings {
     pub tools: String,
     /// Folder of the cases (`$CASES`), for the shell files beside them.
     pub cases: String,
-    /// The binary under test is the reference: cases marked `better` are skipped.
+    /// The binary under test is bpftrace: cases marked `better` are skipped.
     pub reference: bool,
     /// Factor for the cases' limits of time.
     pub scale: u32,
@@ -41,7 +41,7 @@ pub enum Outcome {
 /// Runs a case from setup to cleanup.
 pub fn run(case: &Case, settings: &Settings) -> Outcome {
     if settings.reference && !case.better.is_empty() {
-        return Outcome::Skipped(format!("better than the reference: {}", case.better));
+        return Outcome::Skipped(format!("better than bpftrace: {}", case.better));
     }
     if let Some(why) = requires::unsatisfied(&case.requires, settings.machine) {
         return Outcome::Skipped(why);

@@ -1,4 +1,4 @@
-//! `software` and `hardware`: every so many events that the kernel or the processor counts.
+//! `software` and `hardware`: after a number of events that the kernel or the processor counts.
 
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
 use crate::Diagnostic;
@@ -7,7 +7,7 @@ use crate::parse::number;
 use crate::target::Target;
 
 /// An event: name, short name, `PERF_COUNT_*` of linux/perf_event.h, events between two samples where
-/// the script does not say (the peer's).
+/// the script does not say (bpftrace's).
 type Event = (&'static str, &'static str, u64, u64);
 
 /// `PERF_TYPE_HARDWARE`

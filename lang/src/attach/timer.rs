@@ -40,7 +40,7 @@ fn count(request: &Request, text: &str) -> Result<u64, Refusal> {
     number(text).map_err(|e| request.error(format!("the time of {} cannot be read: {e}", request.kind.name)))
 }
 
-/// `interval:1s`, `interval:1000000`: nanoseconds; their names count microseconds, as the peer's do.
+/// `interval:1s`, `interval:1000000`: nanoseconds; their names count microseconds, as bpftrace's do.
 fn plain<'a>(request: &Request, time: &str) -> Result<Timing<'a>, Refusal> {
     if has_wildcard(time) {
         return Err(request.error(format!("{} takes no wildcards", request.kind.name)));

@@ -38,7 +38,7 @@ impl Checker<'_> {
         self.options.params.get((n as usize).checked_sub(1)?).cloned()
     }
 
-    /// `str($1)`, `str($1 + 2)`: the parameter's text from there on. Outer `None`: it is none of these.
+    /// `str($1)`, `str($1 + 2)`: the parameter's text from there on. Outer `None`: the expression has neither form.
     pub(crate) fn param_as_text(&mut self, e: &ast::Expr) -> Option<Typed> {
         let (n, skip) = match &e.kind {
             ast::ExprKind::Positional(n) => (*n, None),

@@ -198,7 +198,7 @@ impl Scan<'_> {
     }
 
     /// After the closing brace: attributes, a name that a semicolon follows (`typedef struct { … }
-    /// name;`), an optional semicolon. What is none of these begins the next item.
+    /// name;`), an optional semicolon. Anything else begins the next item.
     fn c_tail(&mut self) -> Extent {
         let mut end = self.pos;
         self.skip_blanks();

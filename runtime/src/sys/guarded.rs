@@ -9,7 +9,7 @@ use std::ops::{Deref, Range};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// So many files can be mapped at a time. A signal handler can wait for no lock: the table is fixed.
+/// How many files can be mapped at a time. A signal handler can wait for no lock: the table is fixed.
 const SLOTS: usize = 8192;
 
 /// First address of each mapping, 0 where the slot is free; and the address behind it.

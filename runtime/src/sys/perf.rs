@@ -25,7 +25,7 @@ pub enum Event<'a> {
         /// its offset.
         counter: Option<(u8, u64)>,
     },
-    /// A counter that fires every so often.
+    /// A counter that fires at regular intervals.
     Sampled {
         /// `PERF_TYPE_*`
         perf_type: u32,
@@ -39,9 +39,9 @@ pub enum Event<'a> {
 /// How often a sampled event fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
-    /// After so many events (for clocks: nanoseconds).
+    /// After this many events (for clocks: nanoseconds).
     Period(u64),
-    /// So many times a second.
+    /// This many times a second.
     Frequency(u64),
 }
 

@@ -11,10 +11,10 @@ const BUSY: u32 = 1 << 31;
 const DISCARD: u32 = 1 << 30;
 /// `BPF_RINGBUF_HDR_SZ`
 const HEADER: usize = 8;
-/// After so many bytes the programs are told that there is room again.
+/// After this many bytes the programs learn that there is room again.
 const PUBLISH: u64 = 64 * 1024;
 
-/// The data is mapped in pieces of so many bytes: mapping counts every page as resident at once, and
+/// The data is mapped in pieces of this many bytes: mapping counts every page as resident at once, and
 /// most scripts never fill more than the first piece.
 const PIECE: usize = 256 * 1024;
 

@@ -156,7 +156,7 @@ fn frame(iface: &str, mac: &str, from: Ipv4Addr, to: Ipv4Addr, port: u16) -> Res
 fn udp(to: &str, port: u16, count: usize) -> Result<()> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     for _ in 0..count {
-        // A refusal of the datagram before (ICMP) is told here: not of interest.
+        // A refusal of the previous datagram (ICMP) is reported here: not of interest.
         let _ = socket.send_to(b"rbtrace", (to, port));
     }
     Ok(())

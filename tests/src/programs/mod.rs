@@ -8,7 +8,7 @@
 //! $ cargo xtask programs --count 3000 --where host     # also 5.10, 6.1, 6.12, newest
 //! $ cargo xtask programs --seed 17 --theme loops --count 1 --show   # one program's text and what it must print
 //! $ cargo xtask programs --count 200 --theme loops --save DIR    # each failure shrunk, as DIR/AREA-SEED.txt
-//! $ cargo xtask programs --count 3000 --bin bpftrace --loads     # the reference's share
+//! $ cargo xtask programs --count 3000 --bin bpftrace --loads     # bpftrace's share
 //! ```
 //!
 //! Every value is known beforehand, yet the compiler must not know it: values come from maps that another probe fills,

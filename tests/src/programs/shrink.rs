@@ -33,7 +33,7 @@ enum Cut {
     Hoist,
 }
 
-/// The program without its `n`th statement; `None` when there are not so many.
+/// The program without its `n`th statement; `None` where it has fewer.
 fn without(p: &Program, n: usize, cut: Cut) -> Option<Program> {
     let mut p = p.clone();
     let mut left = n;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const EVENTS: u64 = 60_000;
 const CHUNKS: usize = 5;
 
-/// Item and body; every body hangs on the entry of getppid(2).
+/// Item and body; every body is attached to the entry of getppid(2).
 const ITEMS: &[(&str, &str)] = &[
     ("count()", "@ = count();"),
     ("count() by pid", "@[pid] = count();"),

@@ -58,11 +58,11 @@ fn autopsy(monitor: &Path, console: &Receiver<String>, line: &mut dyn FnMut(&str
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
     for _ in 0..2 {
         socket.write_all(b"info registers -a\n")?;
-        let mut told = vec![];
+        let mut answer = vec![];
         // Ends by the timeout: the monitor stays open.
-        let _ = socket.read_to_end(&mut told);
-        let told = String::from_utf8_lossy(&told);
-        told.lines().filter(|l| l.starts_with("CPU#") || l.starts_with("RIP=")).for_each(&mut *line);
+        let _ = socket.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        answer.lines().filter(|l| l.starts_with("CPU#") || l.starts_with("RIP=")).for_each(&mut *line);
     }
     socket.write_all(b"nmi\n")?;
     while let Ok(text) = console.recv_timeout(Duration::from_secs(10)) {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// `BTF_MAGIC` of include/uapi/linux/btf.h.
 const MAGIC: u16 = 0xeb9f;
 
-/// What cannot be mapped is read, up to so many bytes: the kernel's own BTF has about 5 MiB.
+/// What cannot be mapped is read, up to this many bytes: the kernel's own BTF has about 5 MiB.
 const MOST: u64 = 256 << 20;
 
 /// Why a blob cannot be used.

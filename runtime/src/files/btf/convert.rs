@@ -11,7 +11,7 @@ use std::rc::Rc;
 /// Types nest a few levels by value; the limit stops a blob that nests a struct in itself.
 const MAX_DEPTH: u32 = 48;
 
-/// So many types are looked at for one alignment: each level of such a blob may hold several ways on.
+/// At most this many types are read to find one alignment: each level of such a blob may hold several ways on.
 const MAX_STEPS: u32 = 1 << 16;
 
 impl TypeId {

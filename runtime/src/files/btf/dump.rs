@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 /// Anonymous types nest a few levels; the limit stops a blob that runs in a circle.
 const MAX_DEPTH: usize = 32;
 
-/// So many types are written at most: each level of a circle may hold several ways on.
+/// At most this many types are written: each level of a circle may hold several ways on.
 const MAX_STEPS: u32 = 1 << 14;
 
 impl KernelTypes {

@@ -114,7 +114,7 @@ impl FunctionTree {
     }
 }
 
-/// What stands behind so many ranges of a unit or a function is left out: entries may share one list.
+/// Ranges of a unit or a function beyond this many are left out: entries may share one list.
 const MAX_RANGES: usize = 1 << 20;
 
 /// Finds all functions with code in a unit. Entries of other kinds are stepped over, not read.

@@ -38,7 +38,7 @@ impl UnitIndex {
     }
 }
 
-/// Units behind so many ranges are not found: all units may share one list.
+/// Units beyond this many ranges are not found: all units may share one list.
 const MAX_RANGES: usize = 1 << 23;
 
 type Ranges = Vec<(u64, u64, usize)>;

@@ -7,10 +7,10 @@ use gimli::{AttributeValue, DebugLineOffset, IncompleteLineProgram, LineProgramH
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Pages of `.debug_line` are given back after so many bytes.
+/// Pages of `.debug_line` are given back after this many bytes.
 const RELEASE_STEP: usize = 1 << 20;
 
-/// So many units are kept; a header file's line may be in hundreds.
+/// How many units are kept; a header file's line may be in hundreds.
 const MAX_UNITS: usize = 16;
 
 impl DebugInfo {

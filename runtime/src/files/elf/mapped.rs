@@ -10,7 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What cannot be mapped is read, up to so many bytes.
+/// What cannot be mapped is read, up to this many bytes.
 const MOST_READ: u64 = 1 << 30;
 
 /// A file's bytes, and the buffers that were made of parts of it (unpacked sections).

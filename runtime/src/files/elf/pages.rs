@@ -9,7 +9,7 @@ pub(super) struct Pages {
 
 impl Pages {
     const SHIFT: u32 = 12;
-    /// Pages beyond so many (256 MiB of addresses) share the last bit.
+    /// Pages beyond this many (256 MiB of addresses) share the last bit.
     const MOST: u64 = 1 << 16;
 
     /// `sorted` is in ascending order.

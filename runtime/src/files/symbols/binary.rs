@@ -11,7 +11,7 @@ const MAX_UNINDEXED: u64 = 256 << 20;
 /// Bytes of the names of one file; symbols behind them are left out.
 const MAX_NAMES: usize = 512 << 20;
 
-/// So many source files are kept in memory.
+/// How many source files are kept in memory.
 const MAX_UNITS: usize = 32;
 
 /// A binary's symbols, sorted by address.

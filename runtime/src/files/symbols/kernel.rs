@@ -9,7 +9,7 @@ use crate::files::symbols::kallsyms::Kallsyms;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// So many source files are kept in memory; stacks of one kind pass through a few dozen.
+/// How many source files are kept in memory; stacks of one kind pass through a few dozen.
 const MAX_UNITS: usize = 32;
 
 /// Kernel addresses and what they are called; each is asked for once.

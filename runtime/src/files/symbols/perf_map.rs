@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// More of a file is not read.
 const MOST: u64 = 64 << 20;
 
-/// A file that keeps changing is not read again for so many times the time that reading it took.
+/// A file that keeps changing is not read again until this many times the reading time has passed.
 const PAUSE: u32 = 20;
 
 /// What a process has written so far.

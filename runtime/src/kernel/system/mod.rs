@@ -41,9 +41,9 @@ type Names = Vec<(Rc<str>, Rc<str>)>;
 pub struct LiveSystem {
     types: KernelTypes,
     tracefs: OnceCell<Answer<TraceFs>>,
-    /// Answers for another kernel: what only the running one could tell is not held against a script.
+    /// Answers for another kernel: what only the running kernel could answer is not held against a script.
     foreign: bool,
-    /// Nothing will be attached: whether this kernel could is no matter.
+    /// Nothing will be attached: whether this kernel supports it does not matter.
     compile_only: bool,
     notes: RefCell<Vec<String>>,
     /// Formats of tracepoints that were asked for, by `category:event`.

@@ -61,7 +61,7 @@ impl LiveSystem {
         Ok(format)
     }
 
-    /// Events of tracefs: each has a raw tracepoint of its name, but for those that the kernel makes of
+    /// Events of tracefs: each has a raw tracepoint of its name, except for those that the kernel makes of
     /// others.
     pub(super) fn find_raw_tracepoints(&self, module: Option<&str>, event: &str) -> Answer<Names> {
         let found = match self.raw_from_btf(module, event)? {

@@ -1,4 +1,4 @@
-//! Attaching everything, and telling of it.
+//! Attaching everything, and reporting it.
 
 use super::{RunError, Session, child, placeless};
 use crate::run::attach::{self, Failure, Link, Multi};
@@ -100,17 +100,17 @@ impl<'a> Session<'a> {
             MissingProbes::Warn => Severity::Warning,
             MissingProbes::Ignore => return Ok(()),
         };
-        let mut told = failure.diagnostic(point);
-        told.severity = severity;
+        let mut problem = failure.diagnostic(point);
+        problem.severity = severity;
         if severity == Severity::Error {
             let name = &point.name;
             let also = placeless(format!(
                 "nothing runs without {name}: config missing_probes=warn runs the script without it"
             ));
-            return Err(RunError { diagnostics: vec![told, also], status: 1, too_complex: false });
+            return Err(RunError { diagnostics: vec![problem, also], status: 1, too_complex: false });
         }
-        told.message = format!("{} is left out: {}", point.name, told.message);
-        self.printer.say(Said::Warning(&told));
+        problem.message = format!("{} is left out: {}", point.name, problem.message);
+        self.printer.say(Said::Warning(&problem));
         Ok(())
     }
 

@@ -58,7 +58,7 @@ pub fn program_of(command: &str) -> String {
     find(&name).map_or(name, |path| path.to_string_lossy().into_owned())
 }
 
-/// Words at blanks. Quotes stay as they are, as in the reference; a backslash keeps the next character, a blank
+/// Words at blanks. Quotes stay as they are, as in bpftrace; a backslash keeps the next character, a blank
 /// for one.
 fn split(command: &str) -> Vec<String> {
     let mut words = Vec::new();

@@ -26,7 +26,7 @@ impl<'a> Session<'a> {
         news
     }
 
-    /// Tells how many events were lost since the last time.
+    /// Reports how many events were lost since the last time.
     pub(super) fn report_lost(&mut self) {
         let new: u64 = self.news(|f| *f == Fault::EventLost).iter().map(|(_, n)| n).sum();
         if new == 0 {
@@ -35,7 +35,7 @@ impl<'a> Session<'a> {
         self.printer.say(Said::Lost(new));
     }
 
-    /// Tells of reads that have failed since the last time (`-k`).
+    /// Reports reads that have failed since the last time (`-k`).
     pub(super) fn report_reads(&mut self) {
         for (counter, _) in self.news(|f| matches!(f, Fault::ReadFailed | Fault::ReadUserFailed)) {
             let kernel = counter.what == Fault::ReadFailed;
@@ -44,7 +44,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells what each place of the script could not do, and how often.
+    /// Reports what each place of the script could not do, and how often.
     pub(super) fn report_counters(&mut self) {
         for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
             self.printer.say(Said::Warning(&describe(self.object, counter, count)));
@@ -52,7 +52,7 @@ impl<'a> Session<'a> {
         self.report_misses();
     }
 
-    /// Tells of commands that were not run as a signal ended the script.
+    /// Reports commands that were not run because a signal ended the script.
     pub(super) fn report_skipped(&mut self) {
         let skipped = self.printer.skipped_commands();
         if skipped > 0 {
@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells why names of addresses are missing.
+    /// Reports why names of addresses are missing.
     pub(super) fn report_names(&mut self) {
         let notes = self.printer.env.names.borrow_mut().take_notes();
         for note in notes {
@@ -70,7 +70,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells of events that the kernel did not hand to a program, as it ran already on that CPU.
+    /// Reports events that the kernel withheld from a program because it was already running on that CPU.
     fn report_misses(&mut self) {
         for (program, fd) in self.object.programs.iter().zip(&self.programs) {
             let Ok(missed @ 1..) = bpf::recursion_misses(fd.as_fd()) else { continue };

@@ -44,7 +44,7 @@ impl Session<'_> {
         };
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            // An error of the ring is met again, and told of, when the records are printed. Where there can be no
+            // An error of the ring comes up again, and is reported, when the records are printed. Where there can be no
             // thread, what the ring does not hold is lost, and counted.
             let _ = thread::Builder::new().spawn_scoped(scope, || {
                 while !done.load(Ordering::Acquire) && ring.keep(KEPT).is_ok() {

@@ -266,7 +266,7 @@ fn what_runs_without_its_lines_is_told_of_once() {
     let warnings = Rc::default();
     let status = run(&object, Box::new(Warnings(Rc::clone(&warnings))));
     assert_eq!(status.expect("the programs run").status, 0);
-    let told = warnings.borrow();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("the kernel refused the script's line information"), "{told:?}");
+    let reported = warnings.borrow();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert!(reported[0].starts_with("the kernel refused the script's line information"), "{reported:?}");
 }

@@ -7,7 +7,7 @@ use rbtrace_lang::System;
 use std::io;
 use std::rc::Rc;
 
-/// Above so many functions, names are looked up in a table rather than by a scan each.
+/// With more functions than this, names are looked up in a table instead of by a scan for each.
 const MANY: usize = 64;
 
 /// `[MODULE:]NAME`

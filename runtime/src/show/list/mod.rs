@@ -71,7 +71,7 @@ pub fn list_program<'a>(
     lister.finish()
 }
 
-/// How the reference lists an attach point: timers and counters without their number.
+/// How bpftrace lists an attach point: timers and counters without their number.
 fn listed_name(point: &AttachPoint) -> &str {
     match (&point.target, point.name.rfind(':')) {
         (Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. }, Some(colon)) => {
@@ -196,7 +196,7 @@ impl<'a> Lister<'a> {
             Some((category, event)) => (category, event),
             None => ("*", rest),
         };
-        // One name that is a pattern lists silently; one that does not exist is told.
+        // A pattern without a match lists nothing; a plain name that does not exist is reported.
         let Some(found) = self.take(self.system.tracepoints(category, event)) else { return Ok(()) };
         for (category, event) in found {
             writeln!(self.out, "tracepoint:{category}:{event}")?;

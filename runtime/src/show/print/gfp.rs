@@ -30,7 +30,7 @@ const BITS: [&str; 24] = [
     "__GFP_ZEROTAGS",
 ];
 
-/// Flags whose bits hang on the kernel's configuration: since 6.10 its enum `___GFP_…_BIT` tells them.
+/// Flags whose bits depend on the kernel's configuration: since 6.10 they are in its enum `___GFP_…_BIT`.
 const CONFIGURED: [&str; 4] = ["__GFP_SKIP_ZERO", "__GFP_SKIP_KASAN", "__GFP_NOLOCKDEP", "__GFP_NO_OBJ_EXT"];
 
 const HIGH: u64 = 1 << 5;

@@ -56,7 +56,7 @@ impl Series {
     }
 }
 
-/// Digits of a second's fraction that intervals of so many nanoseconds need, and their unit.
+/// How many digits of a second's fraction intervals of this many nanoseconds need, and their unit.
 fn fraction(interval: u64) -> (usize, &'static str) {
     match interval {
         1_000_000_000.. => (0, ""),

@@ -19,7 +19,7 @@ use std::io;
 /// One thing that is said.
 #[derive(Debug)]
 pub enum Said<'a> {
-    /// The probes are attached: so many.
+    /// The probes are attached, this many.
     Attached(usize),
     /// `printf`: the format, and its arguments in the record.
     Printf(Formatted<'a>),
@@ -40,7 +40,7 @@ pub enum Said<'a> {
     Output(OutputKind, &'a [u8]),
     /// `cat` of a file that cannot be read: its path and why.
     Unreadable(&'a str, &'a io::Error),
-    /// So many events were lost since this was said last.
+    /// How many events were lost since this was last said.
     Lost(u64),
     /// A helper failed to read an address (`-k`), at this place.
     ReadFailed(&'static str, Span),

@@ -15,7 +15,7 @@ pub enum Buffering {
     Full,
 }
 
-/// The buffer is written when it holds so many bytes.
+/// The buffer is written when it holds this many bytes.
 const FULL: usize = 64 * 1024;
 
 /// The output and its buffer.
