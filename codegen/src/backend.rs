@@ -6,6 +6,7 @@ use crate::emit::{layout, select, tidy};
 use crate::error::BackendError;
 use crate::ir::Module;
 use crate::kernel::{Feature, Kernel};
+use crate::passes::Idle;
 use crate::regalloc::frame::{self, Frames};
 use crate::{passes, regalloc};
 
@@ -18,13 +19,15 @@ const NUMBERS: [Option<usize>; 4] = [None, Some(24), Some(12), Some(6)];
 ///
 /// `module` is left in the form from which instructions were selected.
 pub fn finish(module: &mut Module, kernel: &dyn Kernel) -> Result<Code, BackendError> {
-    passes::optimize(module, kernel)?;
+    let idle = passes::optimize(module, kernel)?;
     for most in NUMBERS.into_iter().filter(|most| most.is_none() || module.scratch.is_some()) {
         let mut candidate = module.clone();
+        let mut idle = idle.clone();
         if let Some(most) = most {
             candidate.funcs.iter_mut().for_each(|f| passes::demote::run(f, most));
+            idle = Idle::nowhere(module);
         }
-        if let Some(code) = place(&mut candidate, kernel)? {
+        if let Some(code) = place(&mut candidate, kernel, &idle)? {
             *module = candidate;
             return Ok(code);
         }
@@ -33,7 +36,7 @@ pub fn finish(module: &mut Module, kernel: &dyn Kernel) -> Result<Code, BackendE
 }
 
 /// Finds memory and registers for a module; `None` where the stack does not suffice.
-fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, BackendError> {
+fn place(module: &mut Module, kernel: &dyn Kernel, idle: &Idle) -> Result<Option<Code>, BackendError> {
     let mut reserve = vec![frame::SPILL_RESERVE; module.funcs.len()];
     let mut before = u32::MAX;
     for _ in 0..MAX_ATTEMPTS {
@@ -45,9 +48,12 @@ fn place(module: &mut Module, kernel: &dyn Kernel) -> Result<Option<Code>, Backe
         {
             // Kernels before the atomics run every program without preemption.
             scratch.preemptible = false;
-            return place(module, kernel);
+            return place(module, kernel, idle);
         }
-        passes::legalize(&mut attempt, kernel)?;
+        // Where all slots lie on the stack nothing has changed yet.
+        let unchanged = frames.scratch_bytes == 0;
+        let idle = if unchanged { idle.clone() } else { Idle::nowhere(module) };
+        passes::legalize(&mut attempt, kernel, idle)?;
         // What was known only then may have been all that led to a function.
         let kept = passes::functions::remove_unused(&mut attempt);
         frames.keep(&kept);

@@ -6,7 +6,6 @@
 use super::pointers::Pointers;
 use super::util::{BlockLists, constants, predecessors};
 use crate::dense::ValueMap;
-use crate::hash::FastMap;
 use crate::helpers::{Fills, GET_CURRENT_COMM};
 use crate::ir::*;
 
@@ -64,11 +63,21 @@ impl Needs {
     }
 }
 
-/// What a block does to the need of one slot: the bytes that it needs itself, and those that it writes before.
-#[derive(Clone, Copy, Default)]
+/// What a block does to the need of one slot.
+#[derive(Clone, Copy)]
 struct Transfer {
+    slot: usize,
+    block: Block,
+    /// The bytes that it reads before it writes them.
     needs: u64,
+    /// The bytes that it writes.
     writes: u64,
+}
+
+impl Default for Transfer {
+    fn default() -> Self {
+        Transfer { slot: 0, block: Block(0), needs: 0, writes: 0 }
+    }
 }
 
 struct Pass {
@@ -150,27 +159,38 @@ impl Pass {
 
     /// By block: the bytes of slots that are needed after its end.
     fn solve(&self, f: &Function, scratch: &mut Needs) -> Vec<Vec<(usize, u64)>> {
-        let preds = predecessors(f);
-        let mut flow = Flow { transfers: FastMap::default(), after: FastMap::default(), todo: vec![], preds };
+        let transfers = self.transfers(f, scratch);
+        let (preds, blocks) = (predecessors(f), f.blocks.len());
+        let mut flow = Flow { preds, own: vec![Transfer::default(); blocks], after: vec![0; blocks], todo: vec![] };
+        let mut after = vec![vec![]; blocks];
+        for of_slot in transfers.chunk_by(|a, b| a.slot == b.slot) {
+            flow.run(of_slot, |b, bytes| after[b].push((of_slot[0].slot, bytes)));
+        }
+        after
+    }
+
+    /// What each block does to the slots that it accesses, in the order of the slots.
+    fn transfers(&self, f: &Function, scratch: &mut Needs) -> Vec<Transfer> {
+        let mut transfers: Vec<Transfer> = vec![];
+        // By slot: the number of its last transfer.
+        let mut last = vec![usize::MAX; f.slots.len()];
         for b in f.block_ids() {
-            let mut writes: FastMap<usize, u64> = FastMap::default();
+            let first = transfers.len();
             for inst in f.block(b).insts.iter().rev() {
                 self.step(&inst.op, |slot, written, read| {
                     scratch.change(slot, written, read);
-                    *writes.entry(slot).or_default() |= written;
+                    if last[slot] == usize::MAX || last[slot] < first {
+                        last[slot] = transfers.len();
+                        transfers.push(Transfer { slot, block: b, needs: 0, writes: 0 });
+                    }
+                    transfers[last[slot]].writes |= written;
                 });
             }
-            for (slot, writes) in writes {
-                let needs = scratch.bytes[slot];
-                flow.transfers.insert((b, slot), Transfer { needs, writes });
-                flow.need_before(b, slot, needs);
-            }
+            transfers[first..].iter_mut().for_each(|t| t.needs = scratch.bytes[t.slot]);
             scratch.clear();
         }
-        flow.run();
-        let mut after = vec![vec![]; f.blocks.len()];
-        flow.after.iter().for_each(|(&(b, slot), &bytes)| after[b.0 as usize].push((slot, bytes)));
-        after
+        transfers.sort_by_key(|t| t.slot);
+        transfers
     }
 
     fn is_dead(&self, f: &Function, needs: &Needs, inst: &Inst) -> bool {
@@ -205,29 +225,36 @@ fn reads(op: &Op) -> &[Value] {
     }
 }
 
-/// Carries needs backwards over the blocks.
+/// Carries the needs of one slot after the other backwards over the blocks.
 struct Flow {
-    transfers: FastMap<(Block, usize), Transfer>,
-    /// Needed after the end of a block.
-    after: FastMap<(Block, usize), u64>,
-    todo: Vec<(Block, usize, u64)>,
     preds: BlockLists,
+    /// What each block does to the slot.
+    own: Vec<Transfer>,
+    /// What is needed of it after each block.
+    after: Vec<u64>,
+    todo: Vec<(Block, u64)>,
 }
 
 impl Flow {
-    fn need_before(&mut self, b: Block, slot: usize, bytes: u64) {
-        if bytes != 0 {
-            self.todo.extend(self.preds.of(b).iter().map(|p| (*p, slot, bytes)));
+    /// Gives each block after which some of a slot is needed.
+    fn run(&mut self, transfers: &[Transfer], mut each: impl FnMut(usize, u64)) {
+        transfers.iter().for_each(|t| self.own[t.block.0 as usize] = *t);
+        transfers.iter().for_each(|t| self.need_before(t.block, t.needs));
+        let mut reached = vec![];
+        while let Some((b, bytes)) = self.todo.pop() {
+            let at = b.0 as usize;
+            let new = bytes & !self.after[at];
+            reached.extend((self.after[at] == 0).then_some(at));
+            self.after[at] |= new;
+            self.need_before(b, new & !self.own[at].writes & !self.own[at].needs);
         }
+        reached.into_iter().for_each(|b| each(b, std::mem::take(&mut self.after[b])));
+        transfers.iter().for_each(|t| self.own[t.block.0 as usize] = Transfer::default());
     }
 
-    fn run(&mut self) {
-        while let Some((b, slot, bytes)) = self.todo.pop() {
-            let after = self.after.entry((b, slot)).or_default();
-            let new = bytes & !*after;
-            *after |= new;
-            let own = self.transfers.get(&(b, slot)).copied().unwrap_or_default();
-            self.need_before(b, slot, new & !own.writes & !own.needs);
+    fn need_before(&mut self, b: Block, bytes: u64) {
+        if bytes != 0 {
+            self.todo.extend(self.preds.of(b).iter().map(|p| (*p, bytes)));
         }
     }
 }

@@ -15,11 +15,11 @@ pub fn run(f: &mut Function) -> bool {
     let children = Dominators::with(f, &preds).children();
     let mut pass = Pass {
         defs: vec![None; f.types.len()],
-        known: FastMap::default(),
+        known: FastMap::with_capacity_and_hasher(f.types.len(), Default::default()),
         replaced: ValueMap::new(),
-        undo: vec![],
         conditions: FastMap::default(),
-        undo_conditions: vec![],
+        block: Block(0),
+        on_path: vec![false; f.blocks.len()],
         out: vec![],
         preds,
         changed: false,
@@ -29,12 +29,12 @@ pub fn run(f: &mut Function) -> bool {
     while let Some(step) = stack.pop() {
         match step {
             Step::Enter(b) => {
-                stack.push(Step::Leave(pass.undo.len(), pass.undo_conditions.len()));
-                pass.assume(b);
+                stack.push(Step::Leave(b));
+                pass.enter(b);
                 pass.block(b);
                 stack.extend(children.of(b).iter().map(|c| Step::Enter(*c)));
             }
-            Step::Leave(known, conditions) => pass.leave(known, conditions),
+            Step::Leave(b) => pass.on_path[b.0 as usize] = false,
         }
     }
     let (replaced, changed) = (pass.replaced, pass.changed);
@@ -44,19 +44,21 @@ pub fn run(f: &mut Function) -> bool {
 
 enum Step {
     Enter(Block),
-    Leave(usize, usize),
+    Leave(Block),
 }
 
 struct Pass<'a> {
     f: &'a mut Function,
     defs: Vec<Option<Op>>,
-    /// Computations that dominate the current place.
-    known: FastMap<(Op, Ty), Value>,
+    /// Computations, each with the block where it stands: it is known in what that block dominates.
+    known: FastMap<(Op, Ty), (Value, Block)>,
     replaced: ValueMap<Value>,
-    undo: Vec<(Op, Ty)>,
-    /// Comparisons whose answer the way to the current place tells.
-    conditions: FastMap<(Cond, Value, Value), bool>,
-    undo_conditions: Vec<(Cond, Value, Value)>,
+    /// Comparisons whose answer the way to a block tells, known likewise.
+    conditions: FastMap<(Cond, Value, Value), (bool, Block)>,
+    /// The current block.
+    block: Block,
+    /// The blocks that dominate the current one, and itself.
+    on_path: Vec<bool>,
     /// Where the instructions of a block gather.
     out: Vec<Inst>,
     preds: BlockLists,
@@ -64,13 +66,15 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn leave(&mut self, known: usize, conditions: usize) {
-        for key in self.undo.drain(known..) {
-            self.known.remove(&key);
-        }
-        for key in self.undo_conditions.drain(conditions..) {
-            self.conditions.remove(&key);
-        }
+    fn enter(&mut self, block: Block) {
+        self.block = block;
+        self.on_path[block.0 as usize] = true;
+        self.assume(block);
+    }
+
+    /// What was found out in a block, where that still holds.
+    fn holding<T: Copy>(&self, found: Option<&(T, Block)>) -> Option<T> {
+        found.filter(|(_, home)| self.on_path[home.0 as usize]).map(|found| found.0)
     }
 
     /// In a block that only one side of a branch leads to, the branch's condition is known.
@@ -89,8 +93,8 @@ impl Pass<'_> {
 
     fn know(&mut self, cond: Cond, a: Value, b: Value, holds: bool) {
         for key in [(cond, a, b), (cond.swap(), b, a)] {
-            if self.conditions.insert(key, holds).is_none() {
-                self.undo_conditions.push(key);
+            if self.holding(self.conditions.get(&key)).is_none() {
+                self.conditions.insert(key, (holds, self.block));
             }
         }
     }
@@ -139,12 +143,11 @@ impl Pass<'_> {
         let Some(result) = inst.result else { return self.keep(inst, &before) };
         if self.is_known(&inst.op) {
             let key = (inst.op, ty);
-            if let Some(&v) = self.known.get(&key) {
+            if let Some(v) = self.holding(self.known.get(&key)) {
                 self.replace(Some(result), v);
                 return;
             }
-            self.known.insert(key, result);
-            self.undo.push(key);
+            self.known.insert(key, (result, self.block));
         }
         self.define(result, inst.op);
         self.keep(inst, &before);
@@ -171,14 +174,13 @@ impl Pass<'_> {
 
     fn constant(&mut self, c: i64, ty: Ty, like: &Inst) -> Value {
         let key = (Op::Const(c), ty);
-        if let Some(&v) = self.known.get(&key) {
+        if let Some(v) = self.holding(self.known.get(&key)) {
             return v;
         }
         let v = self.f.new_value(ty);
         self.define(v, Op::Const(c));
         self.out.push(Inst { op: Op::Const(c), result: Some(v), span: like.span });
-        self.known.insert(key, v);
-        self.undo.push(key);
+        self.known.insert(key, (v, self.block));
         v
     }
 
@@ -198,7 +200,7 @@ impl Pass<'_> {
         let (cond, a, right) = facts.condition(cond, a, right);
         self.changed |= before != (cond, a, right);
         let facts = self.facts();
-        let known = facts.known_cond(cond, a, right).or(self.conditions.get(&(cond, a, right)).copied());
+        let known = facts.known_cond(cond, a, right).or(self.holding(self.conditions.get(&(cond, a, right))));
         if let Some(holds) = known {
             self.changed = true;
             let (b, args) = if holds { then } else { otherwise };

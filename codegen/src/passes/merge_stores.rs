@@ -8,7 +8,7 @@ use crate::passes::expand_memory::slot_align;
 use rbtrace_lang::Span;
 use std::collections::BTreeMap;
 
-/// Runs the pass; true if it changed anything.
+/// Runs the pass; true if it merged anything. Other stores may have moved behind arithmetic, which matters to no pass.
 pub fn run(f: &mut Function) -> bool {
     let constants = constants(f);
     let pointers = Pointers::new(f);
@@ -16,15 +16,10 @@ pub fn run(f: &mut Function) -> bool {
     let mut out = vec![];
     for b in f.block_ids() {
         let mut insts = std::mem::take(&mut f.block_mut(b).insts);
-        let mut pass = Pass { f, pointers: &pointers, out, run: None };
-        for inst in &insts {
-            pass.inst(*inst, &constants);
-        }
+        let mut pass = Pass { f, pointers: &pointers, out, run: None, changed };
+        insts.drain(..).for_each(|inst| pass.inst(inst, &constants));
         pass.flush();
-        out = pass.out;
-        // Stores that stay move behind what stood between them, which changes nothing but their place.
-        changed |= insts != out;
-        insts.clear();
+        (out, changed) = (pass.out, pass.changed);
         insts.append(&mut out);
         f.block_mut(b).insts = insts;
     }
@@ -43,6 +38,7 @@ struct Pass<'a> {
     pointers: &'a Pointers,
     out: Vec<Inst>,
     run: Option<Run>,
+    changed: bool,
 }
 
 impl Pass<'_> {
@@ -73,11 +69,15 @@ impl Pass<'_> {
 
     fn flush(&mut self) {
         let Some(run) = self.run.take() else { return };
+        if let [store] = run.original[..] {
+            return self.out.push(store);
+        }
         let pieces = self.pieces(&run);
         if pieces.len() >= run.original.len() {
             self.out.extend(run.original);
             return;
         }
+        self.changed = true;
         let span = run.original[0].span;
         for (offset, width, c) in pieces {
             self.store(run.ptr, offset, width, c, span);

@@ -59,23 +59,42 @@ const LEGALIZE: &[&[Pass]] = &[
     &[EXPAND_COMPARE, CFG, DCE],
 ];
 
+/// By function of a module: the passes that found nothing to do since it last changed.
+#[derive(Clone, Debug)]
+pub struct Idle(Vec<Vec<&'static str>>);
+
+impl Idle {
+    /// Nothing is known of the functions of this module.
+    pub fn nowhere(module: &Module) -> Self {
+        Idle(vec![vec![]; module.funcs.len()])
+    }
+}
+
 /// Improves a module that lowering made.
-pub fn optimize(module: &mut Module, kernel: &dyn Kernel) -> Result<(), BackendError> {
+pub fn optimize(module: &mut Module, kernel: &dyn Kernel) -> Result<Idle, BackendError> {
     check(module, "lowering")?;
-    run(module, kernel, OPTIMIZE)?;
-    functions::remove_unused(module);
-    Ok(())
+    let mut idle = Idle::nowhere(module);
+    run(module, kernel, OPTIMIZE, &mut idle)?;
+    let kept = functions::remove_unused(module);
+    Ok(Idle(kept.into_iter().map(|f| std::mem::take(&mut idle.0[f])).collect()))
 }
 
 /// Brings a module whose slots are placed into the form that instruction selection takes.
-pub fn legalize(module: &mut Module, kernel: &dyn Kernel) -> Result<(), BackendError> {
-    run(module, kernel, LEGALIZE)
+pub fn legalize(module: &mut Module, kernel: &dyn Kernel, mut idle: Idle) -> Result<(), BackendError> {
+    // It finds nothing where the one that may do more found nothing.
+    for names in idle.0.iter_mut().filter(|names| names.contains(&FORWARD.0)) {
+        names.push(FORWARD_PLACED.0);
+    }
+    run(module, kernel, LEGALIZE, &mut idle)
 }
 
-fn run(module: &mut Module, kernel: &dyn Kernel, passes: &[&[Pass]]) -> Result<(), BackendError> {
-    for i in 0..module.funcs.len() {
-        // The passes that found nothing to do since the function last changed.
-        let mut idle: Vec<&str> = vec![];
+fn run(
+    module: &mut Module,
+    kernel: &dyn Kernel,
+    passes: &[&[Pass]],
+    idle: &mut Idle,
+) -> Result<(), BackendError> {
+    for (i, idle) in idle.0.iter_mut().enumerate() {
         for (name, pass) in passes.iter().copied().flatten() {
             if idle.contains(name) {
                 continue;

@@ -70,18 +70,34 @@ impl Reach {
 /// By value: the slots that it may point into.
 pub fn reaches(f: &Function) -> Vec<Reach> {
     let mut to = vec![Reach::Nothing; f.types.len()];
-    while round(f, &mut to) {}
+    let mut defined = vec![false; f.types.len()];
+    let in_order = f.blocks.iter().all(|b| is_in_order(b, &mut defined));
+    // Where definitions stand before uses, all that a round can miss is what a jump carries.
+    let mut again = round(f, &mut to, !in_order);
+    while again {
+        again = round(f, &mut to, true);
+    }
     to
 }
 
-fn round(f: &Function, to: &mut [Reach]) -> bool {
+/// Does arithmetic stand behind the definitions of what it computes with?
+fn is_in_order(b: &BlockData, defined: &mut [bool]) -> bool {
+    b.params.iter().for_each(|p| defined[p.0 as usize] = true);
+    b.insts.iter().all(|i| {
+        i.result.into_iter().for_each(|v| defined[v.0 as usize] = true);
+        !matches!(i.op, Op::Alu(_, x, y) if !defined[x.0 as usize] || !defined[y.0 as usize])
+    })
+}
+
+/// Goes through the function once; true if a jump, or with `all` anything, had something new to carry.
+fn round(f: &Function, to: &mut [Reach], all: bool) -> bool {
     let mut changed = false;
     for b in &f.blocks {
         for i in &b.insts {
             let Some(v) = i.result else { continue };
             match i.op {
-                Op::SlotAddr(s) => changed |= to[v.0 as usize].insert(s),
-                Op::Alu(_, x, y) => changed |= flow(to, x, v) | flow(to, y, v),
+                Op::SlotAddr(s) => changed |= to[v.0 as usize].insert(s) && all,
+                Op::Alu(_, x, y) => changed |= (flow(to, x, v) | flow(to, y, v)) && all,
                 _ => {}
             }
         }
