@@ -15,14 +15,17 @@ pub struct Frequency {
 /// with `near` right behind their branch.
 pub fn reverse_postorder(f: &MFunc, near: bool) -> Vec<MBlockId> {
     let mut seen = vec![false; f.blocks.len()];
-    let mut order = vec![];
-    let mut stack: Vec<(MBlockId, Vec<MBlockId>)> = vec![(0, visit_order(&f.blocks[0].term, near))];
+    let mut order = Vec::with_capacity(f.blocks.len());
+    // Each block on the way, and how many of its successors were visited.
+    let mut stack: Vec<(MBlockId, usize)> = vec![(0, 0)];
     seen[0] = true;
-    while let Some((b, todo)) = stack.last_mut() {
-        match todo.pop() {
+    while let Some((b, visited)) = stack.last_mut() {
+        let next = visit_order(&f.blocks[*b].term, near).get(*visited).copied().flatten();
+        *visited += 1;
+        match next {
             Some(s) if !seen[s] => {
                 seen[s] = true;
-                stack.push((s, visit_order(&f.blocks[s].term, near)));
+                stack.push((s, 0));
             }
             Some(_) => {}
             None => {
@@ -35,13 +38,13 @@ pub fn reverse_postorder(f: &MFunc, near: bool) -> Vec<MBlockId> {
     order
 }
 
-/// Successors, the one to visit first at the end: what is visited last comes right after the block.
-fn visit_order(term: &MTerm, near: bool) -> Vec<MBlockId> {
+/// Successors as they are visited: what is visited last comes right after the block.
+fn visit_order(term: &MTerm, near: bool) -> [Option<MBlockId>; 2] {
     match *term {
-        MTerm::Branch { then, otherwise, unlikely: true, .. } if !near => vec![otherwise, then],
-        MTerm::Branch { then, otherwise, .. } => vec![then, otherwise],
-        MTerm::Jump(t) => vec![t],
-        MTerm::Exit => vec![],
+        MTerm::Branch { then, otherwise, unlikely: true, .. } if !near => [Some(then), Some(otherwise)],
+        MTerm::Branch { then, otherwise, .. } => [Some(otherwise), Some(then)],
+        MTerm::Jump(t) => [Some(t), None],
+        MTerm::Exit => [None, None],
     }
 }
 
@@ -49,14 +52,19 @@ impl Frequency {
     /// Estimates it.
     pub fn new(f: &MFunc) -> Self {
         let order = reverse_postorder(f, false);
-        let cold = cold_blocks(f, &order);
+        let cold = cold_in(f, &order);
         let depth = loop_depths(f, &order);
         let weight = |b: usize| 8f64.powi(depth[b].min(6) as i32) * if cold[b] { 0.05 } else { 1.0 };
         Frequency { weight: (0..f.blocks.len()).map(weight).collect(), cold }
     }
 }
 
-fn cold_blocks(f: &MFunc, order: &[MBlockId]) -> Vec<bool> {
+/// By block: is it reached through unlikely branches only?
+pub fn cold_blocks(f: &MFunc) -> Vec<bool> {
+    cold_in(f, &reverse_postorder(f, false))
+}
+
+fn cold_in(f: &MFunc, order: &[MBlockId]) -> Vec<bool> {
     let mut cold = vec![true; f.blocks.len()];
     cold[0] = false;
     for &b in order {
@@ -76,25 +84,28 @@ fn cold_blocks(f: &MFunc, order: &[MBlockId]) -> Vec<bool> {
 }
 
 fn loop_depths(f: &MFunc, order: &[MBlockId]) -> Vec<u32> {
-    let mut preds = vec![vec![]; f.blocks.len()];
     let mut position = vec![usize::MAX; f.blocks.len()];
-    for (i, &b) in order.iter().enumerate() {
-        position[b] = i;
-        f.blocks[b].term.successors().for_each(|s| preds[s].push(b));
-    }
+    order.iter().enumerate().for_each(|(i, &b)| position[b] = i);
     let mut depth = vec![0; f.blocks.len()];
+    let back = |&b: &MBlockId| f.blocks[b].term.successors().any(|s| position[s] <= position[b]);
+    if !order.iter().any(back) {
+        return depth;
+    }
+    let mut preds = vec![vec![]; f.blocks.len()];
+    order.iter().for_each(|&b| f.blocks[b].term.successors().for_each(|s| preds[s].push(b)));
+    // The head of the last loop that each block was found in.
+    let mut inside = vec![usize::MAX; f.blocks.len()];
     for &head in order {
         // Edges back to `head`, and all that reaches them without passing it.
         let mut todo: Vec<_> =
             preds[head].iter().copied().filter(|&p| position[p] >= position[head]).collect();
-        let mut inside = vec![false; f.blocks.len()];
         if todo.is_empty() {
             continue;
         }
-        inside[head] = true;
+        inside[head] = head;
         depth[head] += 1;
         while let Some(b) = todo.pop() {
-            if !std::mem::replace(&mut inside[b], true) {
+            if std::mem::replace(&mut inside[b], head) != head {
                 depth[b] += 1;
                 todo.extend(&preds[b]);
             }

@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::encode::{self, Insn};
-use super::frequency::{Frequency, reverse_postorder};
+use super::frequency::{cold_blocks, reverse_postorder};
 use super::mach::{MBlock, MBlockId, MFunc, MOp, MTerm, Reg, Src};
 use crate::error::BackendError;
 use crate::ir::{Cond, Module};
@@ -31,7 +31,7 @@ pub fn assemble(module: &Module, funcs: &[MFunc], kernel: &dyn Kernel) -> Result
     for (f, ir) in funcs.iter().zip(&module.funcs) {
         let start = code.insns.len();
         code.funcs.push((start as u32, ir.name.clone()));
-        let laid_out = Assembler::new(f, kernel).run(&order(f));
+        let laid_out = Assembler::new(f, kernel).run(&order(f, &cold_blocks(f)));
         // Jumps reach 32,767 instructions: in a large function the error paths have to stand beside their branches.
         let near = || Assembler::new(f, kernel).run(&reverse_postorder(f, true));
         laid_out.or_else(|_| near())?.append(&mut code, &mut calls);
@@ -45,10 +45,8 @@ pub fn assemble(module: &Module, funcs: &[MFunc], kernel: &dyn Kernel) -> Result
 }
 
 /// Blocks in the order of the code: likely ones first, each after what usually leads to it.
-pub(super) fn order(f: &MFunc) -> Vec<MBlockId> {
-    let frequency = Frequency::new(f);
-    let (cold, mut warm): (Vec<_>, Vec<_>) =
-        reverse_postorder(f, false).into_iter().partition(|&b| frequency.cold[b]);
+pub(super) fn order(f: &MFunc, cold: &[bool]) -> Vec<MBlockId> {
+    let (cold, mut warm): (Vec<_>, Vec<_>) = reverse_postorder(f, false).into_iter().partition(|&b| cold[b]);
     warm.extend(cold);
     warm
 }

@@ -51,7 +51,7 @@ pub enum Src {
 pub struct SpillSlot(pub u32);
 
 /// What a machine instruction does.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MOp {
     /// `dst = src`; the 32-bit form clears the upper half.
     Mov {

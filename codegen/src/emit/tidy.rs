@@ -1,9 +1,10 @@
 //! Tidies allocated code: blocks that only jump are passed by; equal exits become one, which is repeated only
 //! where that saves a jump on a likely path.
 
-use super::frequency::Frequency;
+use super::frequency::cold_blocks;
 use super::layout;
-use super::mach::{MBlockId, MFunc, MTerm};
+use super::mach::{MBlockId, MFunc, MOp, MTerm};
+use crate::hash::FastMap;
 
 /// Longest block that is repeated in place of a jump to it, if it leaves the function.
 const DUPLICATED_EXIT: usize = 2;
@@ -46,10 +47,12 @@ fn pass_by_jumps(f: &mut MFunc) {
 
 /// Leads all ways to blocks that do the same and leave the function to the first of them.
 fn share_exits(f: &mut MFunc) {
-    let ops = |b: MBlockId| f.blocks[b].insts.iter().map(|i| &i.op);
-    let exits: Vec<MBlockId> = (0..f.blocks.len()).filter(|&b| is_short_exit(f, b)).collect();
-    let first = |b: MBlockId| exits.iter().copied().find(|&e| is_short_exit(f, b) && ops(e).eq(ops(b)));
-    let shared: Vec<MBlockId> = (0..f.blocks.len()).map(|b| first(b).unwrap_or(b)).collect();
+    let mut exits: FastMap<Vec<MOp>, MBlockId> = FastMap::default();
+    let mut shared: Vec<MBlockId> = (0..f.blocks.len()).collect();
+    for b in (0..f.blocks.len()).filter(|&b| is_short_exit(f, b)) {
+        let ops = f.blocks[b].insts.iter().map(|i| i.op).collect();
+        shared[b] = *exits.entry(ops).or_insert(b);
+    }
     for block in &mut f.blocks {
         match &mut block.term {
             MTerm::Jump(t) => *t = shared[*t],
@@ -70,11 +73,13 @@ fn is_short_exit(f: &MFunc, b: MBlockId) -> bool {
 
 /// Repeats short blocks that leave the function at the end of likely blocks that jump to them.
 fn repeat_exits(f: &mut MFunc) {
-    let cold = Frequency::new(f).cold;
-    let order = layout::order(f);
+    let cold = cold_blocks(f);
+    let order = layout::order(f, &cold);
+    let mut next = vec![None; f.blocks.len()];
+    order.windows(2).for_each(|pair| next[pair[0]] = Some(pair[1]));
     for (b, cold) in cold.into_iter().enumerate() {
         let MTerm::Jump(t) = f.blocks[b].term else { continue };
-        if cold || order.windows(2).any(|pair| pair == [b, t]) {
+        if cold || next[b] == Some(t) {
             continue;
         }
         let exit = &f.blocks[t];

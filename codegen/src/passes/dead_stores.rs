@@ -161,7 +161,8 @@ impl Pass {
     fn solve(&self, f: &Function, scratch: &mut Needs) -> Vec<Vec<(usize, u64)>> {
         let transfers = self.transfers(f, scratch);
         let (preds, blocks) = (predecessors(f), f.blocks.len());
-        let mut flow = Flow { preds, own: vec![Transfer::default(); blocks], after: vec![0; blocks], todo: vec![] };
+        let mut flow =
+            Flow { preds, own: vec![Transfer::default(); blocks], after: vec![0; blocks], todo: vec![] };
         let mut after = vec![vec![]; blocks];
         for of_slot in transfers.chunk_by(|a, b| a.slot == b.slot) {
             flow.run(of_slot, |b, bytes| after[b].push((of_slot[0].slot, bytes)));

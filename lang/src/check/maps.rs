@@ -6,6 +6,7 @@ use crate::ast;
 use crate::hir::{Expr, ExprKind, Map, MapDeclKind, MapId};
 use crate::types::{Agg, Type};
 use crate::{Diagnostic, Span};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// What is known of a map.
@@ -34,6 +35,8 @@ struct Declared {
 pub(crate) struct Maps {
     /// In the order of their first use.
     used: Vec<State>,
+    /// The numbers of those in use, by their names.
+    numbers: HashMap<Rc<str>, MapId>,
     declared: Vec<Declared>,
     default_entries: u32,
 }
@@ -53,7 +56,7 @@ impl Maps {
                 Err(e) => diags.push(*e),
             }
         }
-        Maps { used: vec![], declared, default_entries }
+        Maps { used: vec![], numbers: HashMap::new(), declared, default_entries }
     }
 
     /// Starts inference again; the numbers of the maps stay.
@@ -65,16 +68,17 @@ impl Maps {
 
     /// Maps that are declared and never used.
     pub(crate) fn unused(&self) -> Vec<(Rc<str>, Span)> {
-        let used = |d: &&Declared| !self.used.iter().any(|m| m.name == d.name);
+        let used = |d: &&Declared| !self.numbers.contains_key(&d.name);
         self.declared.iter().filter(used).map(|d| (Rc::clone(&d.name), d.span)).collect()
     }
 
     /// The maps as the code generator gets them.
     pub(crate) fn finish(&self) -> Vec<Map> {
+        let declared: HashMap<&str, &Declared> = self.declared.iter().map(|d| (&*d.name, d)).collect();
         self.used
             .iter()
             .map(|m| {
-                let decl = self.declared.iter().find(|d| d.name == m.name);
+                let decl = declared.get(&*m.name);
                 Map {
                     name: Rc::clone(&m.name),
                     key: m.key.as_ref().map(|(k, _)| k.to_type()),
@@ -115,19 +119,14 @@ fn declaration(d: &ast::MapDecl) -> Result<Declared, Box<Diagnostic>> {
 impl Checker<'_> {
     /// The number of a map.
     pub(crate) fn map_id(&mut self, name: &str, span: Span) -> MapId {
-        let full = format!("@{name}");
-        if let Some(at) = self.maps.used.iter().position(|m| *m.name == *full) {
-            return MapId(at as u32);
+        let full: Rc<str> = format!("@{name}").into();
+        if let Some(id) = self.maps.numbers.get(&full) {
+            return *id;
         }
-        self.maps.used.push(State {
-            name: full.into(),
-            span,
-            keyed: None,
-            key: None,
-            value: None,
-            failed: false,
-        });
-        MapId(self.maps.used.len() as u32 - 1)
+        let id = MapId(self.maps.used.len() as u32);
+        self.maps.numbers.insert(Rc::clone(&full), id);
+        self.maps.used.push(State { name: full, span, keyed: None, key: None, value: None, failed: false });
+        id
     }
 
     fn map(&mut self, id: MapId) -> &mut State {
@@ -270,10 +269,10 @@ impl Checker<'_> {
         if let Some((shape, _)) = &self.map(id).value {
             return Some(shape.to_type());
         }
-        let name = self.map_name(id);
-        let hint = super::suggest::did_you_mean(&name, self.maps.names());
         self.unknown = true;
         if self.phase == super::Phase::Report && !self.map(id).failed {
+            let name = self.map_name(id);
+            let hint = super::suggest::did_you_mean(&name, self.maps.names());
             return self.error_hint(span, format!("nothing is ever assigned to {name}"), hint);
         }
         None

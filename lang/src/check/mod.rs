@@ -43,7 +43,7 @@ use layout::CTypes;
 use maps::Maps;
 use probes::{Body, View};
 use scope::Scopes;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// An expression, or `None` where it could not be typed.
@@ -128,8 +128,11 @@ fn imports(script: &ast::Script, diags: &mut Vec<Diagnostic>) {
 /// A body for several groups of attach points says the same thing for each: once is enough.
 fn sort_and_dedup(diags: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut out: Vec<Diagnostic> = vec![];
+    let mut there: HashMap<Option<Span>, Vec<usize>> = HashMap::new();
     for d in diags {
-        if !out.contains(&d) {
+        let there = there.entry(d.span).or_default();
+        if !there.iter().any(|n| out[*n] == d) {
+            there.push(out.len());
             out.push(d);
         }
     }

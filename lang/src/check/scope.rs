@@ -36,7 +36,7 @@ pub(crate) struct Scopes {
     body: usize,
     /// All variables so far; [`LocalId`] indexes it.
     locals: Vec<Entry>,
-    open: Vec<Vec<LocalId>>,
+    open: Vec<HashMap<Rc<str>, LocalId>>,
     /// Loops around the current statement, `unroll` among them.
     pub loops: u32,
     /// > 0 inside of an operand whose value is not used (`sizeof`) or a branch that is never taken.
@@ -49,7 +49,7 @@ impl Scopes {
     }
 
     pub(crate) fn push(&mut self) {
-        self.open.push(vec![]);
+        self.open.push(HashMap::new());
     }
 
     pub(crate) fn pop(&mut self) {
@@ -57,19 +57,18 @@ impl Scopes {
     }
 
     fn find(&self, name: &str) -> Option<LocalId> {
-        let of = |id: &&LocalId| *self.locals[id.0 as usize].name == *name;
-        self.open.iter().rev().find_map(|scope| scope.iter().rev().find(of)).copied()
+        self.open.iter().rev().find_map(|scope| scope.get(name)).copied()
     }
 
     fn names(&self) -> Vec<String> {
-        self.open.iter().flatten().map(|id| format!("${}", self.locals[id.0 as usize].name)).collect()
+        self.open.iter().flat_map(HashMap::keys).map(|name| format!("${name}")).collect()
     }
 
     fn add(&mut self, name: &Rc<str>, span: Span) -> LocalId {
         let id = LocalId(self.locals.len() as u32);
         self.locals.push(Entry { name: Rc::clone(name), span, fixed: None });
         if let Some(scope) = self.open.last_mut() {
-            scope.push(id);
+            scope.insert(Rc::clone(name), id);
         }
         id
     }
