@@ -95,6 +95,9 @@ impl Width {
 /// Two-operand arithmetic. Operands and result have one type (I32 or I64); `Add` and `Sub` also
 /// take a pointer on the left and an I64 on the right; the result then is a pointer of the same space, or
 /// an I64 where the address is wanted as a number (`ptr + 0` typed I64 must not be folded to `ptr`).
+///
+/// `UMin`, of I64 only, shows the verifier a number's bound where the number is used: what a branch has shown of
+/// a number in memory is not known of the next register that it is loaded into (before 6.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "named by what they do")]
 pub enum Alu {
@@ -111,6 +114,7 @@ pub enum Alu {
     Shl,
     LShr,
     AShr,
+    UMin,
 }
 
 /// Comparisons; `S` signed, `U` unsigned.

@@ -118,6 +118,9 @@ impl<'a> Verifier<'a> {
     fn alu(&self, op: Alu, a: Value, b: Value, result: Option<Value>) -> Result<(), String> {
         let (ta, tb) = (self.f.ty(a), self.f.ty(b));
         let tr = result.map_or(ta, |r| self.f.ty(r));
+        if op == Alu::UMin && tr != Ty::I64 {
+            return Err(format!("the lesser of two {tr}"));
+        }
         let offset = matches!(op, Alu::Add | Alu::Sub) && matches!(ta, Ty::Ptr(_)) && tb == Ty::I64;
         if (ta == tb && ta == tr) || (offset && (tr == ta || tr == Ty::I64)) {
             return Ok(());

@@ -98,6 +98,8 @@ fn alu_code(op: Alu) -> (u8, i16) {
         Alu::SRem => (0x90, 1),
         Alu::Xor => (0xa0, 0),
         Alu::AShr => (0xc0, 0),
+        // What a branch jumps over.
+        Alu::UMin => (MOV, 0),
     }
 }
 
@@ -168,6 +170,9 @@ pub fn encode(op: &MOp, spill_base: u32, out: &mut Vec<Insn>) {
         MOp::LdMapValue { dst, offset, .. } => return ld_imm(dst, pseudo::MAP_VALUE, 0, offset as i32, out),
         MOp::LdFunc { dst, .. } => return ld_imm(dst, pseudo::FUNC, -1, 0, out),
         MOp::Alu { op, wide, dst, src } => {
+            if op == Alu::UMin {
+                out.push(branch(Cond::ULe, wide, dst, src, 1));
+            }
             let (code, off) = alu_code(op);
             with_src(code | class(wide), reg(dst), off, src)
         }

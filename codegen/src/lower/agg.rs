@@ -6,7 +6,7 @@ use super::memory::Place;
 use crate::ir::{Alu, AtomicOp, Cond, Op, Value, Width};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Expr, MapId};
-use rbtrace_lang::types::{Agg, Type, U64};
+use rbtrace_lang::types::{Agg, Type, U64, hist_buckets};
 
 impl Lower<'_, '_> {
     /// `@m[key] = agg(value)`
@@ -99,7 +99,7 @@ impl Lower<'_, '_> {
             Agg::Max { signed } => self.keep(place, value, if signed { Cond::SGt } else { Cond::UGt }),
             Agg::Hist { bits } => {
                 let bucket = self.hist_bucket(value, bits, small);
-                self.count_bucket(place, bucket)
+                self.count_bucket(place, bucket, hist_buckets(bits))
             }
             Agg::LHist { min, max, step } => self.lhist(place, value, min, max, step),
             Agg::TSeries { interval, intervals, how, signed } => match time {
@@ -128,8 +128,9 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
-    /// Counts one in a bucket whose number the verifier knows to be in range.
-    pub(super) fn count_bucket(&mut self, place: &Place, bucket: Value) -> Lowered<()> {
+    /// Counts one in a bucket; its number is in range, which the verifier wants to see.
+    pub(super) fn count_bucket(&mut self, place: &Place, bucket: Value, buckets: u32) -> Lowered<()> {
+        let bucket = self.at_most(bucket, buckets - 1);
         let bytes = self.imm(Alu::Shl, bucket, 3);
         let base = self.address(place);
         let bucket = Place::ptr(self.f.b.alu(Alu::Add, base, bytes));

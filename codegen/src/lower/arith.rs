@@ -110,6 +110,11 @@ impl Lower<'_, '_> {
         self.f.b.use_var(result)
     }
 
+    /// The number, or `most` where it is larger: the verifier sees its bound right here.
+    pub(super) fn at_most(&mut self, number: Value, most: u32) -> Value {
+        self.imm(Alu::UMin, number, i64::from(most))
+    }
+
     /// `a == b` and its kin as 0 or 1.
     pub(super) fn compare(&mut self, cond: Cond, a: Value, b: Value) -> Value {
         self.f.b.ins(Op::Cmp(cond, a, b), Ty::I64)

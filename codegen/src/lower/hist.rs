@@ -5,7 +5,7 @@ use super::frame::Lower;
 use super::memory::Place;
 use crate::builder::Var;
 use crate::ir::{Alu, Cond, Ty, Value};
-use rbtrace_lang::types::{hist_buckets, lhist_buckets};
+use rbtrace_lang::types::lhist_buckets;
 
 impl Lower<'_, '_> {
     /// The bucket of a value in `hist(n, bits)`. `small`: it cannot be negative.
@@ -82,18 +82,14 @@ impl Lower<'_, '_> {
         self.f.b.use_var(result)
     }
 
-    /// `1 + 2^bits + power * 2^bits + (the bits below the highest one)`, kept in range for the verifier.
+    /// `1 + 2^bits + power * 2^bits + (the bits below the highest one)`
     fn bucket_of_power(&mut self, value: Value, power: Value, bits: u8) -> Value {
         let per_power = 1i64 << bits;
-        let power = self.imm(Alu::And, power, 63);
         let shifted = self.f.b.alu(Alu::LShr, value, power);
         let within = self.imm(Alu::And, shifted, per_power - 1);
         let first = self.imm(Alu::Shl, power, i64::from(bits));
         let bucket = self.f.b.alu(Alu::Add, first, within);
-        let bucket = self.imm(Alu::Add, bucket, 1 + per_power);
-        let last = i64::from(hist_buckets(bits)) - 1;
-        let last = self.f.b.iconst(last);
-        self.select(Cond::ULe, bucket, last, bucket, last)
+        self.imm(Alu::Add, bucket, 1 + per_power)
     }
 
     /// Counts a value in `lhist(n, min, max, step)`.
@@ -127,23 +123,6 @@ impl Lower<'_, '_> {
         self.f.b.jump(end, &[]);
         self.f.b.start(end);
         let bucket = self.f.b.use_var(bucket);
-        self.in_range(bucket, buckets, |lower| lower.count_bucket(place, bucket))
-    }
-
-    /// Runs `then` where the number is below `limit`, which it is; the verifier wants to see it.
-    pub(super) fn in_range(
-        &mut self,
-        number: Value,
-        limit: i64,
-        then: impl FnOnce(&mut Self) -> Lowered<()>,
-    ) -> Lowered<()> {
-        let (inside, end) = (self.f.b.create_block(), self.f.b.create_block());
-        let limit = self.f.b.iconst(limit);
-        self.f.b.branch_unlikely(Cond::UGe, number, limit, end, inside);
-        self.f.b.start(inside);
-        then(self)?;
-        self.f.b.jump(end, &[]);
-        self.f.b.start(end);
-        Ok(())
+        self.count_bucket(place, bucket, lhist_buckets(min, max, step))
     }
 }

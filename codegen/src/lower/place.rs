@@ -197,7 +197,8 @@ impl Lower<'_, '_> {
         self.f.b.def_var(var, zero);
         self.f.b.jump(on, &[]);
         self.f.b.start(on);
-        self.f.b.use_var(var)
+        let index = self.f.b.use_var(var);
+        self.at_most(index, len - 1)
     }
 
     /// `index * size`

@@ -19,19 +19,18 @@ impl Lower<'_, '_> {
         let number = self.imm(Alu::UDiv, time, interval as i64);
         let at = self.imm(Alu::URem, number, i64::from(intervals));
         let number = self.imm(Alu::Add, number, 1);
-        self.in_range(at, i64::from(intervals), |lower| {
-            let bytes = lower.scale(at, Interval::SIZE);
-            let base = lower.address(place);
-            let cell = Place::ptr(lower.f.b.alu(Alu::Add, base, bytes));
-            if how == InInterval::Last {
-                lower.store_scalar(&cell.at(Interval::VALUE), 8, value);
-                lower.store_scalar(&cell.at(Interval::MORE), 8, time);
-                lower.store_scalar(&cell.at(Interval::NUMBER), 8, number);
-                return Ok(());
-            }
-            lower.begin_interval(&cell, number)?;
-            lower.add_to_interval(&cell, value, how, signed)
-        })
+        let at = self.at_most(at, intervals - 1);
+        let bytes = self.scale(at, Interval::SIZE);
+        let base = self.address(place);
+        let cell = Place::ptr(self.f.b.alu(Alu::Add, base, bytes));
+        if how == InInterval::Last {
+            self.store_scalar(&cell.at(Interval::VALUE), 8, value);
+            self.store_scalar(&cell.at(Interval::MORE), 8, time);
+            self.store_scalar(&cell.at(Interval::NUMBER), 8, number);
+            return Ok(());
+        }
+        self.begin_interval(&cell, number)?;
+        self.add_to_interval(&cell, value, how, signed)
     }
 
     /// Forgets what was put here a whole round of intervals ago or earlier.

@@ -51,8 +51,7 @@ impl Lower<'_, '_> {
         }
         let len = self.scalar(len)?;
         let len = self.tested(len);
-        let most = self.f.b.iconst(i64::from(most));
-        Ok(self.select(Cond::ULe, len, most, len, most))
+        Ok(self.at_most(len, most))
     }
 
     /// The place of a text of which only the first `count` bytes will be looked at.

@@ -49,8 +49,8 @@ fn guarded(f: &Function) -> BitSet {
             continue;
         }
         match defs[v.0 as usize] {
-            // A mask gives the number its range.
-            Some(Op::Alu(Alu::And, a, b)) if is_const(&defs, *a) || is_const(&defs, *b) => {}
+            // A mask or a bound gives the number its range.
+            Some(Op::Alu(Alu::And | Alu::UMin, a, b)) if is_const(&defs, *a) || is_const(&defs, *b) => {}
             Some(op @ (Op::Alu(..) | Op::Zext(..) | Op::Sext(..))) => operands(op, |v| todo.push(v)),
             Some(_) => {}
             None => todo.extend(arguments.get(&v).into_iter().flatten()),

@@ -27,6 +27,7 @@ fn alu64(op: Alu, a: i64, b: i64) -> i64 {
         Alu::Shl => a << count,
         Alu::LShr => (x >> count) as i64,
         Alu::AShr => a >> count,
+        Alu::UMin => x.min(y) as i64,
     }
 }
 

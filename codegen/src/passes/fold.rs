@@ -75,7 +75,7 @@ impl Facts<'_> {
     fn alu_bits(&self, op: Alu, a: u32, b: u32, right: Value) -> u32 {
         let mask = if self.ty(right) == Ty::I32 { 31 } else { 63 };
         match (op, self.constant(right)) {
-            (Alu::And, _) => a.min(b),
+            (Alu::And | Alu::UMin, _) => a.min(b),
             (Alu::Or | Alu::Xor, _) => a.max(b),
             (Alu::Add, _) => a.max(b) + 1,
             (Alu::Mul, _) => a + b,

@@ -189,6 +189,8 @@ impl Pass<'_> {
         match op {
             // The context does not change while a program runs.
             Op::Load { ptr, .. } => self.f.ty(*ptr) == Ty::Ptr(Space::Ctx),
+            // It bounds what the next instruction uses.
+            Op::Alu(Alu::UMin, ..) => false,
             op => op.is_pure(),
         }
     }

@@ -32,6 +32,7 @@ pub(crate) const ALUS: &[(&str, Alu)] = &[
     ("shl", Alu::Shl),
     ("lshr", Alu::LShr),
     ("ashr", Alu::AShr),
+    ("umin", Alu::UMin),
 ];
 
 /// Atomic operations.

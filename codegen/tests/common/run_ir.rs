@@ -64,6 +64,7 @@ fn alu(op: Alu, ty: Ty, a: u64, b: u64) -> u64 {
         Alu::Shl => a << (b & 63),
         Alu::LShr => a >> (b & 63),
         Alu::AShr => (x >> (b & 63)) as u64,
+        Alu::UMin => a.min(b),
     }
 }
 
