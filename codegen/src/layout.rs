@@ -128,15 +128,23 @@ pub struct MapHome {
     pub form: MapForm,
 }
 
-/// The kernel objects for the script's maps, numbered from `first` on, and where each map lies. `grows`: see
-/// [`ScriptMap::grows`].
+/// What a script's programs do with a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapUse {
+    /// See [`ScriptMap::grows`].
+    pub grows: bool,
+    /// They read what they collect, and the kernel lets them read their own CPU's value only: one value for all CPUs.
+    pub shared: bool,
+}
+
+/// The kernel objects for the script's maps, numbered from `first` on, and where each map lies.
 ///
 /// A program may use 64 maps (`MAX_USED_MAPS`, include/linux/bpf_verifier.h), so those without keys share: numbers and texts
 /// one array, aggregations of about the same size a per-CPU array with an element for each.
-pub fn script_maps(maps: &[hir::Map], grows: &[bool], first: ObjMapId) -> (Vec<MapDef>, Vec<MapHome>) {
+pub fn script_maps(maps: &[hir::Map], uses: &[MapUse], first: ObjMapId) -> (Vec<MapDef>, Vec<MapHome>) {
     let (mut defs, mut homes): (Vec<MapDef>, Vec<MapHome>) = (vec![], vec![]);
     for (n, map) in maps.iter().enumerate() {
-        let wanted = script_map(map);
+        let wanted = script_map(map, uses[n].shared);
         let fits = |d: &MapDef| map.key.is_none() && d.key_size == 4 && shares(d, &wanted);
         let at = defs.iter().position(|d| is_array(d) && fits(d)).unwrap_or_else(|| {
             defs.push(MapDef { name: map_name(map), max_entries: 0, ..wanted.clone() });
@@ -144,7 +152,7 @@ pub fn script_maps(maps: &[hir::Map], grows: &[bool], first: ObjMapId) -> (Vec<M
         });
         let form = add_to(&mut defs[at], &wanted);
         if let MapRole::Script(members) = &mut defs[at].role {
-            members.push(ScriptMap { id: MapId(n as u32), form, grows: grows[n] });
+            members.push(ScriptMap { id: MapId(n as u32), form, grows: uses[n].grows });
             if members.len() > 1 {
                 defs[at].name = "nokeys".into();
             }
@@ -188,14 +196,15 @@ fn map_name(map: &hir::Map) -> String {
 }
 
 /// What a script's map needs if it has a kernel object for itself.
-fn script_map(map: &hir::Map) -> MapDef {
+fn script_map(map: &hir::Map, shared: bool) -> MapDef {
     let aggregates = matches!(map.value, Type::Agg(_));
+    let per_cpu = aggregates && !shared;
     let size = map.value.size();
     let (name, role) = (String::new(), MapRole::Script(vec![]));
     match &map.key {
         None => {
             let size = set_word(&map.value) + 8;
-            let (kind, value_size, flags) = match aggregates {
+            let (kind, value_size, flags) = match per_cpu {
                 true => (MapKind::PerCpuArray, element_size(size), 0),
                 false => (MapKind::Array, size, helpers::F_MMAPABLE),
             };
@@ -203,7 +212,7 @@ fn script_map(map: &hir::Map) -> MapDef {
         }
         Some(key) => MapDef {
             name,
-            kind: keyed_kind(map.decl, aggregates),
+            kind: keyed_kind(map.decl, per_cpu),
             key_size: key.size().max(1),
             value_size: if aggregates { size.next_multiple_of(8) } else { size.max(1) },
             max_entries: entries(map),
@@ -232,9 +241,9 @@ fn element_size(bytes: u32) -> u32 {
 }
 
 /// What a declaration asks for, with per-CPU values exactly where values are collected per CPU.
-fn keyed_kind(decl: Option<MapDeclKind>, aggregates: bool) -> MapKind {
+fn keyed_kind(decl: Option<MapDeclKind>, per_cpu: bool) -> MapKind {
     let lru = matches!(decl, Some(MapDeclKind::LruHash | MapDeclKind::LruPerCpuHash));
-    match (lru, aggregates) {
+    match (lru, per_cpu) {
         (false, false) => MapKind::Hash,
         (false, true) => MapKind::PerCpuHash,
         (true, false) => MapKind::LruHash,

@@ -197,6 +197,13 @@ pub enum MapKind {
     TaskStorage,
 }
 
+impl MapKind {
+    /// Has each CPU a value of its own?
+    pub fn is_per_cpu(self) -> bool {
+        matches!(self, MapKind::PerCpuHash | MapKind::LruPerCpuHash | MapKind::PerCpuArray)
+    }
+}
+
 /// A map to create.
 #[derive(Clone, Debug)]
 pub struct MapDef {

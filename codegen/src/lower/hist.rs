@@ -1,8 +1,6 @@
 //! Bucket numbers of `hist` and `lhist` ([`rbtrace_lang::types::hist_buckets`] says which is which).
 
-use super::Lowered;
 use super::frame::Lower;
-use super::memory::Place;
 use crate::builder::Var;
 use crate::ir::{Alu, Cond, Ty, Value};
 use rbtrace_lang::types::lhist_buckets;
@@ -92,15 +90,8 @@ impl Lower<'_, '_> {
         self.imm(Alu::Add, bucket, 1 + per_power)
     }
 
-    /// Counts a value in `lhist(n, min, max, step)`.
-    pub(super) fn lhist(
-        &mut self,
-        place: &Place,
-        value: Value,
-        min: i64,
-        max: i64,
-        step: i64,
-    ) -> Lowered<()> {
+    /// The bucket of a value in `lhist(n, min, max, step)`.
+    pub(super) fn lhist_bucket(&mut self, value: Value, min: i64, max: i64, step: i64) -> Value {
         let buckets = i64::from(lhist_buckets(min, max, step));
         let top = min.wrapping_add((buckets - 2).wrapping_mul(step));
         let bucket = self.f.b.declare_var(Ty::I64);
@@ -122,7 +113,6 @@ impl Lower<'_, '_> {
         self.f.b.def_var(bucket, number);
         self.f.b.jump(end, &[]);
         self.f.b.start(end);
-        let bucket = self.f.b.use_var(bucket);
-        self.count_bucket(place, bucket, lhist_buckets(min, max, step))
+        self.f.b.use_var(bucket)
     }
 }

@@ -49,7 +49,7 @@ impl Lower<'_, '_> {
         self.call_ptr(helpers::MAP_LOOKUP_ELEM, &[map, key], Space::MapValue)
     }
 
-    /// The place of the value of a map without keys that is no aggregation.
+    /// The place of the value of a map without keys that all CPUs share.
     pub(super) fn single(&mut self, map: MapId) -> Place {
         let home = self.shared.home(map);
         let MapForm::Bytes(at) = home.form else { return Place::ptr(self.map_value(home.object, 0)) };
@@ -263,7 +263,7 @@ impl Lower<'_, '_> {
         let ty = self.shared.program.map(map).value.clone();
         let (size, span) = (layout::set_word(&ty) + 8, self.f.b.span());
         let word = Type::int(8, false);
-        if !matches!(ty, Type::Agg(_)) {
+        if !self.shared.is_per_cpu(map) {
             let place = self.single(map);
             let was = self.load_scalar(&place.at(size - 8), &word)?;
             self.zero(&place, size);

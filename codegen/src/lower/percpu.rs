@@ -1,6 +1,7 @@
-//! Reading values that each CPU keeps for itself.
+//! Reading values that each CPU keeps for itself, or, where the kernel has no way to, that all CPUs share.
 
 use super::Lowered;
+use super::collect;
 use super::frame::Lower;
 use super::memory::Place;
 use crate::helpers;
@@ -11,7 +12,7 @@ use rbtrace_lang::hir::{Expr, MapId};
 use rbtrace_lang::types::{Agg, Type, U64};
 
 impl Lower<'_, '_> {
-    /// Runs `body` with the value of each CPU that has one.
+    /// Runs `body` with the value of each CPU that has one, or once with the one that they share.
     pub(super) fn for_each_cpu(
         &mut self,
         map: MapId,
@@ -19,11 +20,16 @@ impl Lower<'_, '_> {
         span: Span,
         body: impl FnOnce(&mut Self, Value) -> Lowered<()>,
     ) -> Lowered<()> {
-        if !self.can_call(helpers::MAP_LOOKUP_PERCPU_ELEM) {
+        if !self.shared.is_per_cpu(map) {
+            return self.with_shared(map, key, body);
+        }
+        if !collect::reads_all_cpus(self.kernel()) {
             let name = &self.shared.program.map(map).name;
             let message = format!("{name} is collected per CPU, and this kernel cannot sum it up in a probe");
-            return Err(rbtrace_lang::Diagnostic::error(span, message)
-                .hint("bpf_map_lookup_percpu_elem is there from Linux 5.19 on"));
+            return Err(rbtrace_lang::Diagnostic::error(span, message).hint(
+                "bpf_map_lookup_percpu_elem is there from Linux 5.19 on; count(), sum(), avg() and stats() do \
+                 without it",
+            ));
         }
         let end = self.f.b.create_block();
         self.counted(self.kernel().ncpus(), end, |lower, cpu, next| {
@@ -38,6 +44,21 @@ impl Lower<'_, '_> {
         })?;
         self.f.b.start(end);
         Ok(())
+    }
+
+    fn with_shared(
+        &mut self,
+        map: MapId,
+        key: Value,
+        body: impl FnOnce(&mut Self, Value) -> Lowered<()>,
+    ) -> Lowered<()> {
+        if self.shared.program.map(map).key.is_none() {
+            let value = self.single(map);
+            let value = self.address(&value);
+            return body(self, value);
+        }
+        let elem = self.lookup(map, key);
+        self.if_found(elem, |lower| body(lower, elem))
     }
 
     /// The number that an aggregation stands for, over all CPUs; zero where there is no entry.

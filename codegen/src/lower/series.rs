@@ -52,10 +52,10 @@ impl Lower<'_, '_> {
             InInterval::Min => self.keep(&kept, value, if signed { Cond::SLt } else { Cond::ULt }),
             InInterval::Max => self.keep(&kept, value, if signed { Cond::SGt } else { Cond::UGt }),
             InInterval::Avg => {
-                self.add_to(&kept, Some(value))?;
-                self.add_to(&cell.at(Interval::MORE), None)
+                self.add_to(&kept, Some(value), false)?;
+                self.add_to(&cell.at(Interval::MORE), None, false)
             }
-            InInterval::Sum | InInterval::Last => self.add_to(&kept, Some(value)),
+            InInterval::Sum | InInterval::Last => self.add_to(&kept, Some(value), false),
         }
     }
 }

@@ -31,10 +31,10 @@ pub(super) struct Shared<'p> {
 impl<'p> Shared<'p> {
     pub(super) fn new(program: &'p hir::Program, kernel: &'p dyn Kernel, form: Form) -> Self {
         let mut maps = vec![layout::control_map(0)];
-        let grows = super::collect::grows(program);
-        let (defs, homes) = layout::script_maps(&program.maps, &grows, ObjMapId(CONTROL.0 + 1));
+        let uses = super::collect::uses(program, kernel);
+        let (defs, homes) = layout::script_maps(&program.maps, &uses, ObjMapId(CONTROL.0 + 1));
         maps.extend(defs);
-        let slots = super::slot_maps::definition(super::slot_maps::maps(program, &grows), kernel);
+        let slots = super::slot_maps::definition(super::slot_maps::maps(program, &uses), kernel);
         let slots = slots.map(|def| {
             maps.push(def);
             ObjMapId(maps.len() as u32 - 1)
@@ -63,6 +63,11 @@ impl<'p> Shared<'p> {
     /// Where a script's map lies.
     pub(super) fn home(&self, map: MapId) -> MapHome {
         self.homes[map.0 as usize]
+    }
+
+    /// Does each CPU collect a value of its own in a script's map?
+    pub(super) fn is_per_cpu(&self, map: MapId) -> bool {
+        self.def(self.map_id(map)).kind.is_per_cpu()
     }
 
     /// The slots in front of a script's map, where it has some: the kernel object, and its number there.

@@ -4,6 +4,7 @@ use super::visit::{self, Node};
 use crate::helpers;
 use crate::ir::Width;
 use crate::kernel::{Feature, Kernel};
+use crate::layout::MapUse;
 use crate::object::{MapDef, MapKind, MapRole, Slots};
 use rbtrace_lang::hir::{Expr, ExprKind, Map, MapId, Program, StmtKind};
 use rbtrace_lang::types::{AddrSpace, Agg, Type};
@@ -14,9 +15,8 @@ const DEFAULT_ENTRIES: u32 = 4096;
 const MOST_CPUS: u32 = 1024;
 
 /// The script's maps that have slots, as far as the kernel is able (`Feature::Atomics`).
-pub(super) fn maps(program: &Program, grows: &[bool]) -> Vec<MapId> {
-    let mut fits: Vec<bool> =
-        program.maps.iter().zip(grows).map(|(m, grows)| *grows && has_form(m)).collect();
+pub(super) fn maps(program: &Program, uses: &[MapUse]) -> Vec<MapId> {
+    let mut fits: Vec<bool> = program.maps.iter().zip(uses).map(|(m, of)| of.grows && has_form(m)).collect();
     if !fits.contains(&true) {
         return vec![];
     }

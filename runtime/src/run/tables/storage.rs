@@ -4,7 +4,7 @@ use crate::bytes::u64_at;
 use crate::run::tables::slots::Slots;
 use crate::sys::map;
 use crate::sys::mapped::Words;
-use rbtrace_codegen::object::{MapDef, MapKind};
+use rbtrace_codegen::object::MapDef;
 use rbtrace_lang::types::Type;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -53,7 +53,7 @@ impl Storage {
     /// Bytes that a lookup returns.
     pub(super) fn read_size(&self) -> usize {
         match self {
-            Storage::Hash { def, cpus, .. } if is_per_cpu(def) => per_cpu(def.value_size, *cpus),
+            Storage::Hash { def, cpus, .. } if def.kind.is_per_cpu() => per_cpu(def.value_size, *cpus),
             Storage::Hash { def, .. } => def.value_size as usize,
             Storage::Element { size, cpus, .. } => per_cpu(*size, *cpus),
             Storage::Bytes { len, .. } => *len as usize,
@@ -68,7 +68,9 @@ impl Storage {
     /// The values of the CPUs in what a lookup returned.
     pub(super) fn cpu_parts<'a>(&self, value: &'a [u8]) -> std::slice::ChunksExact<'a, u8> {
         let size = match self {
-            Storage::Hash { def, .. } if is_per_cpu(def) => (def.value_size as usize).next_multiple_of(8),
+            Storage::Hash { def, .. } if def.kind.is_per_cpu() => {
+                (def.value_size as usize).next_multiple_of(8)
+            }
             Storage::Element { size, .. } => (*size as usize).next_multiple_of(8),
             Storage::Hash { .. } | Storage::Bytes { .. } => value.len(),
         };
@@ -192,10 +194,6 @@ impl Storage {
         let mut bytes = vec![0; self.read_size()];
         Ok(map::take(fd.as_fd(), key, &mut bytes)?.then(|| value(&bytes)))
     }
-}
-
-fn is_per_cpu(def: &MapDef) -> bool {
-    matches!(def.kind, MapKind::PerCpuHash | MapKind::LruPerCpuHash)
 }
 
 fn per_cpu(size: u32, cpus: u32) -> usize {
