@@ -68,6 +68,8 @@ helpers! {
     MAP_DELETE_ELEM = 3, (3, 18), Any, reads [1], Nothing;
     /// `u64 bpf_ktime_get_ns()`: `CLOCK_MONOTONIC`.
     KTIME_GET_NS = 5, (4, 1), Quiet, reads [], Nothing;
+    /// `long bpf_trace_printk(format, size, …)`
+    TRACE_PRINTK = 6, (4, 1), Quiet, reads [0, 2, 3, 4], Nothing;
     /// `u32 bpf_get_prandom_u32()`
     GET_PRANDOM_U32 = 7, (4, 1), Quiet, reads [], Nothing;
     /// `u32 bpf_get_smp_processor_id()`
@@ -84,8 +86,12 @@ helpers! {
     GET_STACKID = 27, (4, 6), Quiet, reads [], Nothing;
     /// `u64 bpf_get_current_task()`
     GET_CURRENT_TASK = 35, (4, 8), Pure, reads [], Nothing;
+    /// `long bpf_probe_write_user(dst, src, len)`
+    PROBE_WRITE_USER = 36, (4, 8), Quiet, reads [1], Nothing;
     /// `long bpf_get_numa_node_id()`
     GET_NUMA_NODE_ID = 42, (4, 10), Pure, reads [], Nothing;
+    /// `u64 bpf_get_socket_cookie(sock)`
+    GET_SOCKET_COOKIE = 46, (5, 12), Quiet, reads [], Nothing;
     /// `int bpf_override_return(regs, rc)`
     OVERRIDE_RETURN = 58, (4, 16), Quiet, reads [], Nothing;
     /// `int bpf_get_stack(ctx, buf, size, flags)`
@@ -102,6 +108,8 @@ helpers! {
     PROBE_READ_USER_STR = 114, (5, 5), Quiet, reads [2], Nothing;
     /// `long bpf_probe_read_kernel_str(dst, size, unsafe_ptr)`: bytes with the NUL, or an errno.
     PROBE_READ_KERNEL_STR = 115, (5, 5), Quiet, reads [2], Nothing;
+    /// `int bpf_send_signal_thread(sig)`
+    SEND_SIGNAL_THREAD = 117, (5, 6), Quiet, reads [], Nothing;
     /// `u64 bpf_jiffies64()`
     JIFFIES64 = 118, (5, 6), Quiet, reads [], Nothing;
     /// `bpf_get_ns_current_pid_tgid`
@@ -114,6 +122,8 @@ helpers! {
     RINGBUF_SUBMIT = 132, (5, 8), Quiet, reads [], Nothing;
     /// `void bpf_ringbuf_discard(data, flags)`
     RINGBUF_DISCARD = 133, (5, 8), Quiet, reads [], Nothing;
+    /// `long bpf_d_path(path, buf, size)`
+    D_PATH = 147, (5, 10), Quiet, reads [], Nothing;
     /// `struct task_struct *bpf_get_current_task_btf()`: a typed pointer, followed directly.
     GET_CURRENT_TASK_BTF = 158, (5, 11), Pure, reads [], Nothing;
     /// `long bpf_for_each_map_elem(map, callback, ctx, flags)`: number of entries seen.
@@ -122,6 +132,8 @@ helpers! {
     GET_FUNC_IP = 173, (5, 15), Pure, reads [], Nothing;
     /// `u64 bpf_get_attach_cookie(ctx)`
     GET_ATTACH_COOKIE = 174, (5, 15), Pure, reads [], Nothing;
+    /// `long bpf_trace_vprintk(format, size, data, len)`
+    TRACE_VPRINTK = 177, (5, 16), Quiet, reads [0, 2], Nothing;
     /// `long bpf_loop(rounds, callback, ctx, flags)`
     LOOP = 181, (5, 17), Any, reads [], Nothing;
     /// `void *bpf_map_lookup_percpu_elem(map, key, cpu)`

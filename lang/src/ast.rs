@@ -374,6 +374,8 @@ pub enum ExprKind {
     },
     /// `sizeof(…)`
     Sizeof(Box<TypeOrExpr>),
+    /// `typeinfo(of)`
+    Typeinfo(Box<TypeOrExpr>),
     /// `offsetof(struct x, a.b)`
     Offsetof(Box<TypeOrExpr>, Vec<Name>),
     /// A type where only a macro argument may stand: `typeof(uint8)`.

@@ -501,7 +501,7 @@ pub enum ExprKind {
     Strftime(Box<Expr>),
     /// `cgroup_path(id)`; the type says the pattern.
     CgroupPath(Box<Expr>),
-    /// `strerror(n)`
+    /// `strerror(n)`, `signal_name(n)`, `syscall_name(n)`: the type says which.
     Strerror(Box<Expr>),
     /// `strcontains(haystack, needle)`: bool.
     StrContains(Box<Expr>, Box<Expr>),
@@ -511,12 +511,35 @@ pub enum ExprKind {
     Bswap(Box<Expr>),
     /// `signal(n)`: sends it to the current process (`--unsafe`).
     Signal(Box<Expr>),
+    /// A function of which its arguments say all.
+    Call(Function, Vec<Expr>),
     /// `override(n)`: makes the probed function return (`--unsafe`).
     Override(Box<Expr>),
     /// `{ …; value }`
     Block(Vec<Stmt>, Box<Expr>),
     /// A call for its effect that has no value.
     Emit(Emit),
+}
+
+/// What [`ExprKind::Call`] calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `strstr(text, part)`: where the part begins, or -1; int64.
+    StrStr,
+    /// `str_concat(a, b)`: a text that holds both.
+    StrConcat,
+    /// `memcmp(a, b, n)`: the difference of the first two bytes that differ among n; int32.
+    Memcmp,
+    /// `signal_thread(n)`: sends it to the current thread (`--unsafe`).
+    SignalThread,
+    /// `write_user(address, value, n)`: copies n bytes of the value to the process; bool (`--unsafe`).
+    WriteUser,
+    /// `debugf(format, …)`: one line of the kernel's trace pipe.
+    Debug(Rc<[Piece]>),
+    /// `socket_cookie(sock)`: the number of a socket, uint64.
+    SocketCookie,
+    /// `path(path)`: the whole path of a `struct path`, a text.
+    Path,
 }
 
 /// `-`, `~`, `!`.

@@ -261,6 +261,9 @@ impl Dump<'_> {
             ExprKind::Usym(x) => self.call("usym", &[x]),
             ExprKind::Strftime(x) => self.call("strftime", &[x]),
             ExprKind::CgroupPath(x) => self.call("cgroup_path", &[x]),
+            ExprKind::Call(function, args) => {
+                self.call(&format!("{function:?}").to_lowercase(), &args.iter().collect::<Vec<_>>())
+            }
             ExprKind::Strerror(x) => self.call("strerror", &[x]),
             ExprKind::StrContains(a, b) => self.call("strcontains", &[a, b]),
             ExprKind::StrLen(x) => self.call("strlen", &[x]),

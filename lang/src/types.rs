@@ -18,7 +18,7 @@
 //! | `Mac` | 6 bytes |
 //! | `Username` | `u32` uid |
 //! | `CgroupPath` | `u64` cgroup id |
-//! | `Strerror` | `i32` errno |
+//! | `Strerror`, `SignalName`, `SyscallName` | `i32` number |
 //! | `ProbeName` | `u32` number of the attach point |
 //! | count, sum | per CPU one `u64` / `i64` |
 //! | min, max | per CPU `i64`/`u64` value, then `u64` 1 when set |
@@ -153,6 +153,10 @@ pub enum Type {
     CgroupPath(Rc<str>),
     /// An errno that prints as its text.
     Strerror,
+    /// The number of a signal that prints as what it means.
+    SignalName,
+    /// The number of a system call that prints as its name.
+    SyscallName,
     /// An attach point's number ([`crate::hir::ProbeId`]) that prints as its name.
     ProbeName,
     /// What a map-value function collects.
@@ -425,7 +429,7 @@ impl Type {
             Type::UStack(_) | Type::Usym => 16,
             Type::Inet => 20,
             Type::Mac => 6,
-            Type::Username | Type::Strerror | Type::ProbeName => 4,
+            Type::Username | Type::Strerror | Type::SignalName | Type::SyscallName | Type::ProbeName => 4,
             Type::Agg(a) => a.size(),
         }
     }
@@ -436,7 +440,13 @@ impl Type {
             Type::Void | Type::Bool | Type::Str(_) | Type::Mac => 1,
             Type::Int { size, .. } => u32::from(*size),
             Type::Enum(e) => u32::from(e.size),
-            Type::Buf(_) | Type::Inet | Type::Username | Type::Strerror | Type::ProbeName => 4,
+            Type::Buf(_)
+            | Type::Inet
+            | Type::Username
+            | Type::Strerror
+            | Type::SignalName
+            | Type::SyscallName
+            | Type::ProbeName => 4,
             Type::Struct(s) => s.align,
             Type::Array { elem, .. } => elem.align(),
             Type::Tuple(t) => t.fields.iter().map(|(_, t)| t.align()).max().unwrap_or(1),
@@ -458,6 +468,8 @@ impl Type {
                 | Type::Username
                 | Type::CgroupPath(_)
                 | Type::Strerror
+                | Type::SignalName
+                | Type::SyscallName
                 | Type::ProbeName
                 | Type::KStack(_)
         )
@@ -473,7 +485,7 @@ impl Type {
         match self {
             Type::Int { signed, .. } => *signed,
             Type::Enum(e) => e.signed,
-            Type::Strerror | Type::KStack(_) => true,
+            Type::Strerror | Type::SignalName | Type::SyscallName | Type::KStack(_) => true,
             _ => false,
         }
     }
@@ -594,6 +606,8 @@ impl fmt::Display for Type {
             Type::Username => write!(f, "username"),
             Type::CgroupPath(_) => write!(f, "cgroup_path_t"),
             Type::Strerror => write!(f, "strerror_t"),
+            Type::SignalName => write!(f, "signal_name_t"),
+            Type::SyscallName => write!(f, "syscall_name_t"),
             Type::ProbeName => write!(f, "probe_t"),
             Type::Agg(a) => write!(f, "{}_t", a.name()),
         }

@@ -2,7 +2,7 @@
 
 /// File name and text of each part.
 pub const LIBRARY: &[(&str, &str)] = &[
-    ("stdlib/assert.bt", include_str!("assert.bt")),
+    ("stdlib/base.bt", include_str!("base.bt")),
     ("stdlib/error.bt", include_str!("error.bt")),
     ("stdlib/memory.bt", include_str!("memory.bt")),
     ("stdlib/task.bt", include_str!("task.bt")),

@@ -92,7 +92,7 @@ impl Lower<'_, '_> {
     }
 
     /// The value's place with all bytes that are no part of it zero.
-    fn padded_place(&mut self, e: &Expr) -> Lowered<Place> {
+    pub(super) fn padded_place(&mut self, e: &Expr) -> Lowered<Place> {
         let readable = |place: &Place| !matches!(place.base, Base::Remote(..));
         if matches!(e.kind, ExprKind::Local(_) | ExprKind::MapGet { .. }) {
             let place = self.place(e)?;

@@ -62,7 +62,7 @@ impl Lower<'_, '_> {
                 let (equal, unequal) = if *negate { (otherwise, then) } else { (then, otherwise) };
                 self.compare_memory(left, right, *limit, equal, unequal)?;
             }
-            ExprKind::StrContains(text, part) => self.str_contains(text, part, then, otherwise)?,
+            ExprKind::StrContains(text, part) => self.str_contains(text, part, then, otherwise, None)?,
             _ => {
                 let value = self.scalar(e)?;
                 let value = self.tested(value);

@@ -71,6 +71,7 @@ impl Lower<'_, '_> {
             ExprKind::Bswap(a) => self.bswap(a),
             ExprKind::KStack(ty) => self.stack_id(*ty, false),
             ExprKind::Signal(a) => self.signal(a),
+            ExprKind::Call(function, args) => self.function_number(function, args, e.span),
             ExprKind::Override(a) => self.override_return(a),
             ExprKind::At(location) => self.at(*location, e),
             ExprKind::Builtin(which) => self.builtin(*which, e.span),
@@ -233,11 +234,8 @@ impl Lower<'_, '_> {
             ExprKind::IncDec { place: HirPlace::Map { map, key }, step, .. } => {
                 self.add_to_map(*map, key.as_deref(), *step, false)?;
             }
-            ExprKind::Ternary(..) if e.ty == Type::Void => {
-                self.scalar(e)?;
-            }
-            _ if e.ty == Type::Void => {}
-            _ if e.ty.is_scalar() => {
+            ExprKind::Const(_) => {}
+            _ if e.ty == Type::Void || e.ty.is_scalar() => {
                 self.scalar(e)?;
             }
             _ => {

@@ -130,6 +130,7 @@ impl Lower<'_, '_> {
             | ExprKind::Bswap(_)
             | ExprKind::Signal(_)
             | ExprKind::Override(_)
+            | ExprKind::Call(..)
             | ExprKind::Emit(_) => self.materialize(e),
         }
     }

@@ -15,7 +15,7 @@ use super::compare::constant_text;
 use super::frame::{Frame, Leave, Lower};
 use super::memory::{Base, Place};
 use super::nest::MAX_FRAMES;
-use crate::builder::FunctionBuilder;
+use crate::builder::{FunctionBuilder, Var};
 use crate::helpers;
 use crate::ir::{Alu, Block, Cond, Op, Slot, Space, Ty, Value, Width};
 use rbtrace_lang::hir::Expr;
@@ -40,17 +40,18 @@ struct Cost {
 }
 
 impl Lower<'_, '_> {
-    /// Goes to `then` where `part` occurs in `text`.
+    /// Goes to `then` where `part` occurs in `text`; `at` then holds where it begins.
     pub(super) fn str_contains(
         &mut self,
         text: &Expr,
         part: &Expr,
         then: Block,
         otherwise: Block,
+        at: Option<Var>,
     ) -> Lowered<()> {
         let size = text.ty.size();
         let Some(wanted) = constant_text(part) else {
-            return self.contains_variable(text, part, then, otherwise);
+            return self.contains_variable(text, part, then, otherwise, at);
         };
         let len = wanted.len() as u32;
         if len == 0 || len > size {
@@ -62,9 +63,10 @@ impl Lower<'_, '_> {
         let cost = Cost { steps: each * u64::from(places), branches: 3 * u64::from(places) };
         let (hay, slot) = self.text_in_memory(text)?;
         if self.calls_back(&cost, size, len, part)? {
-            return self.find_constant(slot, &wanted, places, then, otherwise);
+            return self.find_constant((slot, places), &wanted, then, otherwise, at);
         }
         self.counted(places, otherwise, |lower, index, next| {
+            lower.note_place(at, index);
             let here = lower.displaced(&hay, index, 1)?;
             lower.matches(&here, &wanted, then, next, otherwise);
             Ok(())
@@ -109,27 +111,41 @@ impl Lower<'_, '_> {
         self.f.b.branch(Cond::Ne, differs, zero, next, then);
     }
 
-    fn contains_variable(&mut self, text: &Expr, part: &Expr, then: Block, otherwise: Block) -> Lowered<()> {
+    fn note_place(&mut self, at: Option<Var>, index: Value) {
+        if let Some(at) = at {
+            self.f.b.def_var(at, index);
+        }
+    }
+
+    fn contains_variable(
+        &mut self,
+        text: &Expr,
+        part: &Expr,
+        then: Block,
+        otherwise: Block,
+        at: Option<Var>,
+    ) -> Lowered<()> {
         let (size, part_size) = (text.ty.size(), part.ty.size());
         let rounds = u64::from(size) * u64::from(part_size);
         let cost = Cost { steps: 10 * rounds, branches: 4 * rounds };
         let (hay, hay_slot) = self.text_in_memory(text)?;
         let (needle, needle_slot) = self.text_in_memory(part)?;
         if self.calls_back(&cost, size, part_size, part)? {
-            return self.find_variable([hay_slot, needle_slot], [size, part_size], then, otherwise);
+            return self.find_variable([hay_slot, needle_slot], [size, part_size], then, otherwise, at);
         }
         self.counted(size, otherwise, |lower, index, next| {
+            lower.note_place(at, index);
             lower.counted(part_size, then, |lower, inner, more| {
                 let wanted = lower.displaced(&needle, inner, 1)?;
                 let wanted = lower.load_byte(&wanted);
-                let at = lower.f.b.alu(Alu::Add, index, inner);
+                let byte = lower.f.b.alu(Alu::Add, index, inner);
                 let (compare, inside) = (lower.f.b.create_block(), lower.f.b.create_block());
                 lower.if_zero(wanted, then, compare);
                 lower.f.b.start(compare);
                 let limit = lower.f.b.iconst(i64::from(size));
-                lower.f.b.branch(Cond::UGe, at, limit, next, inside);
+                lower.f.b.branch(Cond::UGe, byte, limit, next, inside);
                 lower.f.b.start(inside);
-                let here = lower.displaced(&hay, at, 1)?;
+                let here = lower.displaced(&hay, byte, 1)?;
                 let c = lower.load_byte(&here);
                 let some = lower.f.b.create_block();
                 // A text that ends before the part does has no later place for it either.
@@ -146,18 +162,21 @@ impl Lower<'_, '_> {
     /// Looks for a constant text at one place in each round.
     fn find_constant(
         &mut self,
-        hay: Slot,
+        (hay, places): (Slot, u32),
         wanted: &[u8],
-        places: u32,
         then: Block,
         otherwise: Block,
+        at: Option<Var>,
     ) -> Lowered<()> {
-        self.find(&[hay], u64::from(places), then, otherwise, |lower, record, [found, next, stop]| {
+        self.find((&[hay], u64::from(places)), then, otherwise, at, |lower, record, [found, next, stop]| {
             let index = lower.f.b.param(0);
             let limit = lower.f.b.iconst(i64::from(places));
             let inside = lower.f.b.create_block();
             lower.f.b.branch_unlikely(Cond::UGe, index, limit, stop, inside);
             lower.f.b.start(inside);
+            if at.is_some() {
+                lower.store_scalar(&Place::ptr(record).at(START), 8, index);
+            }
             let text = lower.text_of(record, TEXT);
             let here = Place::ptr(lower.f.b.alu(Alu::Add, text, index));
             lower.matches(&here, wanted, found, next, stop);
@@ -171,9 +190,10 @@ impl Lower<'_, '_> {
         [size, part_size]: [u32; 2],
         then: Block,
         otherwise: Block,
+        at: Option<Var>,
     ) -> Lowered<()> {
         let rounds = u64::from(size) * u64::from(part_size) + 1;
-        self.find(&texts, rounds, then, otherwise, |lower, record, [found, next, stop]| {
+        self.find((&texts, rounds), then, otherwise, at, |lower, record, [found, next, stop]| {
             let place = Place::ptr(record);
             let (start, equal) = (lower.word(record, START), lower.word(record, EQUAL));
             let [in_part, in_text, some, differ, more] = std::array::from_fn(|_| lower.f.b.create_block());
@@ -214,24 +234,24 @@ impl Lower<'_, '_> {
     /// Runs a search as a callback; `round` ends at one of three blocks: found, next round, not found.
     fn find(
         &mut self,
-        texts: &[Slot],
-        rounds: u64,
+        (texts, rounds): (&[Slot], u64),
         then: Block,
         otherwise: Block,
+        at: Option<Var>,
         round: impl FnOnce(&mut Self, Value, [Block; 3]),
     ) -> Lowered<()> {
         let slot = self.slot(EQUAL + 8);
         self.f.b.keep_on_stack(slot);
         let record = Place::slot(slot);
-        for (&text, at) in texts.iter().zip([TEXT, PART]) {
+        for (&text, word) in texts.iter().zip([TEXT, PART]) {
             // At an unknown offset the stack is no place to read from, in older kernels.
             self.f.b.keep_off_stack(text);
             let address = self.slot_addr(text);
-            self.store_scalar(&record.at(at), 8, address);
+            self.store_scalar(&record.at(word), 8, address);
         }
-        for at in [FOUND, START, EQUAL] {
+        for word in [FOUND, START, EQUAL] {
             let zero = self.opaque_zero();
-            self.store_scalar(&record.at(at), 8, zero);
+            self.store_scalar(&record.at(word), 8, zero);
         }
         let func = self.search_function(round);
         let (rounds, context) = (self.f.b.iconst(rounds as i64), self.slot_addr(slot));
@@ -239,6 +259,10 @@ impl Lower<'_, '_> {
         self.call(helpers::LOOP, &[rounds, func, context, flags]);
         let found = self.word(context, FOUND);
         let found = self.hide(found);
+        if at.is_some() {
+            let start = self.word(context, START);
+            self.note_place(at, start);
+        }
         let zero = self.f.b.iconst(0);
         self.f.b.branch(Cond::Ne, found, zero, then, otherwise);
         Ok(())

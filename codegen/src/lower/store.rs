@@ -56,6 +56,10 @@ impl Lower<'_, '_> {
             }
             ExprKind::Ntop { family, addr } => self.store_inet(family.as_deref(), addr, dst),
             ExprKind::MacAddr(a) => self.store_mac(a, dst),
+            ExprKind::Call(function, args) => {
+                let text = self.function_text(function, args, e)?;
+                self.copy_as(&text, &e.ty, dst, ty, fill)
+            }
             ExprKind::Reinterpret(a) if a.ty.is_scalar() => {
                 let value = self.scalar(a)?;
                 self.store_number(dst, a.ty.size(), value);

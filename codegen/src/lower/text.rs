@@ -45,7 +45,7 @@ impl Lower<'_, '_> {
     }
 
     /// A length that is at most `most`, as the verifier wants to see it.
-    fn capped(&mut self, len: &Expr, most: u32) -> Lowered<Value> {
+    pub(super) fn capped(&mut self, len: &Expr, most: u32) -> Lowered<Value> {
         if let ExprKind::Const(n) = len.kind {
             return Ok(self.f.b.iconst(n.min(u64::from(most)) as i64));
         }

@@ -2,7 +2,7 @@
 
 use rbtrace_lang::context::Location;
 use rbtrace_lang::hir::{
-    Builtin, Emit, Expr, ExprKind, LocalId, MapId, Place, Probe, Program, Stmt, StmtKind,
+    Builtin, Emit, Expr, ExprKind, Function, LocalId, MapId, Place, Probe, Program, Stmt, StmtKind,
 };
 use rbtrace_lang::types::Type;
 use std::collections::BTreeSet;
@@ -77,7 +77,7 @@ pub(super) fn walk<'a>(e: &'a Expr, visit: &mut dyn FnMut(Node<'a>)) {
             walk_stmts(stmts, visit);
             walk(value, visit);
         }
-        ExprKind::Tuple(items) | ExprKind::Emit(Emit { args: items, .. }) => {
+        ExprKind::Tuple(items) | ExprKind::Call(_, items) | ExprKind::Emit(Emit { args: items, .. }) => {
             items.iter().for_each(|e| walk(e, visit));
         }
         kind => parts(kind).into_iter().flatten().for_each(|e| walk(e, visit)),
@@ -131,6 +131,7 @@ fn parts(kind: &ExprKind) -> [Option<&Expr>; 3] {
         | ExprKind::AddrOf(_)
         | ExprKind::Block(..)
         | ExprKind::Tuple(_)
+        | ExprKind::Call(..)
         | ExprKind::Emit(_) => [None, None, None],
     }
 }
@@ -431,6 +432,9 @@ fn nature(kind: &ExprKind) -> Nature {
         | ExprKind::Emit(_)
         | ExprKind::Signal(_) => (true, false),
         ExprKind::Override(_) => (true, true),
+        ExprKind::Call(Function::StrStr | Function::StrConcat | Function::Memcmp, _) => (false, false),
+        ExprKind::Call(Function::SocketCookie | Function::Path, _) => (false, true),
+        ExprKind::Call(Function::SignalThread | Function::WriteUser | Function::Debug(_), _) => (true, false),
         ExprKind::At(_) | ExprKind::KStack(_) | ExprKind::UStack(_) | ExprKind::StackLen(_) => (false, true),
         ExprKind::Builtin(which) => (false, matches!(which, Builtin::Probe | Builtin::Func | Builtin::Ip)),
         ExprKind::Const(_)

@@ -46,6 +46,7 @@ impl Checker<'_> {
                 let ty = self.type_of(of)?;
                 Some(int_literal(i128::from(ty.size()), span))
             }
+            Ast::Typeinfo(of) => self.typeinfo(of, span),
             Ast::Offsetof(of, path) => self.offset_of(of, path, span),
             Ast::TypeArg(_) => self.error(span, "a type cannot stand here"),
             Ast::Cast(ty, inner) => self.cast_expr(ty, inner, span),

@@ -135,7 +135,7 @@ impl Uses {
                 self.word(&name.text);
                 args.iter().for_each(|a| self.expr(a));
             }
-            ExprKind::Sizeof(t) | ExprKind::Offsetof(t, _) => self.type_or_expr(t),
+            ExprKind::Sizeof(t) | ExprKind::Typeinfo(t) | ExprKind::Offsetof(t, _) => self.type_or_expr(t),
             ExprKind::TypeArg(t) => self.ty(t),
             ExprKind::Tuple(fields) => fields.iter().for_each(|(_, e)| self.expr(e)),
             ExprKind::Block(b) => self.block(b),

@@ -33,7 +33,9 @@ pub(super) fn expr(e: &Expr) -> Size {
         ExprKind::Ternary(a, b, c) => Size::over([expr(a), expr(b), expr(c)]),
         ExprKind::Call { args, .. } => Size::over(args.iter().map(expr)),
         ExprKind::Tuple(items) => Size::over(items.iter().map(|(_, e)| expr(e))),
-        ExprKind::Sizeof(of) | ExprKind::Offsetof(of, _) => Size::over([type_or_expr(of)]),
+        ExprKind::Sizeof(of) | ExprKind::Typeinfo(of) | ExprKind::Offsetof(of, _) => {
+            Size::over([type_or_expr(of)])
+        }
         ExprKind::TypeArg(ty) => Size::over([type_expr(ty)]),
         ExprKind::Block(b) => block(b),
         _ => Size::over([]),

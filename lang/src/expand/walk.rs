@@ -124,7 +124,7 @@ impl<'a> Expander<'a> {
                 self.type_expr(ty);
                 self.expr(a);
             }
-            ExprKind::Sizeof(of) => self.type_or_expr(of),
+            ExprKind::Sizeof(of) | ExprKind::Typeinfo(of) => self.type_or_expr(of),
             ExprKind::Offsetof(of, fields) => {
                 self.type_or_expr(of);
                 self.fields(fields);
@@ -394,7 +394,7 @@ fn collect_expr(e: &Expr, own: &mut HashSet<Rc<str>>) {
         ExprKind::Ternary(a, b, c) => [a, b, c].into_iter().for_each(|e| collect_expr(e, own)),
         ExprKind::Call { args, .. } => args.iter().for_each(|e| collect_expr(e, own)),
         ExprKind::Tuple(items) => items.iter().for_each(|(_, e)| collect_expr(e, own)),
-        ExprKind::Sizeof(of) | ExprKind::Offsetof(of, _) => {
+        ExprKind::Sizeof(of) | ExprKind::Typeinfo(of) | ExprKind::Offsetof(of, _) => {
             if let crate::ast::TypeOrExpr::Expr(e) = &**of {
                 collect_expr(e, own);
             }

@@ -230,6 +230,7 @@ impl Tree {
             ExprKind::Ternary(c, a, b) => self.under("?:", [&**c, &**a, &**b]),
             ExprKind::Call { name, args } => self.under(format_args!("{}()", name.text), args),
             ExprKind::Sizeof(of) => self.type_or_expr("sizeof", of),
+            ExprKind::Typeinfo(of) => self.type_or_expr("typeinfo", of),
             ExprKind::Offsetof(of, fields) => {
                 let path: Vec<_> = fields.iter().map(|f| &*f.text).collect();
                 self.type_or_expr(&format!("offsetof .{}", path.join(".")), of);

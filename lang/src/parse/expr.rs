@@ -120,8 +120,7 @@ impl Builder {
                 None => value.kind,
             },
             (Rule::kw_comptime, _) => {
-                self.error(own, "comptime is not supported yet");
-                value.kind
+                ExprKind::Call { name: Name { text: "comptime".into(), span: own }, args: vec![value] }
             }
             (_, op @ ("++" | "--")) => {
                 if !is_place(&value) {
@@ -192,10 +191,10 @@ impl Builder {
                 None => ExprKind::Int(0),
             },
             Rule::offsetof => self.offsetof(pair),
-            _ => {
-                self.error(span, "typeinfo is not supported yet");
-                ExprKind::Int(0)
-            }
+            _ => match inner(pair, Rule::type_or_expr).next() {
+                Some(p) => ExprKind::Typeinfo(Box::new(self.type_or_expr(p))),
+                None => ExprKind::Int(0),
+            },
         };
         Expr { kind, span }
     }

@@ -46,6 +46,17 @@ pub fn signal_number(name: &str) -> Option<i32> {
     i32::try_from(found.1).ok()
 }
 
+/// What a signal means, as strsignal(3) says it; none for what is no signal.
+pub fn signal_meaning(number: i64) -> Option<String> {
+    let texts = usize::try_from(number).ok().and_then(|n| signal::MEANINGS.get(n));
+    match number {
+        // glibc keeps the first two real-time signals for itself.
+        0 | 32 | 33 => Some(format!("Unknown signal {number}")),
+        34..=64 => Some(format!("Real-time signal {}", number - 34)),
+        _ => texts.map(ToString::to_string),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,4 +52,12 @@ pub(super) const MAPS: &[Function] = &[
         example: "interval:s:1 { print(len(@open)); }",
         ..Function::PLAIN
     },
+    Function {
+        name: "stack_len",
+        params: &[param("stack", Kind::Any)],
+        result: "int64",
+        brief: "Frames of a stack.",
+        example: "profile:hz:99 { @ = hist(stack_len(kstack)); }",
+        ..Function::PLAIN
+    },
 ];

@@ -41,6 +41,14 @@ pub(super) const META: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "kfunc_exist",
+        params: &[param("name", Kind::Literal)],
+        result: "bool",
+        brief: "Does this kernel have a function of this name in its BTF?",
+        example: "begin { print(kfunc_exist(\"bpf_task_from_pid\")); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "fail",
         params: &[param("format", Kind::Literal)],
         variadic: true,

@@ -22,6 +22,17 @@ pub(super) const NETWORK: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "socket_cookie",
+        params: &[param("sock", Kind::Any)],
+        result: "uint64",
+        probes: &["fentry", "fexit", "rawtracepoint"],
+        kernel: Some("5.12"),
+        brief: "The number that the kernel gives to a socket, for the socket's whole life.",
+        doc: "The socket must be an argument of the probe.",
+        example: "fentry:tcp_rcv_established { @[socket_cookie(args.sk)] = count(); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "macaddr",
         params: &[param("address", Kind::Any)],
         result: "mac_address",

@@ -38,6 +38,16 @@ pub(super) const OUTPUT: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "debugf",
+        params: &[param("format", Kind::Literal)],
+        variadic: true,
+        brief: "Writes a line to the kernel's trace pipe (/sys/kernel/tracing/trace_pipe).",
+        doc: "The kernel itself prints it: %d, %u, %x, %c, %p and %s of numbers and texts; more than three of them from Linux \
+              5.16 on. For debugging only: it is slow, and everybody's trace pipe is one.",
+        example: "interval:s:1 { debugf(\"alive on CPU %d\", cpu); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "warnf",
         params: &[FORMAT],
         variadic: true,

@@ -46,6 +46,41 @@ pub(super) const PROCESS: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "signal_thread",
+        params: &[param("signal", Kind::Any)],
+        needs_unsafe: true,
+        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "tracepoint", "rawtracepoint", "profile"],
+        brief: "Sends a signal, by number or name, to the current thread alone.",
+        example: "kprobe:__x64_sys_execve /comm == \"bash\"/ { signal_thread(\"SIGSTOP\"); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "signal_name",
+        params: &[param("signal", Kind::Int)],
+        result: "signal_name_t",
+        brief: "The number of a signal that prints as what it means.",
+        example: "tracepoint:signal:signal_generate { @[signal_name(args.sig)] = count(); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "syscall_name",
+        params: &[param("number", Kind::Int)],
+        result: "syscall_name_t",
+        brief: "The number of a system call that prints as its name.",
+        example: "tracepoint:raw_syscalls:sys_enter { @[syscall_name(args.id)] = count(); }",
+        ..Function::PLAIN
+    },
+    Function {
+        name: "write_user",
+        params: &[param("address", Kind::Address), param("value", Kind::Any), param("n", Kind::Int)],
+        result: "bool",
+        needs_unsafe: true,
+        brief: "Writes the first n bytes of a value to the memory of the current process; gives whether that worked.",
+        doc: "A wrong address breaks the process. Of a pointer, what it points to is written.",
+        example: "tracepoint:syscalls:sys_enter_openat /comm == \"app\"/ { write_user(args.filename, \"/tmp/other\", 11); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "override",
         params: &[param("result", Kind::Int)],
         needs_unsafe: true,

@@ -4,7 +4,7 @@ use crate::Span;
 use crate::ast;
 use crate::check::{Checker, Typed};
 use crate::format::{Conv, ConvKind, Piece, parse_format};
-use crate::hir::{EmitKind, Expr};
+use crate::hir::{EmitKind, Expr, ExprKind, Function};
 use crate::types::Type;
 use std::rc::Rc;
 
@@ -19,6 +19,42 @@ impl Checker<'_> {
             _ => EmitKind::Cat(pieces),
         };
         super::emit(kind, values, span)
+    }
+
+    /// `debugf(format, …)`: the kernel prints numbers and texts only.
+    pub(crate) fn debugf(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (pieces, values) = self.format_args("debugf", args, span)?;
+        let mut values_left = values.into_iter();
+        let (mut pieces, mut values) = (pieces.to_vec(), vec![]);
+        for piece in &mut pieces {
+            let Piece::Conv(conv) = piece else { continue };
+            let value = values_left.next()?;
+            match (conv.kind, &value.ty) {
+                (ConvKind::Str, Type::Str(_)) => {}
+                // A number by itself is printed as one.
+                (ConvKind::Str, ty) if ty.is_integer() => {
+                    conv.kind = if ty.is_signed() { ConvKind::Signed } else { ConvKind::Unsigned };
+                }
+                (ConvKind::Str, Type::Ptr { .. }) => conv.kind = ConvKind::Pointer,
+                (ConvKind::Str | ConvKind::Raw | ConvKind::RawHex | ConvKind::RawHexSpaced, ty) => {
+                    let message =
+                        format!("debugf() prints numbers and texts, not {ty}: the kernel itself prints them");
+                    return self.error_hint(value.span, message, Some("printf() prints it".into()));
+                }
+                (ConvKind::Octal | ConvKind::Gfp, _) => {
+                    let message = format!("the kernel has no %{} for debugf()", letter(conv.kind));
+                    return self.error_hint(
+                        args[0].span,
+                        message,
+                        Some("%d, %u, %x, %c, %p and %s work".into()),
+                    );
+                }
+                _ => {}
+            }
+            values.push(value);
+        }
+        let kind = ExprKind::Call(Function::Debug(pieces.into()), values);
+        Some(Expr { kind, ty: Type::Void, span })
     }
 
     /// The format's pieces and the values that go with its conversions.
@@ -92,7 +128,18 @@ fn takes(kind: ConvKind, ty: &Type) -> bool {
             matches!(ty, Type::Buf(_) | Type::Str(_) | Type::Array { .. } | Type::Mac)
         }
         ConvKind::Char | ConvKind::Gfp => ty.is_integer(),
-        _ => ty.is_integer() || matches!(ty, Type::Ptr { .. } | Type::Ksym | Type::Usym | Type::Strerror),
+        _ => {
+            ty.is_integer()
+                || matches!(
+                    ty,
+                    Type::Ptr { .. }
+                        | Type::Ksym
+                        | Type::Usym
+                        | Type::Strerror
+                        | Type::SignalName
+                        | Type::SyscallName
+                )
+        }
     }
 }
 

@@ -114,6 +114,17 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::Block(stmts, Box::new(is_found)), ty: Type::Bool, span })
     }
 
+    /// `stack_len(kstack)`
+    pub(crate) fn stack_len(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let stack = self.value(&args[0])?;
+        match stack.ty {
+            Type::KStack(_) | Type::UStack(_) => {
+                Some(Expr { kind: ExprKind::StackLen(Box::new(stack)), ty: I64, span })
+            }
+            ref ty => self.error(args[0].span, format!("stack_len() takes a stack, not {ty}")),
+        }
+    }
+
     /// `len(@m)`, `len(kstack)`, `len("text")`
     pub(crate) fn len(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         if let Some(map) = self.named_map(&args[0]) {

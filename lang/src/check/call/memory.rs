@@ -5,8 +5,11 @@ use crate::ast;
 use crate::check::convert::{convert, to_int};
 use crate::check::literal::{const_value, constant, is_literal};
 use crate::check::{Checker, Typed};
-use crate::hir::{Expr, ExprKind};
-use crate::types::{AddrSpace, Type, U64};
+use crate::hir::{Expr, ExprKind, Function};
+use crate::types::{AddrSpace, I32, Type, U64};
+
+/// Most bytes that `write_user` writes at once.
+const MAX_WRITE: i128 = 4096;
 
 impl Checker<'_> {
     pub(crate) fn buf(&mut self, args: &[ast::Expr], span: Span) -> Typed {
@@ -65,6 +68,43 @@ impl Checker<'_> {
         }
         let value = to_int(value, ty.clone());
         Some(Expr { kind: ExprKind::Bswap(Box::new(value)), ty, span })
+    }
+
+    /// `memcmp(a, b, n)`
+    pub(crate) fn memcmp(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (a, b) = (self.value(&args[0]), self.value(&args[1]));
+        let count = self.value_arg("memcmp", args, 2)?;
+        let (a, b) = (a?, b?);
+        for side in [&a, &b] {
+            self.complete_deep(&side.ty, side.span)?;
+        }
+        if let Some(n) = const_value(&count)
+            && n > i128::from(a.ty.size().min(b.ty.size()))
+        {
+            let message = format!("memcmp() cannot compare {n} bytes of '{}' and '{}'", a.ty, b.ty);
+            return self.error(args[2].span, message);
+        }
+        let values = vec![a, b, to_int(count, U64)];
+        Some(Expr { kind: ExprKind::Call(Function::Memcmp, values), ty: I32, span })
+    }
+
+    /// `write_user(address, value, n)`
+    pub(crate) fn write_user(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let to = self.expr(&args[0])?;
+        if !matches!(to.ty, Type::Ptr { .. } | Type::Int { .. }) {
+            let message = format!("write_user() takes an address to write to, not {}", to.ty);
+            return self.error(args[0].span, message);
+        }
+        let value = self.value(&args[1])?;
+        self.complete_deep(&value.ty, value.span)?;
+        let count = self.value_arg("write_user", args, 2)?;
+        if let Some(n) = const_value(&count)
+            && !(1..=MAX_WRITE).contains(&n)
+        {
+            return self.error(args[2].span, format!("write_user() writes 1 to {MAX_WRITE} bytes, not {n}"));
+        }
+        let values = vec![to, value, to_int(count, U64)];
+        Some(Expr { kind: ExprKind::Call(Function::WriteUser, values), ty: Type::Bool, span })
     }
 
     /// `kptr(x)`, `uptr(x)`: the same address in another space.

@@ -1,11 +1,11 @@
 //! What is answered when the script is compiled.
 
 use crate::ast;
-use crate::check::literal::{boolean, const_value, is_literal};
+use crate::check::literal::{self, boolean, const_value, constant, is_literal};
 use crate::check::{Checker, Typed};
 use crate::format::Piece;
-use crate::hir::{Expr, ExprKind};
-use crate::types::Type;
+use crate::hir::{Expr, ExprKind, Unary};
+use crate::types::{TupleType, Type, U64};
 use crate::{Severity, Span};
 
 impl Checker<'_> {
@@ -41,6 +41,40 @@ impl Checker<'_> {
         Some(boolean(!wrong, span))
     }
 
+    /// `comptime x`: a value that must be known now.
+    pub(crate) fn comptime(&mut self, value: &ast::Expr, span: Span) -> Typed {
+        let e = self.value(value)?;
+        if let Some(holds) = folded(&e) {
+            return Some(boolean(holds, span));
+        }
+        if !is_constant(&e) {
+            return self
+                .error(value.span, "comptime needs a value that is known when the script is compiled");
+        }
+        Some(Expr { span, ..e })
+    }
+
+    /// `typeinfo(x)`: what is known of a type or of an expression's value, as a record.
+    pub(crate) fn typeinfo(&mut self, of: &ast::TypeOrExpr, span: Span) -> Typed {
+        let ty = self.type_of(of)?;
+        let key = if let Type::Struct(s) = &ty { s.key } else { 0 };
+        let fields = [
+            ("btf_id", constant(key & 0xffff_ffff, U64, span)),
+            ("base_type", literal::text(base_name(&ty).as_bytes(), span)),
+            ("full_type", literal::text(ty.to_string().as_bytes(), span)),
+        ];
+        let types = fields.iter().map(|(name, e)| (Some((*name).into()), e.ty.clone())).collect();
+        let ty = Type::Tuple(TupleType { fields: types }.into());
+        Some(Expr { kind: ExprKind::Tuple(fields.into_iter().map(|(_, e)| e).collect()), ty, span })
+    }
+
+    /// `kfunc_exist("name")`
+    pub(crate) fn kfunc_exist(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let name = self.name_arg("kfunc_exist", args, 0)?;
+        let found = self.system.kernel_function_proto(None, &name).is_ok_and(|f| f.function.is_some());
+        Some(boolean(found, span))
+    }
+
     /// `fail(format, …)`: an error where it can be reached.
     pub(crate) fn fail(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let (pieces, values) = self.format_args("fail", args, span)?;
@@ -74,6 +108,84 @@ impl Checker<'_> {
                 self.error(args[0].span, "static_assert() needs a condition that is known when compiling")
             }
         }
+    }
+}
+
+/// Is the whole value known?
+fn is_constant(e: &Expr) -> bool {
+    match plain(e).map(|e| &e.kind) {
+        Some(ExprKind::Text(_)) => true,
+        Some(ExprKind::Tuple(fields)) => fields.iter().all(is_constant),
+        _ => const_value(e).is_some(),
+    }
+}
+
+/// The value itself, without what widens it or takes it out of a tuple.
+fn plain(e: &Expr) -> Option<&Expr> {
+    match &e.kind {
+        ExprKind::Widen(inner) => plain(inner),
+        ExprKind::TupleField(tuple, n) => match &plain(tuple)?.kind {
+            ExprKind::Tuple(fields) => plain(fields.get(*n as usize)?),
+            _ => None,
+        },
+        _ => Some(e),
+    }
+}
+
+/// What a question about constants comes to, comparisons of texts and records included.
+fn folded(e: &Expr) -> Option<bool> {
+    match &e.kind {
+        ExprKind::CompareMemory { negate, left, right, limit: None } => Some(equal(left, right)? != *negate),
+        ExprKind::Unary(Unary::Not, inner) => Some(!folded(inner)?),
+        ExprKind::Logical { and, left, right } => match (folded(left)?, and) {
+            (false, true) => Some(false),
+            (true, false) => Some(true),
+            _ => folded(right),
+        },
+        _ if e.ty == Type::Bool => Some(const_value(e)? != 0),
+        _ => None,
+    }
+}
+
+fn equal(a: &Expr, b: &Expr) -> Option<bool> {
+    let (a, b) = (plain(a)?, plain(b)?);
+    match (&a.kind, &b.kind) {
+        (ExprKind::Text(a), ExprKind::Text(b)) => Some(a == b),
+        (ExprKind::Tuple(a), ExprKind::Tuple(b)) if a.len() == b.len() => {
+            let fields: Option<Vec<bool>> = a.iter().zip(b).map(|(a, b)| equal(a, b)).collect();
+            Some(fields?.into_iter().all(|same| same))
+        }
+        _ => Some(const_value(a)? == const_value(b)?),
+    }
+}
+
+/// The kind of a type, as `typeinfo` names it.
+fn base_name(ty: &Type) -> &'static str {
+    match ty {
+        Type::Void => "void",
+        Type::Bool => "bool",
+        Type::Int { .. } | Type::Enum(_) => "int",
+        Type::Str(_) => "string",
+        Type::Buf(_) => "buffer",
+        Type::Ptr { .. } => "pointer",
+        Type::Struct(_) => "c_type",
+        Type::Array { .. } => "array",
+        Type::Tuple(t) if t.fields.iter().any(|(name, _)| name.is_some()) => "record",
+        Type::Tuple(_) => "tuple",
+        Type::KStack(_) => "kstack",
+        Type::UStack(_) => "ustack",
+        Type::Ksym => "ksym_t",
+        Type::Usym => "usym_t",
+        Type::Timestamp { .. } => "timestamp",
+        Type::Inet => "inet",
+        Type::Mac => "mac_address",
+        Type::Username => "username",
+        Type::CgroupPath(_) => "cgroup_path_t",
+        Type::Strerror => "strerror_t",
+        Type::SignalName => "signal_name_t",
+        Type::SyscallName => "syscall_name_t",
+        Type::ProbeName => "probe_t",
+        Type::Agg(_) => "aggregation",
     }
 }
 

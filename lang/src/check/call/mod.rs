@@ -23,7 +23,7 @@ use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, Name};
 use crate::hir::{Builtin, Emit, EmitKind, Expr, ExprKind, Stmt, StmtKind};
-use crate::types::{Type, U32};
+use crate::types::{Type, U32, U64};
 use rbtrace_stdlib::{self as stdlib, Function};
 
 /// An expression without a value.
@@ -50,7 +50,11 @@ impl Checker<'_> {
     /// A call by name.
     pub(crate) fn call(&mut self, name: &Name, args: &[ast::Expr], span: Span) -> Typed {
         let Some(function) = stdlib::function(&name.text) else {
-            return self.call_of_builtin(name, args, span);
+            return match (&*name.text, args) {
+                // A keyword: nobody can give this name to something else.
+                ("comptime", [value]) => self.comptime(value, span),
+                _ => self.call_of_builtin(name, args, span),
+            };
         };
         if !function.supported {
             return self.error(span, format!("function '{}' is not supported yet", name.text));
@@ -73,6 +77,18 @@ impl Checker<'_> {
             "strncmp" => self.strncmp(args, span),
             "strcontains" => self.strcontains(args, span),
             "strlen" => self.strlen(args, span),
+            "strstr" => self.strstr(args, span),
+            "str_concat" => self.str_concat(args, span),
+            "strcap" => self.strcap(args, span),
+            "assert_str" => self.assert_str(args, span),
+            "default_str_length" => Some(constant(u64::from(self.settings.config.max_strlen), U64, span)),
+            "path" => self.path(args, span),
+            "memcmp" => self.memcmp(args, span),
+            "write_user" => self.write_user(args, span),
+            "debugf" => self.debugf(args, span),
+            "socket_cookie" => self.socket_cookie(args, span),
+            "stack_len" => self.stack_len(args, span),
+            "kfunc_exist" => self.kfunc_exist(args, span),
             "bswap" => self.bswap(args, span),
             "nsecs" => self.nsecs(args, span),
             "strftime" => self.strftime(args, span),
@@ -87,8 +103,8 @@ impl Checker<'_> {
             "macaddr" => self.macaddr(args, span),
             "cgroupid" => self.cgroupid(args, span),
             "cgroup_path" => self.cgroup_path(args, span),
-            "strerror" => self.strerror(args, span),
-            "signal" => self.signal(args, span),
+            "strerror" | "signal_name" | "syscall_name" => self.name_of(text, args, span),
+            "signal" | "signal_thread" => self.signal(text, args, span),
             "override" => self.override_return(args, span),
             "getopt" => self.getopt(args, span),
             "fail" => self.fail(args, span),

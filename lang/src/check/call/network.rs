@@ -4,9 +4,22 @@ use crate::Span;
 use crate::ast;
 use crate::check::convert::to_int;
 use crate::check::{Checker, Typed};
-use crate::hir::{Expr, ExprKind};
-use crate::types::{I64, Type, U32};
+use crate::hir::{Expr, ExprKind, Function};
+use crate::types::{I64, Type, U32, U64};
 use std::net::IpAddr;
+
+/// Structs that begin with `struct sock_common`.
+const SOCKETS: [&str; 9] = [
+    "sock",
+    "sock_common",
+    "inet_sock",
+    "inet_connection_sock",
+    "tcp_sock",
+    "udp_sock",
+    "tcp6_sock",
+    "udp6_sock",
+    "unix_sock",
+];
 
 /// A char array, which counts as a text elsewhere, as the bytes that it is here.
 fn as_bytes(e: Expr) -> Expr {
@@ -54,6 +67,21 @@ impl Checker<'_> {
         };
         let ty = Type::Array { elem: Box::new(Type::int(1, false)), len: bytes.len() as u32 };
         Some(Expr { kind: ExprKind::Text(bytes.into()), ty, span })
+    }
+
+    /// `socket_cookie(sock)`
+    pub(crate) fn socket_cookie(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let sock = self.expr(&args[0])?;
+        match &sock.ty {
+            Type::Ptr { to, .. } if matches!(&**to, Type::Struct(s) if SOCKETS.contains(&&*s.name)) => {
+                let kind = ExprKind::Call(Function::SocketCookie, vec![sock]);
+                Some(Expr { kind, ty: U64, span })
+            }
+            ty => {
+                let message = format!("socket_cookie() takes a pointer to struct sock, not {ty}");
+                self.error(args[0].span, message)
+            }
+        }
     }
 
     /// `macaddr(bytes)`

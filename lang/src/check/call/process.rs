@@ -5,7 +5,7 @@ use crate::ast;
 use crate::check::convert::to_int;
 use crate::check::literal::constant;
 use crate::check::{Checker, Typed};
-use crate::hir::{Expr, ExprKind};
+use crate::hir::{Expr, ExprKind, Function};
 use crate::types::{I32, I64, Type, U32, U64};
 use rbtrace_stdlib::constants::signal_number;
 
@@ -27,29 +27,39 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::CgroupPath(Box::new(to_int(id, U64))), ty, span })
     }
 
-    pub(crate) fn strerror(&mut self, args: &[ast::Expr], span: Span) -> Typed {
-        let errno = self.value_arg("strerror", args, 0)?;
-        Some(Expr { kind: ExprKind::Strerror(Box::new(to_int(errno, I32))), ty: Type::Strerror, span })
+    /// `strerror(n)` and its kin: a number that prints as a name.
+    pub(crate) fn name_of(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
+        let number = self.value_arg(name, args, 0)?;
+        let ty = match name {
+            "signal_name" => Type::SignalName,
+            "syscall_name" => Type::SyscallName,
+            _ => Type::Strerror,
+        };
+        Some(Expr { kind: ExprKind::Strerror(Box::new(to_int(number, I32))), ty, span })
     }
 
-    /// `signal(9)`, `signal("KILL")`
-    pub(crate) fn signal(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+    /// `signal(9)`, `signal("KILL")`, and for the thread alone `signal_thread(9)`
+    pub(crate) fn signal(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
         let typed = self.value(&args[0])?;
         let number = match (&typed.kind, &typed.ty) {
-            (ExprKind::Text(name), _) => {
-                let name = String::from_utf8_lossy(name).into_owned();
-                match signal_number(&name) {
+            (ExprKind::Text(signal), _) => {
+                let signal = String::from_utf8_lossy(signal).into_owned();
+                match signal_number(&signal) {
                     Some(n) => constant(n as u64, U32, typed.span),
-                    None => return self.error(args[0].span, format!("there is no signal '{name}'")),
+                    None => return self.error(args[0].span, format!("there is no signal '{signal}'")),
                 }
             }
             (_, Type::Int { .. }) => to_int(typed, U32),
             (_, ty) => {
-                let message = format!("signal() takes a signal's number or name, not {ty}");
+                let message = format!("{name}() takes a signal's number or name, not {ty}");
                 return self.error(args[0].span, message);
             }
         };
-        Some(Expr { kind: ExprKind::Signal(Box::new(number)), ty: Type::Void, span })
+        let kind = match name {
+            "signal_thread" => ExprKind::Call(Function::SignalThread, vec![number]),
+            _ => ExprKind::Signal(Box::new(number)),
+        };
+        Some(Expr { kind, ty: Type::Void, span })
     }
 
     pub(crate) fn override_return(&mut self, args: &[ast::Expr], span: Span) -> Typed {

@@ -4,8 +4,11 @@ use crate::Span;
 use crate::ast;
 use crate::check::literal::int_literal;
 use crate::check::{Checker, Typed};
-use crate::hir::{Expr, ExprKind};
-use crate::types::{Type, U64};
+use crate::hir::{Expr, ExprKind, Function};
+use crate::types::{I64, Type, U64};
+
+/// Most bytes of two texts in one.
+const MAX_TEXT: u32 = 64 << 10;
 
 const CHAR: Type = Type::Int { size: 1, signed: true };
 
@@ -95,6 +98,81 @@ impl Checker<'_> {
         let (a, b) = (self.value_arg("strcontains", args, 0), self.value_arg("strcontains", args, 1));
         let kind = ExprKind::StrContains(Box::new(a?), Box::new(b?));
         Some(Expr { kind, ty: Type::Bool, span })
+    }
+
+    /// `strstr(text, part)`
+    pub(crate) fn strstr(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (a, b) = (self.value_arg("strstr", args, 0), self.value_arg("strstr", args, 1));
+        Some(Expr { kind: ExprKind::Call(Function::StrStr, vec![a?, b?]), ty: I64, span })
+    }
+
+    /// `str_concat(a, b)`
+    pub(crate) fn str_concat(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let (a, b) = (self.value_arg("str_concat", args, 0), self.value_arg("str_concat", args, 1));
+        let (a, b) = (a?, b?);
+        let size = (a.ty.size() + b.ty.size()).saturating_sub(1).max(1);
+        if size > MAX_TEXT {
+            return self.error(
+                span,
+                format!("both texts together have room for {size} bytes: at most {MAX_TEXT} work"),
+            );
+        }
+        Some(Expr { kind: ExprKind::Call(Function::StrConcat, vec![a, b]), ty: Type::Str(size), span })
+    }
+
+    /// `strcap(x)`: bytes that there is room for; of a pointer the length of the text.
+    pub(crate) fn strcap(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let e = self.value(&args[0])?;
+        let capacity = match &e.ty {
+            Type::Str(n) => *n,
+            Type::Array { elem, len } if elem.size() == 1 => *len,
+            Type::Ptr { to, .. } if to.size() == 1 => {
+                let text = self.str_call(args, span)?;
+                return Some(Expr { kind: ExprKind::StrLen(Box::new(text)), ty: U64, span });
+            }
+            ty => {
+                let message =
+                    format!("strcap() takes a text, an array of chars or a pointer to chars, not {ty}");
+                return self.error(args[0].span, message);
+            }
+        };
+        Some(int_literal(i128::from(capacity), span))
+    }
+
+    /// `assert_str(x)`
+    pub(crate) fn assert_str(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        self.scopes.dead += 1;
+        let typed = self.expr(&args[0]);
+        self.scopes.dead -= 1;
+        let is_char = |ty: &Type| ty.is_integer() && ty.size() == 1;
+        match &typed?.ty {
+            Type::Str(_) => Some(super::nothing(span)),
+            Type::Array { elem, .. } if is_char(elem) => Some(super::nothing(span)),
+            Type::Ptr { to, .. } if is_char(to) => Some(super::nothing(span)),
+            ty => self
+                .error(args[0].span, format!("'{ty}' is no text, no array of chars and no pointer to chars")),
+        }
+    }
+
+    /// `path(path, [size])`
+    pub(crate) fn path(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let path = self.expr(&args[0])?;
+        let ty = match &path.ty {
+            Type::Ptr { to, .. } => &**to,
+            ty => ty,
+        };
+        if !matches!(ty, Type::Struct(s) if &*s.name == "path") {
+            let message = format!("path() takes a struct path or a pointer to one, not {}", path.ty);
+            return self.error(args[0].span, message);
+        }
+        let size = match args.get(1) {
+            Some(size) => match self.const_arg("path", args, 1)? {
+                n @ 1..=4096 => n as u32,
+                n => return self.error(size.span, format!("path() gives 1 to 4096 bytes, not {n}")),
+            },
+            None => self.settings.config.max_strlen,
+        };
+        Some(Expr { kind: ExprKind::Call(Function::Path, vec![path]), ty: Type::Str(size), span })
     }
 
     pub(crate) fn strlen(&mut self, args: &[ast::Expr], span: Span) -> Typed {

@@ -6,6 +6,7 @@ use super::lookup::{Cgroups, Users};
 use crate::bytes::{int_at, u32_at, u64_at};
 use crate::sys::time;
 use rbtrace_lang::types::{AF_INET, Field, StackMode, StackType, TupleType, Type};
+use rbtrace_stdlib::constants;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
@@ -79,6 +80,8 @@ fn named(env: &Env, ty: &Type, data: &[u8]) -> Datum {
         Type::Username => env.users.get_or_init(Users::read).name(u32_at(data, 0)),
         Type::CgroupPath(pattern) => env.cgroups.get_or_init(Cgroups::read).path(word, pattern),
         Type::Strerror => strerror(int_at(data, 4, true) as i32),
+        Type::SignalName => or_not(constants::signal_meaning(int_at(data, 4, true) as i64)),
+        Type::SyscallName => or_not(constants::syscall_name(int_at(data, 4, true) as i64)),
         Type::ProbeName => {
             env.probes.get(u32_at(data, 0) as usize).map_or_else(String::new, |n| n.to_string())
         }
@@ -175,6 +178,11 @@ fn inet(data: &[u8]) -> String {
         return Ipv4Addr::new(addr[0], addr[1], addr[2], addr[3]).to_string();
     }
     <[u8; 16]>::try_from(addr).map_or_else(|_| String::new(), |a| Ipv6Addr::from(a).to_string())
+}
+
+/// A name, or what stands where there is none.
+fn or_not(name: Option<impl Into<String>>) -> String {
+    name.map_or_else(|| "N/A".into(), Into::into)
 }
 
 fn strerror(errno: i32) -> String {

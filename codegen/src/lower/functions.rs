@@ -1,0 +1,224 @@
+//! Functions of which their arguments say all ([`Function`]).
+
+use super::frame::Lower;
+use super::memory::{Base, Fill, Place};
+use super::{Lowered, debug};
+use crate::helpers;
+use crate::ir::{Alu, Cond, Helper, Ty, Value};
+use crate::layout::TEXT_SPARE;
+use crate::object::{Fault, ProgramType};
+use rbtrace_lang::context::Location;
+use rbtrace_lang::hir::{Expr, ExprKind, Function};
+use rbtrace_lang::types::{Type, U64};
+use rbtrace_lang::{Diagnostic, Span};
+
+impl Lower<'_, '_> {
+    /// Calls a function that gives a number, or nothing.
+    pub(super) fn function_number(
+        &mut self,
+        function: &Function,
+        args: &[Expr],
+        span: Span,
+    ) -> Lowered<Value> {
+        match (function, args) {
+            (Function::StrStr, [text, part]) => self.strstr(text, part),
+            (Function::Memcmp, [a, b, count]) => self.memcmp(a, b, count),
+            (Function::SignalThread, [signal]) => {
+                self.needs(helpers::SEND_SIGNAL_THREAD, "bpf_send_signal_thread", span)?;
+                let number = self.scalar(signal)?;
+                let result = self.call(helpers::SEND_SIGNAL_THREAD, &[number]);
+                self.fault_if(Cond::Ne, result, 0, Fault::HelperFailed("send_signal_thread"));
+                Ok(self.f.b.iconst(0))
+            }
+            (Function::WriteUser, [to, value, count]) => self.write_user(to, value, count, span),
+            (Function::Debug(pieces), args) => debug::print(self, pieces, args, span),
+            (Function::SocketCookie, [sock]) => self.socket_cookie(sock),
+            _ => self.unsupported(span, "internal: this function gives no number"),
+        }
+    }
+
+    /// Calls a function that gives a text.
+    pub(super) fn function_text(&mut self, function: &Function, args: &[Expr], e: &Expr) -> Lowered<Place> {
+        match (function, args) {
+            (Function::StrConcat, [a, b]) => self.str_concat(a, b, &e.ty),
+            (Function::Path, [path]) => self.path(path, &e.ty, e.span),
+            _ => self.unsupported(e.span, "internal: this function gives no text"),
+        }
+    }
+
+    /// An error where a program of this type may not call a helper on this kernel.
+    fn needs(&mut self, helper: Helper, name: &str, span: Span) -> Lowered<()> {
+        if self.can_call(helper) {
+            return Ok(());
+        }
+        let since =
+            helper.info().map_or_else(String::new, |i| format!(" ({}.{} or newer)", i.since.0, i.since.1));
+        let error = Diagnostic::error(span, format!("This kernel does not let the probe call {name}{since}"));
+        let locked =
+            "a kernel that is locked down (/sys/kernel/security/lockdown) lets no program write to processes";
+        Err(if helper == helpers::PROBE_WRITE_USER { error.hint(locked) } else { error })
+    }
+
+    /// `strstr(text, part)`: where it begins, or -1.
+    fn strstr(&mut self, text: &Expr, part: &Expr) -> Lowered<Value> {
+        let (found, missing, end) =
+            (self.f.b.create_block(), self.f.b.create_block(), self.f.b.create_block());
+        let at = self.f.b.declare_var(Ty::I64);
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(at, zero);
+        self.str_contains(text, part, found, missing, Some(at))?;
+        self.f.b.start(missing);
+        let none = self.f.b.iconst(-1);
+        self.f.b.def_var(at, none);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(found);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
+        Ok(self.f.b.use_var(at))
+    }
+
+    /// `memcmp(a, b, count)`: the difference of the first two bytes that differ, both with their sign.
+    fn memcmp(&mut self, a: &Expr, b: &Expr, count: &Expr) -> Lowered<Value> {
+        let most = a.ty.size().min(b.ty.size());
+        let limit = match count.kind {
+            ExprKind::Const(_) => None,
+            _ => Some(self.scalar(count)?),
+        };
+        let rounds = match count.kind {
+            ExprKind::Const(n) => n.min(u64::from(most)) as u32,
+            _ => most,
+        };
+        let (a, b) = (self.own_copy(a)?, self.own_copy(b)?);
+        let (result, end) = (self.f.b.declare_var(Ty::I64), self.f.b.create_block());
+        let zero = self.f.b.iconst(0);
+        self.f.b.def_var(result, zero);
+        let char = Type::int(1, true);
+        self.counted(rounds, end, |lower, index, next| {
+            if let Some(limit) = limit {
+                let within = lower.f.b.create_block();
+                lower.f.b.branch(Cond::UGe, index, limit, end, within);
+                lower.f.b.start(within);
+            }
+            let (x, y) = (lower.displaced(&a, index, 1)?, lower.displaced(&b, index, 1)?);
+            let (x, y) = (lower.load_scalar(&x, &char)?, lower.load_scalar(&y, &char)?);
+            let differ = lower.f.b.create_block();
+            lower.f.b.branch(Cond::Ne, x, y, differ, next);
+            lower.f.b.start(differ);
+            let difference = lower.f.b.alu(Alu::Sub, x, y);
+            lower.f.b.def_var(result, difference);
+            lower.f.b.jump(end, &[]);
+            Ok(())
+        })?;
+        self.f.b.start(end);
+        Ok(self.f.b.use_var(result))
+    }
+
+    /// A value in a slot, zeros behind its texts.
+    fn own_copy(&mut self, e: &Expr) -> Lowered<Place> {
+        let place = Place::slot(self.slot_for(&e.ty)).padded();
+        self.store_as(e, &e.ty, &place, Fill::Padded)?;
+        Ok(place)
+    }
+
+    /// `str_concat(a, b)`: the second text begins where the first one ends.
+    fn str_concat(&mut self, a: &Expr, b: &Expr, ty: &Type) -> Lowered<Place> {
+        let (Type::Str(first), Type::Str(second)) = (&a.ty, &b.ty) else {
+            return self.unsupported(a.span, "str_concat() takes texts");
+        };
+        let (first, second) = (*first, *second);
+        let slot = self.slot(ty.size() + second + TEXT_SPARE);
+        // At an unknown offset the stack is no place to write to, in older kernels.
+        self.f.b.keep_off_stack(slot);
+        let whole = Place::slot(slot).padded();
+        self.zero(&whole, ty.size() + second + TEXT_SPARE);
+        let read = {
+            let from = self.own_copy(a)?;
+            self.copy_str(&whole, first + TEXT_SPARE, &from)
+        };
+        let one = self.f.b.iconst(1);
+        let read = self.select(Cond::SGe, read, one, read, one);
+        let len = self.imm(Alu::Sub, read, 1);
+        let most = self.f.b.iconst(i64::from(first));
+        let len = self.select(Cond::ULe, len, most, len, most);
+        let from = self.own_copy(b)?;
+        let behind = self.displaced(&whole, len, 1)?;
+        self.copy_str(&behind, second + TEXT_SPARE, &from);
+        Ok(whole)
+    }
+
+    /// `write_user(address, value, count)`: did it work?
+    fn write_user(&mut self, to: &Expr, value: &Expr, count: &Expr, span: Span) -> Lowered<Value> {
+        self.needs(helpers::PROBE_WRITE_USER, "bpf_probe_write_user", span)?;
+        let (place, room) = match &value.ty {
+            Type::Ptr { to, .. } => (self.target(value)?, to.size()),
+            ty => (self.place(value)?, ty.size()),
+        };
+        let room = match count.kind {
+            // Of a pointer nobody says how much is behind it; constant bytes are followed by zeros.
+            ExprKind::Const(n) if matches!(place.base, Base::Remote(..) | Base::Bytes(_)) => n as u32,
+            ExprKind::Const(n) => (n as u32).min(room),
+            _ => room,
+        };
+        let slot = self.slot(room.max(1));
+        self.copy_bytes(&place, &Place::slot(slot), room);
+        let size = match count.kind {
+            ExprKind::Const(_) => self.f.b.iconst(i64::from(room)),
+            _ => self.capped(count, room)?,
+        };
+        let address = self.scalar(to)?;
+        let address = self.as_number(address);
+        let from = self.slot_addr(slot);
+        let result = self.call(helpers::PROBE_WRITE_USER, &[address, from, size]);
+        let zero = self.f.b.iconst(0);
+        Ok(self.compare(Cond::Eq, result, zero))
+    }
+
+    /// `socket_cookie(sock)`. Programs that are bound to a function have the kernel make one where there is none yet; others
+    /// read what the socket has.
+    fn socket_cookie(&mut self, sock: &Expr) -> Lowered<Value> {
+        if let Some((word, 0)) = self.bound_object(sock)
+            && self.plan.load.ty == ProgramType::Tracing
+        {
+            let object = self.ctx_word(word, &U64, sock.span)?;
+            return Ok(self.call(helpers::GET_SOCKET_COOKIE, &[object]));
+        }
+        self.unsupported(
+            sock.span,
+            "socket_cookie() takes an argument of the function here: socket_cookie(args.sk)",
+        )
+    }
+
+    /// `path(path)`
+    fn path(&mut self, path: &Expr, ty: &Type, span: Span) -> Lowered<Place> {
+        let Some((word, offset)) =
+            self.bound_object(path).filter(|_| self.plan.load.ty == ProgramType::Tracing)
+        else {
+            return self.unsupported(
+                span,
+                "path() takes a path that lies in an argument of the function: path(args.file.f_path), path(args.path)",
+            );
+        };
+        let object = self.ctx_word(word, &U64, span)?;
+        let object = self.f.b.offset(object, i64::from(offset));
+        let place = Place::slot(self.slot(ty.size() + TEXT_SPARE)).padded();
+        self.zero(&place, ty.size() + TEXT_SPARE);
+        let (to, size) = (self.address(&place), self.f.b.iconst(i64::from(ty.size())));
+        // Where it has no room for the whole path the end of it stands there.
+        self.call(helpers::D_PATH, &[object, to, size]);
+        Ok(place)
+    }
+
+    /// The word of the context whose pointer to a kernel object an expression follows by nothing but an offset, and the offset.
+    fn bound_object(&self, e: &Expr) -> Option<(u32, u32)> {
+        match &e.kind {
+            ExprKind::At(Location::Pointer(word) | Location::Word(word)) => Some((*word, 0)),
+            ExprKind::Convert(inner) | ExprKind::Reinterpret(inner) => self.bound_object(inner),
+            ExprKind::Deref(pointer) => self.bound_object(pointer),
+            ExprKind::Field { base, offset, bits: None } if !matches!(e.ty, Type::Ptr { .. }) => {
+                let (word, before) = self.bound_object(base)?;
+                Some((word, before + offset))
+            }
+            _ => None,
+        }
+    }
+}
