@@ -21,6 +21,18 @@ pub fn update(map: BorrowedFd, key: &[u8], value: &[u8]) -> io::Result<()> {
     status(unsafe { lb::bpf_map_update_elem(map.as_raw_fd(), key.as_ptr().cast(), value.as_ptr().cast(), 0) })
 }
 
+/// Makes an element; `false` where there is one of that key.
+pub fn insert(map: BorrowedFd, key: &[u8], value: &[u8]) -> io::Result<bool> {
+    let (key, value, flags) = (key.as_ptr(), value.as_ptr(), u64::from(lb::BPF_NOEXIST));
+    // SAFETY: as for `lookup`.
+    let ret = unsafe { lb::bpf_map_update_elem(map.as_raw_fd(), key.cast(), value.cast(), flags) };
+    match status(ret) {
+        Ok(()) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 /// Removes an element; `false` where there was none.
 pub fn delete(map: BorrowedFd, key: &[u8]) -> io::Result<bool> {
     // SAFETY: as for `lookup`.

@@ -2,6 +2,7 @@
 
 mod past;
 mod series;
+mod since;
 pub mod slots;
 mod storage;
 
@@ -12,6 +13,7 @@ use crate::show::print::series::Series;
 use crate::show::print::{Datum, Env, Row, hist, read};
 use past::Past;
 use rbtrace_lang::types::{Agg, Type};
+use since::Held;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -32,6 +34,8 @@ pub struct Table {
     past: Option<RefCell<Past>>,
     /// Everything that was read to be printed last, and the kind of record that asked for it.
     printed: RefCell<Option<(u32, Vec<Entry>)>>,
+    /// The same of a map without a past: what lay in the kernel.
+    printed_raw: RefCell<Option<(u32, Held)>>,
 }
 
 /// One entry.
@@ -86,7 +90,15 @@ impl Table {
     /// A script's map. `grows`: programs only add to its values ([`rbtrace_codegen::object::ScriptMap::grows`]).
     pub fn new(storage: Storage, name: Rc<str>, key: Option<Type>, value: Type, grows: bool) -> Self {
         let past = grows.then(RefCell::default);
-        Table { storage, name, key, value, past, printed: RefCell::default() }
+        Table {
+            storage,
+            name,
+            key,
+            value,
+            past,
+            printed: RefCell::default(),
+            printed_raw: RefCell::default(),
+        }
     }
 
     /// Is the value an aggregation?
@@ -106,11 +118,16 @@ impl Table {
 
     /// The same, remembered for what a record of kind `print` is followed by ([`Table::clear`]).
     pub fn entries_for(&self, print: u32) -> io::Result<Vec<Entry>> {
-        let held = self.held()?;
         if self.past.is_some() {
+            let held = self.held()?;
             *self.printed.borrow_mut() = Some((print, held.clone()));
+            return Ok(self.shown(held));
         }
-        Ok(self.shown(held))
+        let raw = self.raw()?;
+        let held = raw.iter().map(|(key, value)| Entry { key: key.clone(), value: self.sum(value) });
+        let shown = self.shown(held.collect());
+        *self.printed_raw.borrow_mut() = Some((print, raw));
+        Ok(shown)
     }
 
     fn shown(&self, held: Vec<Entry>) -> Vec<Entry> {
@@ -212,14 +229,23 @@ impl Table {
     }
 
     /// Removes every entry. `after`: the kind of record that the same run of the program has sent before to print this map;
-    /// what was counted after that was read stays.
+    /// what came after that was read stays.
     pub fn clear(&self, after: Option<u32>) -> io::Result<()> {
-        self.forget(after, false)?.map_or_else(|| self.storage.clear(), Ok)
+        self.emptied(after, false)?.map_or_else(|| self.storage.clear(), Ok)
     }
 
     /// Makes every value zero; the entries stay. `after` as for [`Table::clear`].
     pub fn zero(&self, after: Option<u32>) -> io::Result<()> {
-        self.forget(after, true)?.map_or_else(|| self.storage.zero(&self.value), Ok)
+        self.emptied(after, true)?.map_or_else(|| self.storage.zero(&self.value), Ok)
+    }
+
+    /// Empties the map without losing anything; `None` where that is not possible.
+    fn emptied(&self, after: Option<u32>, stays: bool) -> io::Result<Option<()>> {
+        let printed = self.printed_raw.take();
+        match printed.filter(|(print, _)| Some(*print) == after) {
+            Some((_, held)) => self.remove(&held, stays).map(Some),
+            None => self.forget(after, stays),
+        }
     }
 
     /// Remembers what the map holds; `None` where it has to be changed in the kernel.

@@ -118,7 +118,7 @@ impl Storage {
     }
 
     /// The value of a map without keys, with the word that says whether it is set.
-    fn single(&self) -> io::Result<Vec<u8>> {
+    pub(super) fn single(&self) -> io::Result<Vec<u8>> {
         let mut value = vec![0; self.read_size()];
         match self {
             Storage::Hash { .. } => {}
@@ -138,7 +138,7 @@ impl Storage {
         self.cpu_parts(value).any(|part| u64_at(part, set_word(ty)) != 0)
     }
 
-    fn set_single(&self, value: &[u8]) -> io::Result<()> {
+    pub(super) fn set_single(&self, value: &[u8]) -> io::Result<()> {
         match self {
             Storage::Hash { .. } => {}
             Storage::Element { fd, element, .. } => {
@@ -151,6 +151,23 @@ impl Storage {
             }
         }
         Ok(())
+    }
+
+    /// What an entry is once it is emptied; with `stays` one that is there.
+    pub(super) fn empty(&self, ty: &Type, stays: bool) -> Vec<u8> {
+        let mut empty = vec![0; self.read_size()];
+        if let (true, Some(word)) = (stays, empty.get_mut(set_word(ty)..set_word(ty) + 8))
+            && !matches!(self, Storage::Hash { .. })
+        {
+            word.copy_from_slice(&1u64.to_ne_bytes());
+        }
+        empty
+    }
+
+    /// Makes an entry of a hash; `false` where there is one.
+    pub(super) fn insert(&self, key: &[u8], value: &[u8]) -> io::Result<bool> {
+        let Storage::Hash { fd, .. } = self else { return Ok(false) };
+        map::insert(fd.as_fd(), key, value)
     }
 
     /// Removes every entry in the kernel.
@@ -166,15 +183,9 @@ impl Storage {
 
     /// Makes every value in the kernel zero.
     pub(super) fn zero(&self, ty: &Type) -> io::Result<()> {
-        let mut zero = vec![0; self.read_size()];
+        let zero = self.empty(ty, true);
         let Storage::Hash { fd, def, .. } = self else {
-            if !self.is_set(&self.single()?, ty) {
-                return Ok(());
-            }
-            if let Some(word) = zero.get_mut(set_word(ty)..set_word(ty) + 8) {
-                word.copy_from_slice(&1u64.to_le_bytes());
-            }
-            return self.set_single(&zero);
+            return if self.is_set(&self.single()?, ty) { self.set_single(&zero) } else { Ok(()) };
         };
         for key in keys(fd.as_fd(), def)? {
             map::update(fd.as_fd(), &key, &zero)?;
