@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
         self.count
     }
 
-    /// A function that takes a context, or so many numbers, and returns a number.
+    /// A function that takes a context, or this many numbers, and returns a number.
     fn proto(&mut self, context: bool, params: u32) -> u32 {
         if let Some(&id) = self.protos.get(&(context, params)) {
             return id;

@@ -33,12 +33,12 @@ pub fn disassemble_named(insns: &[u64], relocs: &[Reloc], name: impl Fn(ObjMapId
     out
 }
 
-/// Does the instruction take two slots?
+/// Is the instruction as long as two?
 pub fn is_wide(insn: u64) -> bool {
     insn as u8 == 0x18
 }
 
-/// One instruction at index `at`; `next` is the second slot of a 64-bit immediate.
+/// One instruction at index `at`; `next` is the second half of a 64-bit immediate.
 pub fn instruction(at: usize, insn: u64, next: Option<u64>) -> String {
     let i = Insn::from_word(insn);
     match i.code & 7 {

@@ -80,7 +80,7 @@ impl Width {
         }
     }
 
-    /// The width of so many bytes, if it is one of 1, 2, 4, 8.
+    /// The width of this many bytes, if it is one of 1, 2, 4, 8.
     pub fn of(bytes: u32) -> Option<Width> {
         Some(match bytes {
             1 => Width::B1,

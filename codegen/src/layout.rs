@@ -223,7 +223,7 @@ fn script_map(map: &hir::Map, shared: bool) -> MapDef {
 }
 
 /// Entries of a map with keys. Large values that each CPU has its own of are kept to what was asked for in a declaration,
-/// or else to so many bytes on each CPU: the kernel takes the memory for all of them at once.
+/// or else to this many bytes on each CPU: the kernel takes the memory for all of them at once.
 fn entries(map: &hir::Map) -> u32 {
     const BYTES: u32 = 4 << 20;
     match map.value {
@@ -234,7 +234,7 @@ fn entries(map: &hir::Map) -> u32 {
     }
 }
 
-/// The size of elements that hold values of so many bytes: few sizes, so that few arrays are needed.
+/// The size of elements that hold values of this many bytes: few sizes, so that few arrays are needed.
 fn element_size(bytes: u32) -> u32 {
     let step = (bytes.next_power_of_two() / 4).max(8);
     bytes.next_multiple_of(step)

@@ -156,10 +156,10 @@ pub struct Program {
     pub loops: bool,
 }
 
-/// A `BPF_LD_IMM64` (two slots) whose value is known at load time.
+/// A `BPF_LD_IMM64` (two instructions long) whose value is known at load time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reloc {
-    /// Index of the first slot. The encoder has set `src_reg` to the pseudo kind already.
+    /// Index of its first half. The encoder has set `src_reg` to the pseudo kind already.
     pub insn: u32,
     /// What to put.
     pub target: RelocTarget,
@@ -168,7 +168,7 @@ pub struct Reloc {
 /// What a [`Reloc`] stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelocTarget {
-    /// `BPF_PSEUDO_MAP_FD`: the map's descriptor in the first slot's imm.
+    /// `BPF_PSEUDO_MAP_FD`: the map's descriptor in the first half's imm.
     Map(ObjMapId),
     /// `BPF_PSEUDO_MAP_VALUE`: descriptor in the first imm; the offset stands already in the second.
     MapValue(ObjMapId),
@@ -241,8 +241,8 @@ pub enum MapRole {
         /// User stacks?
         user: bool,
     },
-    /// Counts that programs keep in front of these maps of the script, in their order; laid out as [`Slots`] says.
-    Slots(Vec<MapId>),
+    /// Counts that programs keep in front of these maps of the script, in their order; laid out as [`Tallies`] says.
+    Tallies(Vec<MapId>),
     /// Constant data of the programs, written by the runtime before loading and then frozen.
     Data(Rc<[u8]>),
 }
@@ -273,28 +273,28 @@ pub enum MapForm {
     Bytes(u32),
 }
 
-/// Layout of the slots in front of maps of counts, in bytes: an mmapable array of one element, for each map and each CPU
-/// [`Slots::PER_CPU`] slots of [`Slots::SIZE`] bytes.
+/// Layout of the tallies in front of maps of counts, in bytes: an mmapable array of one element, for each map and each CPU
+/// [`Tallies::PER_CPU`] tallies of [`Tallies::SIZE`] bytes.
 ///
-/// **Invariant**: programs never change the key of a slot once its first word is not 0, and never lower its
-/// count. User space only reads once they run. The first slot of each CPU is that of the key of zeros; in any other a first
+/// **Invariant**: programs never change the key of a tally once its first word is not 0, and never lower its
+/// count. User space only reads once they run. The first tally of each CPU is that of the key of zeros; in any other a first
 /// word of 0 means that it belongs to no key yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Slots;
+pub struct Tallies;
 
-impl Slots {
+impl Tallies {
     /// How many were counted, a `u64`, first as in the hash's values.
     pub const COUNT: u32 = 0;
-    /// A `u64` that is not 0 once somebody has claimed the slot. User space sets it in each CPU's first slot before
+    /// A `u64` that is not 0 once somebody has claimed the tally. User space sets it in each CPU's first tally before
     /// any program runs.
     pub const TAKEN: u32 = 8;
     /// The key, padded with zeros to 16 bytes; a number takes the first word, extended by zeros.
     pub const KEY: u32 = 16;
-    /// Bytes of a slot.
+    /// Bytes of a tally.
     pub const SIZE: u32 = 32;
-    /// Slots of a CPU.
+    /// Tallies of a CPU.
     pub const PER_CPU: u32 = 32;
-    /// Bytes of a CPU's slots.
+    /// Bytes of a CPU's tallies.
     pub const CPU_SIZE: u32 = Self::SIZE * Self::PER_CPU;
 }
 

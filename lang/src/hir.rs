@@ -616,7 +616,7 @@ pub enum Builtin {
     Jiffies,
     /// NUMA node, uint32.
     Numaid,
-    /// Instruction pointer of the probe, for `reg` free uses.
+    /// Instruction pointer of the probe.
     Ip,
 }
 

@@ -73,21 +73,21 @@ pub enum MOp {
         /// To 64 bits? Else to 32, the upper half zero.
         wide: bool,
     },
-    /// A 64-bit constant, two slots.
+    /// A 64-bit constant, two instructions long.
     LdImm {
         /// Destination.
         dst: Reg,
         /// Value.
         imm: i64,
     },
-    /// A map, two slots.
+    /// A map, two instructions long.
     LdMap {
         /// Destination.
         dst: Reg,
         /// Map.
         map: ObjMapId,
     },
-    /// An address in element 0 of an array map, two slots.
+    /// An address in element 0 of an array map, two instructions long.
     LdMapValue {
         /// Destination.
         dst: Reg,
@@ -96,7 +96,7 @@ pub enum MOp {
         /// Byte offset.
         offset: u32,
     },
-    /// The address of a function, two slots.
+    /// The address of a function, two instructions long.
     LdFunc {
         /// Destination.
         dst: Reg,

@@ -136,7 +136,7 @@ impl<'a> Selector<'a> {
         self.term(&data.term)
     }
 
-    /// Addresses of maps take two slots each: one that the only way into a block has made is used on.
+    /// Addresses of maps take two instructions each: one that the only way into a block has made is used on.
     fn keep_addresses(&mut self, b: Block) {
         let goes_on = b.0 != 0 && self.only_pred[b.0 as usize] == Some(Block(self.block as u32));
         let defs = &self.defs;

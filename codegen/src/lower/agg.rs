@@ -33,8 +33,8 @@ impl Lower<'_, '_> {
         };
         if let Some(key) = key {
             let key = self.key(map, key)?;
-            if let Some(slots) = self.shared.slots(map) {
-                return self.count_in_slot(map, slots, key);
+            if let Some(tallies) = self.shared.tallies(map) {
+                return self.count_in_tally(map, tallies, key);
             }
             return self.with_entry(map, key, |lower, elem| {
                 lower.collect(map, &Place::ptr(elem), agg, (value, time), small, span)

@@ -157,7 +157,7 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
-    /// A user address and the process whose it is.
+    /// A user address and the process that owns it.
     pub(super) fn store_usym(&mut self, address: Value, dst: &Place) {
         self.store_scalar(dst, 8, address);
         let pid = self.process_id();

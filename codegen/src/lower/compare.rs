@@ -10,7 +10,7 @@ use rbtrace_lang::types::Type;
 use std::rc::Rc;
 
 impl Lower<'_, '_> {
-    /// Goes to `equal` or to `unequal`. `limit`: only the first so many bytes count.
+    /// Goes to `equal` or to `unequal`. `limit`: how many bytes count, from the first.
     pub(super) fn compare_memory(
         &mut self,
         left: &Expr,

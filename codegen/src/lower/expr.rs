@@ -88,7 +88,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The value of a number, or the address of what is none (`ksym(array)`).
+    /// The value of a number; the address of anything else (`ksym(array)`).
     pub(super) fn scalar_or_address(&mut self, e: &Expr) -> Lowered<Value> {
         if e.ty.is_scalar() {
             return self.scalar(e);

@@ -262,7 +262,7 @@ impl<'a, 'p> Lower<'a, 'p> {
         self.slot((ty.size() + spare).max(1))
     }
 
-    /// A slot of so many bytes, aligned to 8.
+    /// A slot of this many bytes, aligned to 8.
     pub(super) fn slot(&mut self, bytes: u32) -> Slot {
         self.f.b.slot(bytes.next_multiple_of(8), 8)
     }

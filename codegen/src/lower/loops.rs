@@ -63,7 +63,7 @@ impl Lower<'_, '_> {
         self.is_frugal() && self.f.depth < MAX_FRAMES && self.can_call(helpers::LOOP)
     }
 
-    /// A loop that the verifier has to follow for so many rounds, in each round of the loops around it.
+    /// A loop that the verifier has to follow for this many rounds, in each round of the loops around it.
     fn rolled_out(&mut self, rounds: u64, build: impl FnOnce(&mut Self) -> Lowered<()>) -> Lowered<()> {
         let outer = self.f.rounds;
         self.f.rounds = outer.saturating_mul(rounds.max(1));

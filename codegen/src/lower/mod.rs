@@ -36,12 +36,12 @@ mod read;
 mod search;
 mod series;
 mod shared;
-mod slot_maps;
-mod slots;
 mod stack;
 mod stmt;
 mod store;
 mod syscalls;
+mod tallied_maps;
+mod tallies;
 mod text;
 pub mod visit;
 

@@ -7,7 +7,7 @@ use crate::ir::{Alu, Cond, Value};
 use rbtrace_lang::types::{InInterval, Interval, U64};
 
 impl Lower<'_, '_> {
-    /// Puts a value into a series of `intervals` intervals of so many nanoseconds.
+    /// Puts a value into a series of `intervals` intervals of this many nanoseconds.
     pub(super) fn series(
         &mut self,
         place: &Place,

@@ -23,7 +23,7 @@ pub(super) struct Shared<'p> {
     zeros: Option<(ObjMapId, u32)>,
     data: Option<(ObjMapId, Vec<u8>)>,
     stacks: Vec<(StackType, bool, ObjMapId)>,
-    slots: Option<ObjMapId>,
+    tallies: Option<ObjMapId>,
     records: Vec<Record>,
     counters: Vec<Counter>,
 }
@@ -34,8 +34,8 @@ impl<'p> Shared<'p> {
         let uses = super::collect::uses(program, kernel);
         let (defs, homes) = layout::script_maps(&program.maps, &uses, ObjMapId(CONTROL.0 + 1));
         maps.extend(defs);
-        let slots = super::slot_maps::definition(super::slot_maps::maps(program, &uses), kernel);
-        let slots = slots.map(|def| {
+        let tallies = super::tallied_maps::definition(super::tallied_maps::maps(program, &uses), kernel);
+        let tallies = tallies.map(|def| {
             maps.push(def);
             ObjMapId(maps.len() as u32 - 1)
         });
@@ -49,7 +49,7 @@ impl<'p> Shared<'p> {
             zeros: None,
             data: None,
             stacks: vec![],
-            slots,
+            tallies,
             records: vec![],
             counters: vec![],
         }
@@ -70,10 +70,10 @@ impl<'p> Shared<'p> {
         self.def(self.map_id(map)).kind.is_per_cpu()
     }
 
-    /// The slots in front of a script's map, where it has some: the kernel object, and its number there.
-    pub(super) fn slots(&self, map: MapId) -> Option<(ObjMapId, u32)> {
-        let id = self.slots?;
-        let MapRole::Slots(maps) = &self.def(id).role else { return None };
+    /// The tallies in front of a script's map, where it has some: the kernel object, and its number there.
+    pub(super) fn tallies(&self, map: MapId) -> Option<(ObjMapId, u32)> {
+        let id = self.tallies?;
+        let MapRole::Tallies(maps) = &self.def(id).role else { return None };
         maps.iter().position(|m| *m == map).map(|n| (id, n as u32))
     }
 
@@ -89,7 +89,7 @@ impl<'p> Shared<'p> {
         id
     }
 
-    /// A frozen map with at least so many zero bytes.
+    /// A frozen map with at least this many zero bytes.
     pub(super) fn zeros(&mut self, bytes: u32) -> ObjMapId {
         let (id, size) = self.zeros.unwrap_or_else(|| (self.add_map(layout::data_map(Rc::from([]))), 0));
         self.zeros = Some((id, size.max(bytes.next_multiple_of(8))));

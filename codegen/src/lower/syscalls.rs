@@ -22,7 +22,7 @@ use rbtrace_lang::target::{Edge, SystemCall};
 use rbtrace_lang::types::U64;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls up to which they are told apart one by one.
+/// Up to this many calls are distinguished one by one.
 const FEW: usize = 4;
 
 /// A body and the calls that it is for.

@@ -99,7 +99,7 @@ impl Lower<'_, '_> {
         Ok(self.imm(Alu::Sub, read, 1))
     }
 
-    /// `buf(ptr, len)`: the length, then so many bytes, then zeros.
+    /// `buf(ptr, len)`: the length, then that many bytes, then zeros.
     pub(super) fn buf_from(&mut self, ptr: &Expr, len: Option<&Expr>, ty: &Type, dst: &Place) -> Lowered<()> {
         let Type::Buf(room) = *ty else {
             return self.unsupported(ptr.span, format!("buf() cannot give {ty}"));

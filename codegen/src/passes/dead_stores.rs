@@ -9,7 +9,7 @@ use crate::dense::ValueMap;
 use crate::helpers::{Fills, GET_CURRENT_COMM};
 use crate::ir::*;
 
-/// Slots up to so many bytes are followed byte by byte; larger ones are dropped only if never read at all.
+/// Slots up to this many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
 
 /// Runs the pass; true if it changed anything.
@@ -94,7 +94,7 @@ struct Written {
     slot: Slot,
     at: i64,
     len: i64,
-    /// Is all of it surely overwritten?
+    /// Is all of it overwritten on every path?
     all: bool,
 }
 

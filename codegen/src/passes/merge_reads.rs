@@ -1,6 +1,6 @@
 //! Reads of neighbouring kernel fields become one read: a helper call costs more than the bytes between them.
 //!
-//! Only reads that surely follow one another are merged, so that no byte is read that the script does not reach:
+//! Only reads that always follow one another are merged, so that no byte is read that the script does not reach:
 //! what lies between two fields of one object is inside the object. A failure is counted once, for the first
 //! field; all of them are zero then, as they would be on their own.
 
@@ -181,7 +181,7 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Which blocks surely follow which, but for what fails.
+/// For each block, the block that always runs next unless a read fails.
 struct Chains {
     dominators: Dominators,
     preds: BlockLists,

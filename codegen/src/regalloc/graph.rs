@@ -4,7 +4,7 @@ use super::liveness::{Live, Liveness};
 use crate::emit::mach::{MFunc, Reg};
 use crate::hash::FastSet;
 
-/// Above so many nodes the edge set is a hash set instead of a bit matrix.
+/// With more nodes than this the edge set is a hash set instead of a bit matrix.
 const MATRIX_LIMIT: usize = 2048;
 
 /// Undirected edges with lists of neighbours.

@@ -9,7 +9,7 @@ use crate::kernel::system::possible_cpus;
 use crate::run::attach::{Multi, Namesakes};
 use crate::run::events::Printer;
 use crate::run::load::{self, KernelMaps, Loader, NotLoaded};
-use crate::run::tables::slots::Slots;
+use crate::run::tables::tallies::Tallies;
 use crate::run::tables::{Storage, Table};
 use crate::show::print::Env;
 use crate::show::sink::{Said, Sink};
@@ -172,16 +172,19 @@ fn map_ring(object: &Object, maps: &KernelMaps) -> Result<Option<(Ring, usize)>,
 /// The script's maps by their number; `None` for those that no program uses.
 fn tables(object: &Object, maps: &KernelMaps, cpus: u32) -> Result<Vec<Option<Table>>, RunError> {
     let mut tables: Vec<Option<Table>> = (0..object.tables.len()).map(|_| None).collect();
-    let mut slots = slots(object, maps)?;
+    let mut tallies = tallies(object, maps)?;
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
         let MapRole::Script(members) = &def.role else { continue };
         let words = if def.kind == MapKind::Array { Some(map_words(def, fd)?) } else { None };
         for member in members {
             let map = &object.tables[member.id.0 as usize];
             let storage = match (member.form, &words) {
-                (MapForm::Hash, _) => {
-                    Storage::Hash { fd: fd.clone(), def: def.clone(), cpus, slots: slots.remove(&member.id) }
-                }
+                (MapForm::Hash, _) => Storage::Hash {
+                    fd: fd.clone(),
+                    def: def.clone(),
+                    cpus,
+                    tallies: tallies.remove(&member.id),
+                },
                 (MapForm::Element(element), _) => {
                     Storage::Element { fd: fd.clone(), size: def.value_size, cpus, element }
                 }
@@ -204,15 +207,15 @@ fn map_words(def: &MapDef, fd: &OwnedFd) -> Result<Rc<Words>, RunError> {
 }
 
 /// What is counted in front of the script's maps.
-fn slots(object: &Object, maps: &KernelMaps) -> Result<HashMap<MapId, Slots>, RunError> {
+fn tallies(object: &Object, maps: &KernelMaps) -> Result<HashMap<MapId, Tallies>, RunError> {
     let mut found = HashMap::new();
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
-        let MapRole::Slots(members) = &def.role else { continue };
+        let MapRole::Tallies(members) = &def.role else { continue };
         let (words, bytes) = (map_words(def, fd)?, def.value_size / members.len().max(1) as u32);
         for (n, id) in members.iter().enumerate() {
             let keyed = object.maps.iter().find(|m| matches!(&m.role, MapRole::Script(s) if s[0].id == *id));
             let key_size = keyed.map_or(0, |m| m.key_size);
-            found.insert(*id, Slots::new(words.clone(), n as u32, bytes, key_size));
+            found.insert(*id, Tallies::new(words.clone(), n as u32, bytes, key_size));
         }
     }
     Ok(found)

@@ -3,8 +3,8 @@
 mod past;
 mod series;
 mod since;
-pub mod slots;
 mod storage;
+pub mod tallies;
 
 pub use storage::Storage;
 
@@ -144,7 +144,7 @@ impl Table {
         let mut entries: BTreeMap<Vec<u8>, Summed> = BTreeMap::new();
         self.storage
             .each(&mut |key, value| _ = entries.insert(key.to_vec(), self.sum(value)), &self.value)?;
-        for (key, more) in self.storage.slots() {
+        for (key, more) in self.storage.tallies() {
             if let Summed::Number(n) = entries.entry(key).or_insert(Summed::Number(0)) {
                 *n += i128::from(more);
             }

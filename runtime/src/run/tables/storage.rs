@@ -1,7 +1,7 @@
 //! The kernel objects that a script's maps lie in.
 
 use crate::bytes::u64_at;
-use crate::run::tables::slots::Slots;
+use crate::run::tables::tallies::Tallies;
 use crate::sys::map;
 use crate::sys::mapped::Words;
 use rbtrace_codegen::object::MapDef;
@@ -25,7 +25,7 @@ pub enum Storage {
         /// Possible CPUs.
         cpus: u32,
         /// What is counted in front of the hash.
-        slots: Option<Slots>,
+        tallies: Option<Tallies>,
     },
     /// In an element of a per-CPU array.
     Element {
@@ -104,9 +104,9 @@ impl Storage {
         Ok(())
     }
 
-    /// What the slots in front of a hash have counted; a key comes once for each CPU at most.
-    pub(super) fn slots(&self) -> Vec<(Vec<u8>, u64)> {
-        if let Storage::Hash { slots: Some(slots), .. } = self { slots.entries() } else { vec![] }
+    /// What the tallies in front of a hash have counted; a key comes once for each CPU at most.
+    pub(super) fn tallies(&self) -> Vec<(Vec<u8>, u64)> {
+        if let Storage::Hash { tallies: Some(tallies), .. } = self { tallies.entries() } else { vec![] }
     }
 
     /// The entry of one key.

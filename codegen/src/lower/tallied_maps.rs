@@ -1,20 +1,20 @@
-//! Which of the script's maps have slots in front of their hash, decided here alone.
+//! Which of the script's maps have tallies in front of their hash, decided here alone.
 
 use super::visit::{self, Node};
 use crate::helpers;
 use crate::ir::Width;
 use crate::kernel::{Feature, Kernel};
 use crate::layout::MapUse;
-use crate::object::{MapDef, MapKind, MapRole, Slots};
+use crate::object::{MapDef, MapKind, MapRole, Tallies};
 use rbtrace_lang::hir::{Expr, ExprKind, Map, MapId, Program, StmtKind};
 use rbtrace_lang::types::{AddrSpace, Agg, Type};
 
-/// Maps that were made smaller than the default hold so many keys and not more.
+/// A map that was made smaller than the default holds exactly as many keys as it says.
 const DEFAULT_ENTRIES: u32 = 4096;
-/// CPUs up to which the slots fit well into one map value.
+/// CPUs up to which the tallies fit well into one map value.
 const MOST_CPUS: u32 = 1024;
 
-/// The script's maps that have slots, as far as the kernel is able (`Feature::Atomics`).
+/// The script's maps that have tallies, as far as the kernel is able (`Feature::Atomics`).
 pub(super) fn maps(program: &Program, uses: &[MapUse]) -> Vec<MapId> {
     let mut fits: Vec<bool> = program.maps.iter().zip(uses).map(|(m, of)| of.grows && has_form(m)).collect();
     if !fits.contains(&true) {
@@ -47,7 +47,7 @@ fn has_form(map: &Map) -> bool {
     key && count && map.decl.is_none() && map.max_entries >= DEFAULT_ENTRIES
 }
 
-/// Numbers that may be calculated with: pointers that the verifier knows are none.
+/// Numbers that may be calculated with: not pointers, since the verifier knows them.
 fn is_number(ty: &Type) -> bool {
     ty.is_scalar() && !matches!(ty, Type::Ptr { .. })
 }
@@ -65,16 +65,16 @@ fn has_address(key: &Expr) -> bool {
     found
 }
 
-/// The map of the slots, where this kernel can have them: element 0 holds those of all maps and CPUs.
+/// The map of the tallies, where this kernel can have them: element 0 holds those of all maps and CPUs.
 pub(super) fn definition(maps: Vec<MapId>, kernel: &dyn Kernel) -> Option<MapDef> {
     let cpus = kernel.ncpus().next_power_of_two();
     (!maps.is_empty() && cpus <= MOST_CPUS && kernel.has(Feature::Atomics)).then(|| MapDef {
-        name: "slots".into(),
+        name: "tallies".into(),
         kind: MapKind::Array,
         key_size: 4,
-        value_size: maps.len() as u32 * cpus * Slots::CPU_SIZE,
+        value_size: maps.len() as u32 * cpus * Tallies::CPU_SIZE,
         max_entries: 1,
         flags: helpers::F_MMAPABLE,
-        role: MapRole::Slots(maps),
+        role: MapRole::Tallies(maps),
     })
 }

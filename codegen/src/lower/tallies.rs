@@ -1,14 +1,14 @@
-//! Counts by key without the hash: each CPU has a few slots, and the first keys that come keep one.
+//! Counts by key without the hash: each CPU has a few tallies, and the first keys that come keep one.
 //!
-//! A lookup in a per-CPU hash costs several times what counting does. A key's slot follows from a
-//! multiplication; keys whose slot belongs to another key are counted in the hash as ever. Nothing is ever
-//! evicted or emptied, so that what user space reads is one monotonic count for each slot; it clears by
-//! remembering what it has read. [`Slots`] tells the layout.
+//! A lookup in a per-CPU hash costs several times what counting does. A key's tally follows from a
+//! multiplication; keys whose tally belongs to another key are counted in the hash as ever. Nothing is ever
+//! evicted or emptied, so that what user space reads is one monotonic count for each tally; it clears by
+//! remembering what it has read. [`Tallies`] says how they lie.
 //!
-//! Only programs of one CPU write to its slots, but one may interrupt the other. A slot that has never been
-//! claimed holds the key of zeros, which no slot but the first is ever looked at for; that one belongs to it from
-//! the start. The word [`Slots::TAKEN`] is exchanged to claim a slot, and the first word of the key is written
-//! last: until then the slot matches no key.
+//! Only programs of one CPU write to its tallies, but one may interrupt the other. A tally that has never been
+//! claimed holds the key of zeros, which no tally but the first is ever looked at for; that one belongs to it from
+//! the start. The word [`Tallies::TAKEN`] is exchanged to claim a tally, and the first word of the key is written
+//! last: until then the tally matches no key.
 
 use super::Lowered;
 use super::frame::Lower;
@@ -17,7 +17,7 @@ use super::memory::Place;
 use crate::builder::Var;
 use crate::helpers;
 use crate::ir::{Alu, AtomicOp, Block, Cond, Op, Space, Ty, Value, Width};
-use crate::object::{Fault, ObjMapId, Slots};
+use crate::object::{Fault, ObjMapId, Tallies};
 use rbtrace_lang::hir::MapId;
 
 /// 2^32 divided by the golden ratio, odd, as an immediate: the high bits of the low half of a product with it
@@ -27,18 +27,18 @@ const SPREAD: i64 = 0x9e37_79b1_u32 as i32 as i64;
 const SECOND: i64 = 31;
 
 impl Lower<'_, '_> {
-    /// Counts one for a key in memory: in its slot, or in the hash where that is another key's.
-    pub(super) fn count_in_slot(&mut self, map: MapId, slots: (ObjMapId, u32), key: Value) -> Lowered<()> {
+    /// Counts one for a key in memory: in its tally, or in the hash where that is another key's.
+    pub(super) fn count_in_tally(&mut self, map: MapId, tallies: (ObjMapId, u32), key: Value) -> Lowered<()> {
         let words = self.key_words(map, key);
-        let index = self.slot_offset(&words, self.script_def(map).key_size);
-        let slot = self.slot_of_cpu(slots, index);
+        let index = self.tally_offset(&words, self.script_def(map).key_size);
+        let tally = self.tally_of_cpu(tallies, index);
         let counter = self.f.b.declare_var(Ty::Ptr(Space::MapValue));
-        self.f.b.def_var(counter, slot);
+        self.f.b.def_var(counter, tally);
         let [miss, count, hash, end] = [(); 4].map(|()| self.f.b.create_block());
-        let there = self.f.b.load(Width::B8, false, slot, Slots::KEY as i32);
-        self.match_key(slot, there, &words, miss, count);
+        let there = self.f.b.load(Width::B8, false, tally, Tallies::KEY as i32);
+        self.match_key(tally, there, &words, miss, count);
         self.f.b.start(miss);
-        self.claim(slot, there, &words, count, hash);
+        self.claim(tally, there, &words, count, hash);
         self.f.b.start(hash);
         self.count_in_hash(map, key, counter, count, end);
         self.f.b.start(count);
@@ -49,15 +49,15 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
-    /// Is the slot this key's?
-    fn match_key(&mut self, slot: Value, there: Value, words: &[Value], miss: Block, yes: Block) {
+    /// Is the tally this key's?
+    fn match_key(&mut self, tally: Value, there: Value, words: &[Value], miss: Block, yes: Block) {
         let Some(&second) = words.get(1) else {
             return self.f.b.branch_unlikely(Cond::Ne, there, words[0], miss, yes);
         };
         let rest = self.f.b.create_block();
         self.f.b.branch_unlikely(Cond::Ne, there, words[0], miss, rest);
         self.f.b.start(rest);
-        let there = self.f.b.load(Width::B8, false, slot, Slots::KEY as i32 + 8);
+        let there = self.f.b.load(Width::B8, false, tally, Tallies::KEY as i32 + 8);
         self.f.b.branch_unlikely(Cond::Ne, there, second, miss, yes);
     }
 
@@ -87,8 +87,8 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// Where the key's slot lies among those of a CPU. The key of zeros has the first.
-    fn slot_offset(&mut self, words: &[Value], key_size: u32) -> Value {
+    /// Where the key's tally lies among those of a CPU. The key of zeros has the first.
+    fn tally_offset(&mut self, words: &[Value], key_size: u32) -> Value {
         let mut mixed = words[0];
         if let Some(second) = words.get(1) {
             let second = self.imm(Alu::Mul, *second, SECOND);
@@ -99,40 +99,40 @@ impl Lower<'_, '_> {
             mixed = self.f.b.alu(Alu::Xor, mixed, high);
         }
         let product = self.imm(Alu::Mul, mixed, SPREAD);
-        let (slot, all) = (Slots::SIZE.trailing_zeros(), Slots::PER_CPU.trailing_zeros());
-        let shifted = self.imm(Alu::LShr, product, i64::from(32 - all - slot));
-        self.imm(Alu::And, shifted, i64::from(Slots::CPU_SIZE - Slots::SIZE))
+        let (tally, all) = (Tallies::SIZE.trailing_zeros(), Tallies::PER_CPU.trailing_zeros());
+        let shifted = self.imm(Alu::LShr, product, i64::from(32 - all - tally));
+        self.imm(Alu::And, shifted, i64::from(Tallies::CPU_SIZE - Tallies::SIZE))
     }
 
-    fn slot_of_cpu(&mut self, (slots, map): (ObjMapId, u32), index: Value) -> Value {
+    fn tally_of_cpu(&mut self, (tallies, map): (ObjMapId, u32), index: Value) -> Value {
         let cpus = self.kernel().ncpus().next_power_of_two();
-        let base = self.map_value(slots, map * cpus * Slots::CPU_SIZE);
+        let base = self.map_value(tallies, map * cpus * Tallies::CPU_SIZE);
         if cpus == 1 {
             return self.f.b.alu(Alu::Add, base, index);
         }
         let cpu = self.call(helpers::GET_SMP_PROCESSOR_ID, &[]);
         let cpu = self.imm(Alu::And, cpu, i64::from(cpus - 1));
-        let cpu = self.scale(cpu, Slots::CPU_SIZE);
+        let cpu = self.scale(cpu, Tallies::CPU_SIZE);
         let offset = self.f.b.alu(Alu::Add, cpu, index);
         self.f.b.alu(Alu::Add, base, offset)
     }
 
-    /// Makes a slot that nobody has this key's and goes to `count`, or to `hash` where somebody has it.
-    /// `there`: the first word of the slot's key, which is another than this key's.
-    fn claim(&mut self, slot: Value, there: Value, words: &[Value], count: Block, hash: Block) {
+    /// Claims a free tally for this key and goes to `count`, or to `hash` where somebody else has it.
+    /// `there`: the first word of the tally's key, which is another than this key's.
+    fn claim(&mut self, tally: Value, there: Value, words: &[Value], count: Block, hash: Block) {
         let (free, claimed) = (self.f.b.create_block(), self.f.b.create_block());
         let zero = self.f.b.iconst(0);
         self.f.b.branch(Cond::Ne, there, zero, hash, free);
         self.f.b.start(free);
         let one = self.f.b.iconst(1);
-        let before = self.exchange(slot, Slots::TAKEN, one);
+        let before = self.exchange(tally, Tallies::TAKEN, one);
         self.f.b.branch_unlikely(Cond::Eq, before, zero, claimed, hash);
         self.f.b.start(claimed);
         if let Some(second) = words.get(1) {
-            self.f.b.store(Width::B8, slot, Slots::KEY as i32 + 8, *second);
+            self.f.b.store(Width::B8, tally, Tallies::KEY as i32 + 8, *second);
         }
         // An exchange also keeps the order towards user space, which reads this word first.
-        self.exchange(slot, Slots::KEY, words[0]);
+        self.exchange(tally, Tallies::KEY, words[0]);
         self.f.b.jump(count, &[]);
     }
 
