@@ -87,20 +87,20 @@ pub fn run(p: &Program, settings: &Settings, traced: &world::Traced) -> Verdict 
 }
 
 fn refusal(err: String) -> Verdict {
-    let kernel = [
-        "The kernel refused",
-        "verifier",
-        "Error loading",
-        "rror loading BPF",
+    let kernel =
+        ["The kernel refused", "verifier", "Error loading", "rror loading BPF", "bytes of BPF stack"];
+    // What is answered before there is `bpf_loop` and what came with it.
+    let too_large = [
+        "too large for this kernel",
+        "before Linux 5.17",
+        "This kernel cannot",
+        "this kernel cannot",
+        "follows each loop round by round",
         "too long to be searched",
-        "bytes of BPF stack",
     ];
     if err.contains("panicked") {
         Verdict::Broken(err)
-    } else if ["too large for this kernel", "before Linux 5.17", "This kernel cannot", "this kernel cannot"]
-        .iter()
-        .any(|t| err.contains(t))
-    {
+    } else if too_large.iter().any(|t| err.contains(t)) {
         Verdict::TooLarge(err)
     } else if kernel.iter().any(|t| err.contains(t)) {
         Verdict::Refused(err)
