@@ -3,6 +3,7 @@
 use crate::scripts;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use rbtrace_lang::target::Purpose;
 use rbtrace_runtime::show::lines;
 use rbtrace_runtime::show::sink::Buffering;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,8 @@ pub(crate) struct Args {
     pub(crate) no_warnings: bool,
     pub(crate) allow_unsafe: bool,
     pub(crate) dry_run: bool,
+    /// Only the script's blocks for this purpose are run.
+    pub(crate) blocks: Option<Purpose>,
     pub(crate) pid: Option<i32>,
     pub(crate) command: Option<String>,
     pub(crate) output: Option<PathBuf>,
@@ -163,6 +166,7 @@ impl Args {
             no_warnings: matches.get_flag("no-warnings"),
             allow_unsafe: matches.get_flag("unsafe"),
             dry_run: matches.get_flag("dry-run"),
+            blocks: blocks(&matches)?,
             pid: last(&matches, "pid").map(|p| pid(&p)).transpose()?,
             command: last(&matches, "cmd"),
             output: last(&matches, "output").map(PathBuf::from),
@@ -206,6 +210,25 @@ fn explain(error: &clap::Error) -> String {
     }
 }
 
+/// The blocks that are to be run: `--test`, `--bench`, `--mode test`.
+fn blocks(matches: &ArgMatches) -> Result<Option<Purpose>, String> {
+    let of_mode = match last(matches, "mode").as_deref() {
+        Some("test") => Some(Purpose::Test),
+        Some("bench") => Some(Purpose::Bench),
+        Some(_) if matches.get_flag("test") || matches.get_flag("bench") => {
+            return Err("--test and --bench are modes of their own: give no other".into());
+        }
+        _ => None,
+    };
+    let asked = [("test", Purpose::Test), ("bench", Purpose::Bench)];
+    let flags = asked.into_iter().filter(|(name, _)| matches.get_flag(name)).map(|(_, purpose)| purpose);
+    let mut wanted = of_mode.into_iter().chain(flags);
+    match (wanted.next(), wanted.next()) {
+        (Some(first), Some(second)) if first != second => Err("--test and --bench exclude each other".into()),
+        (purpose, _) => Ok(purpose),
+    }
+}
+
 /// What to do; takes from `words` what belongs to it and leaves the script's parameters.
 fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, String> {
     if matches.get_flag("help")
@@ -216,11 +239,6 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
     for (name, action) in [("help", Action::Help), ("version", Action::Version), ("info", Action::Info)] {
         if matches.get_flag(name) {
             return Ok(action);
-        }
-    }
-    for name in ["test", "bench"] {
-        if matches.get_flag(name) {
-            return Err(format!("--{name} is not supported"));
         }
     }
     let text = last(matches, "execute");
@@ -237,7 +255,8 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
     let check_only = match last(matches, "mode").as_deref() {
         None => false,
         Some("codegen") => true,
-        Some(mode) => return Err(format!("--mode {mode} is not supported; --mode codegen is")),
+        Some("test" | "bench") => false,
+        Some(mode) => return Err(format!("--mode {mode} is not supported: codegen, test and bench are")),
     };
     let source = match text {
         Some(text) => Source::Text(text),

@@ -64,6 +64,7 @@ OPTIONS:
     --no-warnings     no warnings
     --unsafe          allow what changes the system (system(), signal(), override())
     --dry-run         compile, load and attach, then leave
+    --test, --bench   attach nothing: run the script's test blocks, measure its bench blocks
     --btf FILE        with check: the types of another kernel
     -I DIR            look for headers there too: #include \"FILE\", #include <FILE>
     --include FILE    include this header before all else

@@ -113,6 +113,7 @@ fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) 
         pid: args.pid,
         kernel: Some(kernel),
         wake: None,
+        blocks: args.blocks,
         system: Some(system),
         names: None,
     }

@@ -11,6 +11,13 @@ pub enum Target {
     End,
     /// `self:signal:SIGUSR1`: run when we receive the signal (its number).
     SelfSignal(i32),
+    /// `test`, `bench`: a block that is run when the command line asks for it.
+    Block {
+        /// What for.
+        purpose: Purpose,
+        /// Its name.
+        name: Rc<str>,
+    },
     /// `kprobe`, `kretprobe`.
     Kprobe {
         /// Function; empty where only the address is known.
@@ -116,6 +123,15 @@ pub struct UserCode<'a> {
     pub pid: Option<i32>,
 }
 
+/// What a block of the script's own is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `test`: to see whether it fails.
+    Test,
+    /// `bench`: to see how long it takes.
+    Bench,
+}
+
 /// How often a timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
@@ -156,6 +172,7 @@ impl Target {
             Target::Begin
             | Target::End
             | Target::SelfSignal(_)
+            | Target::Block { .. }
             | Target::Interval(_)
             | Target::Profile(_)
             | Target::PerfEvent { .. } => false,
@@ -164,7 +181,7 @@ impl Target {
 
     /// Does nothing in the kernel fire it? Then we run its programs.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Target::Begin | Target::End | Target::SelfSignal(_))
+        matches!(self, Target::Begin | Target::End | Target::SelfSignal(_) | Target::Block { .. })
     }
 
     /// Does it lie in code of a program or library?

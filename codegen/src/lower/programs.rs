@@ -51,7 +51,9 @@ const TRACE_FEXIT: u32 = 25;
 /// What loading a program for this target takes.
 fn load(target: &Target) -> LoadAs {
     match target {
-        Target::Begin | Target::End | Target::SelfSignal(_) => ProgramType::TestRun.into(),
+        Target::Begin | Target::End | Target::SelfSignal(_) | Target::Block { .. } => {
+            ProgramType::TestRun.into()
+        }
         Target::Kprobe { .. } | Target::Uprobe { .. } | Target::Usdt { .. } => ProgramType::Kprobe.into(),
         Target::KernelFunction { module, id, ret, .. } => LoadAs {
             ty: ProgramType::Tracing,

@@ -4,6 +4,7 @@
 //! written stands in stdlib's table; what exists is asked of the [`System`].
 
 mod begin_end;
+mod block;
 mod fentry;
 mod kprobe;
 mod lex;
@@ -137,6 +138,7 @@ trait Provider: Sync {
 
 const PROVIDERS: &[&dyn Provider] = &[
     &begin_end::BeginEnd,
+    &block::Block,
     &fentry::Fentry,
     &kprobe::Kprobe,
     &perf_event::PerfEvent,

@@ -168,6 +168,21 @@ pub fn test_run(prog: BorrowedFd) -> io::Result<u32> {
     Ok(opts.retval)
 }
 
+/// From now on, until the descriptor is closed, the kernel measures how long programs run (`BPF_ENABLE_STATS`, 5.8).
+pub fn measure_runs() -> io::Result<OwnedFd> {
+    // SAFETY: takes a number only.
+    descriptor(unsafe { lb::bpf_enable_stats(lb::BPF_STATS_RUN_TIME) })
+}
+
+/// How long a program ran while that was measured, in nanoseconds, and how often.
+pub fn runs(prog: BorrowedFd) -> io::Result<(u64, u64)> {
+    let mut info = lb::bpf_prog_info::default();
+    let mut len = size_of::<lb::bpf_prog_info>() as u32;
+    // SAFETY: `info` is zeroed, so no pointer in it asks the kernel to write elsewhere; `len` is its size.
+    status(unsafe { lb::bpf_prog_get_info_by_fd(prog.as_raw_fd(), &raw mut info, &raw mut len) })?;
+    Ok((info.run_time_ns, info.run_cnt))
+}
+
 /// Number of times that the kernel skipped a program because it was running already on that CPU.
 pub fn recursion_misses(prog: BorrowedFd) -> io::Result<u64> {
     let mut info = lb::bpf_prog_info::default();

@@ -79,7 +79,7 @@ pub fn attach(
 ) -> Attached {
     let cookie = to.points.first().filter(|_| program.wants_cookie).map(|id| u64::from(id.0));
     match &to.target {
-        Target::Begin | Target::End | Target::SelfSignal(_) => Ok(Link::default()),
+        Target::Begin | Target::End | Target::SelfSignal(_) | Target::Block { .. } => Ok(Link::default()),
         Target::Kprobe { func, module, offset, ret } => {
             let spot = kprobe::Spot { module: module.as_deref(), func, offset: *offset, ret: *ret };
             kprobe::attach(prog, &spot, cookie, || namesakes.of(object, module.as_deref(), func))

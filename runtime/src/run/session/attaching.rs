@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
 
     /// Is there anything to wait for?
     pub(super) fn has_more_to_do(&self) -> bool {
-        self.object.targets().any(|t| !matches!(t, Target::Begin | Target::End))
+        self.object.targets().any(|t| !matches!(t, Target::Begin | Target::End | Target::Block { .. }))
     }
 
     /// Says how many probes there are.

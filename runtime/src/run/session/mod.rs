@@ -4,6 +4,7 @@
 //! **Invariant**: a session takes no signals, and what it has to say leaves it through its sink only.
 
 mod attaching;
+mod blocks;
 mod child;
 mod ending;
 mod live_table;
@@ -32,7 +33,7 @@ use crate::sys::ring::Ring;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::object::{Control, Object};
 use rbtrace_lang::hir::ProbeId;
-use rbtrace_lang::target::Target;
+use rbtrace_lang::target::{Purpose, Target};
 use rbtrace_lang::{Diagnostic, Span, System};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -52,6 +53,8 @@ pub struct RunOptions<'a> {
     pub command: Option<String>,
     /// Only this process, and end with it.
     pub pid: Option<i32>,
+    /// Attach nothing: run the script's blocks for this purpose.
+    pub blocks: Option<Purpose>,
     /// What the kernel can do; nothing that only newer ones can without it.
     pub kernel: Option<&'a dyn Kernel>,
     /// When this can be read, [`Session::poll`] returns: for signals, or whatever else its caller waits for.
@@ -195,6 +198,7 @@ struct Behaviour<'a> {
     kernel: Option<&'a dyn Kernel>,
     warn_reads: bool,
     wake: Option<BorrowedFd<'a>>,
+    blocks: Option<Purpose>,
 }
 
 impl<'a> Session<'a> {
@@ -207,11 +211,17 @@ impl<'a> Session<'a> {
     ) -> Result<Self, RunError> {
         let mut session = Session::load(object, sink, options)?;
         session.run_special(&Target::Begin)?;
-        if !session.exit_asked() {
+        let blocks = session.options.blocks;
+        if !session.exit_asked() && blocks.is_none() {
             session.attach_all()?;
         }
         session.announce();
-        session.over = !session.has_more_to_do();
+        if let Some(purpose) = blocks
+            && !session.exit_asked()
+        {
+            session.run_blocks(purpose)?;
+        }
+        session.over = blocks.is_some() || !session.has_more_to_do();
         if !session.exit_asked() {
             session.start_child()?;
         }

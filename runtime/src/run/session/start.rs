@@ -49,7 +49,7 @@ impl<'a> Session<'a> {
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
-        let RunOptions { pid, kernel, warn_reads, wake, .. } = options;
+        let RunOptions { pid, kernel, warn_reads, wake, blocks, .. } = options;
         let printer = printer(object, &maps, sink, options)?;
         let mut session = Session {
             object,
@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
             lost_reported: Instant::now(),
             attached: BTreeSet::new(),
             namesakes: Namesakes::default(),
-            options: Behaviour { pid, kernel, warn_reads, wake },
+            options: Behaviour { pid, kernel, warn_reads, wake, blocks },
             watch: Watch::new(&printer),
             printer,
             maps,

@@ -41,6 +41,17 @@ impl<'a> JsonSink<'a> {
         json::end_line(&mut self.out.buf);
     }
 
+    /// A line with the result of one block.
+    fn result(&mut self, kind: &str, name: &str, print: impl FnOnce(&mut Vec<u8>)) {
+        self.line(kind, |out| {
+            out.push(b'{');
+            json::string(name.as_bytes(), out);
+            out.extend_from_slice(b": ");
+            print(out);
+            out.push(b'}');
+        });
+    }
+
     /// Type, message, `more` and the place.
     fn message(&mut self, kind: &str, text: &[u8], more: &str, span: Span) {
         let source = self.sources.get(usize::from(span.file));
@@ -97,6 +108,23 @@ impl Sink for JsonSink<'_> {
             Said::ReadFailed(helper, span) => {
                 let more = format!(", \"helper\": \"{helper}\", \"retcode\": -{}", libc::EFAULT);
                 self.message("helper_error", b"Bad address", &more, span);
+            }
+            Said::Tested { names, passed, nanos, output } => {
+                let index = passed.len().saturating_sub(1);
+                let good = passed.last() == Some(&true);
+                self.result("test_result", &names[index], |out| {
+                    out.extend_from_slice(
+                        format!("{{\"duration\": {nanos}, \"passed\": {good}, \"output\": ").as_bytes(),
+                    );
+                    json::string(output, out);
+                    out.push(b'}');
+                });
+            }
+            Said::Measured { names, index, average, runs, .. } => {
+                let result = format!("{{\"average\": {average}, \"iters\": {runs}}}");
+                self.result("benchmark_result", &names[index], |out| {
+                    out.extend_from_slice(result.as_bytes());
+                });
             }
             Said::Warning(warning) if !self.wanted.no_warnings => {
                 self.out.flush();

@@ -2,6 +2,7 @@
 //!
 //! **Invariant**: a session says everything through its sink; nothing else in it prints.
 
+mod blocks;
 mod json;
 mod output;
 mod text;
@@ -15,6 +16,7 @@ use rbtrace_lang::types::Type;
 use rbtrace_lang::{Diagnostic, Severity, Span};
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 
 /// One thing that is said.
 #[derive(Debug)]
@@ -44,6 +46,30 @@ pub enum Said<'a> {
     Lost(u64),
     /// A helper failed to read an address (`-k`), at this place.
     ReadFailed(&'static str, Span),
+    /// A test has been run.
+    Tested {
+        /// The names of all tests.
+        names: &'a [Rc<str>],
+        /// Which of those that were run passed; the last is that of this test.
+        passed: &'a [bool],
+        /// How long it took.
+        nanos: u64,
+        /// What it printed.
+        output: &'a [u8],
+    },
+    /// A block has been measured.
+    Measured {
+        /// The names of all blocks.
+        names: &'a [Rc<str>],
+        /// Which of them.
+        index: usize,
+        /// Is it the first that is shown?
+        first: bool,
+        /// Nanoseconds that it takes.
+        average: u64,
+        /// How often it was run.
+        runs: u64,
+    },
     /// A warning about the run.
     Warning(&'a Diagnostic),
     /// How things are done, for those who want to know.

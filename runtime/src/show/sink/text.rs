@@ -111,6 +111,12 @@ impl Sink for TextSink<'_> {
                 let text = format!("this address cannot be read: {helper} returned -{}", libc::EFAULT);
                 terminal::message(&Diagnostic::warning(span, text).render(self.sources));
             }
+            Said::Tested { names, passed, nanos, output } => {
+                super::blocks::tested(names, passed, nanos, output, self.terminal, &mut self.out.buf);
+            }
+            Said::Measured { names, index, first, average, runs } => {
+                super::blocks::measured(names, (index, first), average, runs, &mut self.out.buf);
+            }
             Said::Warning(warning) => self.warn(warning),
             Said::Detail(text) if self.wanted.verbose => terminal::message(&format!("{text}\n")),
             Said::Detail(_) => {}
