@@ -404,7 +404,7 @@ pub enum ExprKind {
     /// or ± the size of what a pointer points to.
     IncDec {
         /// What changes.
-        place: Place,
+        place: Lvalue,
         /// By how much.
         step: i64,
         /// The value afterwards?
@@ -459,7 +459,7 @@ pub enum ExprKind {
         scale: u32,
     },
     /// `&$x`, `&@m[key]`: a pointer into the program's own memory (`AddrSpace::Bpf`).
-    AddrOf(Place),
+    AddrOf(Lvalue),
     /// The value at a place that the probe gives. Of [`Location::Context`] and [`Location::DataLoc`] the
     /// value is the address; a field of struct or array type stands for the place.
     At(Location),
@@ -555,7 +555,7 @@ pub enum Unary {
 
 /// Something that can be assigned.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Lvalue {
     /// `$x`
     Local(LocalId),
     /// `@m`, `@m[key]`

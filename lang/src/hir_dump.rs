@@ -139,10 +139,10 @@ impl Dump<'_> {
         }
     }
 
-    fn place(&self, place: &Place) -> String {
+    fn place(&self, place: &Lvalue) -> String {
         match place {
-            Place::Local(l) => self.local(*l),
-            Place::Map { map, key } => self.entry(*map, key.as_deref()),
+            Lvalue::Local(l) => self.local(*l),
+            Lvalue::Map { map, key } => self.entry(*map, key.as_deref()),
         }
     }
 

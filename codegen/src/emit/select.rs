@@ -12,7 +12,7 @@ use crate::hash::FastMap;
 use crate::ir::*;
 use crate::kernel::{Feature, Kernel};
 use crate::passes::util::{fits_i32, predecessors};
-use crate::regalloc::frame::Frame;
+use crate::regalloc::frame::SlotLayout;
 use rbtrace_lang::Span;
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 ///
 /// **Invariant**: the IR is legal: no `Copy`, `Zero` or `Cmp` is left, and no signed division that the
 /// machine lacks.
-pub fn select(f: &Function, frame: &Frame, kernel: &dyn Kernel) -> Result<MFunc, BackendError> {
+pub fn select(f: &Function, frame: &SlotLayout, kernel: &dyn Kernel) -> Result<MFunc, BackendError> {
     let mut s = Selector::new(f, frame, frame.offsets(f)?, kernel);
     s.enter();
     for b in f.block_ids() {
@@ -65,7 +65,7 @@ fn only_predecessors(f: &Function) -> Vec<Option<Block>> {
 }
 
 impl<'a> Selector<'a> {
-    fn new(f: &'a Function, frame: &Frame, slots: HashMap<Slot, i32>, kernel: &'a dyn Kernel) -> Self {
+    fn new(f: &'a Function, frame: &SlotLayout, slots: HashMap<Slot, i32>, kernel: &'a dyn Kernel) -> Self {
         let mut defs = vec![None; f.types.len()];
         for b in &f.blocks {
             for i in &b.insts {

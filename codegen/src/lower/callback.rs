@@ -1,7 +1,7 @@
 //! Loop bodies as functions that a helper calls, with the nest's record as their context.
 
 use super::Lowered;
-use super::frame::{Frame, Home, Leave, LoopTarget, Lower};
+use super::frame::{Home, Leave, LoopTarget, Lower, OpenFunction};
 use super::memory::Place;
 use super::nest::{AREA, CONTEXT, MAX_FRAMES, Nest, RESULT, Round, STATUS, Within};
 use super::visit::{self, Captures};
@@ -139,7 +139,7 @@ impl Lower<'_, '_> {
         let (on_break, on_continue) = (b.create_block(), b.create_block());
         let ctx = captures.context.then(|| load(&mut b, record, CONTEXT, Ty::Ptr(Space::Ctx)));
         let leave = Leave::Callback { context: record, on_break };
-        let mut frame = Frame::new(b, ctx, self.probe.locals.len(), leave);
+        let mut frame = OpenFunction::new(b, ctx, self.probe.locals.len(), leave);
         let assigned = captures.assigned.clone();
         frame.within = Some(Within { nest: nest.clone(), record, assigned });
         frame.depth = self.f.depth + 1;

@@ -5,7 +5,7 @@ use crate::helpers;
 use crate::kernel::Kernel;
 use crate::layout::MapUse;
 use crate::object::ProgramType;
-use rbtrace_lang::hir::{EmitKind, ExprKind, Map, MapDeclKind, MapId, Place, Program, StmtKind};
+use rbtrace_lang::hir::{EmitKind, ExprKind, Lvalue, Map, MapDeclKind, MapId, Program, StmtKind};
 use rbtrace_lang::types::{Agg, Type};
 
 /// By map: do programs add to its values and do nothing else with it, and must the CPUs share a value?
@@ -55,7 +55,7 @@ fn forgets(decl: Option<MapDeclKind>) -> bool {
 fn map_looked_into(node: Node) -> Option<MapId> {
     match node {
         Node::Stmt(StmtKind::AssignMap { map, .. } | StmtKind::ForMap { map, .. })
-        | Node::Place(Place::Map { map, .. }) => Some(*map),
+        | Node::Lvalue(Lvalue::Map { map, .. }) => Some(*map),
         Node::Stmt(StmtKind::Emit(emit)) => entry_of(&emit.kind),
         Node::Expr(e) => match &e.kind {
             ExprKind::MapGet { map, .. } | ExprKind::HasKey { map, .. } | ExprKind::Delete { map, .. } => {

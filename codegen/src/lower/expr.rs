@@ -6,7 +6,7 @@ use super::memory::Place;
 use super::read::extend_const;
 use crate::ir::{Alu, Cond, Op, Ty, Value, Width};
 use rbtrace_lang::ast::BinOp;
-use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Place as HirPlace, Unary};
+use rbtrace_lang::hir::{Expr, ExprKind, LocalId, Lvalue, Unary};
 use rbtrace_lang::types::Type;
 
 impl Lower<'_, '_> {
@@ -231,7 +231,7 @@ impl Lower<'_, '_> {
                 self.stmts(stmts)?;
                 self.effect(value)?;
             }
-            ExprKind::IncDec { place: HirPlace::Map { map, key }, step, .. } => {
+            ExprKind::IncDec { place: Lvalue::Map { map, key }, step, .. } => {
                 self.add_to_map(*map, key.as_deref(), *step, false)?;
             }
             ExprKind::Const(_) => {}
@@ -246,9 +246,9 @@ impl Lower<'_, '_> {
         Ok(self.f.b.iconst(0))
     }
 
-    fn inc_dec(&mut self, place: &HirPlace, step: i64, prefix: bool, ty: &Type) -> Lowered<Value> {
+    fn inc_dec(&mut self, place: &Lvalue, step: i64, prefix: bool, ty: &Type) -> Lowered<Value> {
         match place {
-            HirPlace::Local(local) => {
+            Lvalue::Local(local) => {
                 let var_ty = self.probe.locals[local.0 as usize].ty.clone();
                 let old = self.local_value(*local, &var_ty)?;
                 let sum = self.imm(Alu::Add, old, step);
@@ -256,7 +256,7 @@ impl Lower<'_, '_> {
                 self.set_local(*local, new);
                 Ok(if prefix { new } else { old })
             }
-            HirPlace::Map { map, key } => {
+            Lvalue::Map { map, key } => {
                 let old = self.add_to_map(*map, key.as_deref(), step, true)?;
                 let value = if prefix { self.imm(Alu::Add, old, step) } else { old };
                 Ok(self.normalize(value, ty))
@@ -285,13 +285,13 @@ impl Lower<'_, '_> {
         Ok(self.arithmetic(BinOp::Div, bytes, scale, true))
     }
 
-    fn address_of(&mut self, place: &HirPlace, e: &Expr) -> Lowered<Value> {
+    fn address_of(&mut self, place: &Lvalue, e: &Expr) -> Lowered<Value> {
         match place {
-            HirPlace::Local(local) => match self.local_place(*local) {
+            Lvalue::Local(local) => match self.local_place(*local) {
                 Some(place) => Ok(self.address(&place)),
                 None => self.unsupported(e.span, "The address of this variable cannot be taken"),
             },
-            HirPlace::Map { map, key } => {
+            Lvalue::Map { map, key } => {
                 let value_ty = self.shared.program.map(*map).value.clone();
                 let value = Expr { kind: e.kind.clone(), ty: value_ty, span: e.span };
                 let place = self.map_place(*map, key.as_deref(), &value)?;

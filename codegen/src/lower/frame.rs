@@ -40,11 +40,11 @@ pub(super) struct Lower<'a, 'p> {
     /// The place of the function that holds the body.
     pub(super) own: usize,
     /// The function under construction.
-    pub(super) f: Frame,
+    pub(super) f: OpenFunction,
 }
 
 /// One function under construction.
-pub(super) struct Frame {
+pub(super) struct OpenFunction {
     pub(super) b: FunctionBuilder,
     /// Where each local lives in this function, once it was used.
     pub(super) homes: Vec<Option<Home>>,
@@ -115,21 +115,21 @@ pub(super) enum Leave {
     Callback { context: Value, on_break: Block },
 }
 
-impl Frame {
+impl OpenFunction {
     /// The frame of a program.
-    pub(super) fn program(name: &str, context: Ty, probe: &Probe) -> Frame {
-        Frame::body(name, &[context], probe)
+    pub(super) fn program(name: &str, context: Ty, probe: &Probe) -> OpenFunction {
+        OpenFunction::body(name, &[context], probe)
     }
 
     /// The frame of a function whose first parameter is the context.
-    pub(super) fn body(name: &str, params: &[Ty], probe: &Probe) -> Frame {
+    pub(super) fn body(name: &str, params: &[Ty], probe: &Probe) -> OpenFunction {
         let b = FunctionBuilder::new(name, params, probe.span);
         let ctx = Some(b.param(0));
-        Frame::new(b, ctx, probe.locals.len(), Leave::Program)
+        OpenFunction::new(b, ctx, probe.locals.len(), Leave::Program)
     }
 
-    pub(super) fn new(b: FunctionBuilder, ctx: Option<Value>, locals: usize, leave: Leave) -> Frame {
-        Frame {
+    pub(super) fn new(b: FunctionBuilder, ctx: Option<Value>, locals: usize, leave: Leave) -> OpenFunction {
+        OpenFunction {
             b,
             homes: vec![None; locals],
             area: None,
@@ -148,7 +148,7 @@ impl Frame {
 }
 
 impl<'a, 'p> Lower<'a, 'p> {
-    pub(super) fn new(shared: &'a mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>, f: Frame) -> Self {
+    pub(super) fn new(shared: &'a mut Shared<'p>, probe: &'p Probe, plan: Plan<'p>, f: OpenFunction) -> Self {
         let uses = visit::local_uses(probe);
         let area = Area::new(probe, plan.load.ty, shared.kernel);
         Lower {

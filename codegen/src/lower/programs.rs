@@ -1,6 +1,6 @@
 //! Which BPF programs a body becomes, and the frame of each.
 
-use super::frame::{Frame, Lower};
+use super::frame::{Lower, OpenFunction};
 use super::plan::Plan;
 use super::shared::Shared;
 use super::{Lowered, Unit, visit};
@@ -88,7 +88,7 @@ pub(super) fn lower_program<'p>(shared: &mut Shared<'p>, probe: &'p Probe, plan:
     let own = |a: &&AttachPoint| Attachment { target: a.target.clone(), points: vec![a.id] };
     let attach = plan.attach.iter().map(own).collect();
     let load = plan.load.clone();
-    let frame = Frame::program(&function_name(&name), Ty::Ptr(Space::Ctx), probe);
+    let frame = OpenFunction::program(&function_name(&name), Ty::Ptr(Space::Ctx), probe);
     let mut lower = Lower::new(shared, probe, plan, frame);
     lower.body()?;
     let (wants_cookie, all_registers) = (lower.wants_cookie, lower.all_registers);

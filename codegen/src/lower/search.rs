@@ -12,7 +12,7 @@
 
 use super::Lowered;
 use super::compare::constant_text;
-use super::frame::{Frame, Leave, Lower};
+use super::frame::{Leave, Lower, OpenFunction};
 use super::memory::{Base, Place};
 use super::nest::MAX_FRAMES;
 use crate::builder::{FunctionBuilder, Var};
@@ -276,7 +276,7 @@ impl Lower<'_, '_> {
         let ends: [Block; 3] = std::array::from_fn(|_| b.create_block());
         let [found, next, stop] = ends;
         let leave = Leave::Callback { context: record, on_break: stop };
-        let mut frame = Frame::new(b, None, 0, leave);
+        let mut frame = OpenFunction::new(b, None, 0, leave);
         frame.depth = self.f.depth + 1;
         let outer = std::mem::replace(&mut self.f, frame);
         round(self, record, ends);

@@ -4,7 +4,7 @@
 //! saves the perf path of each event, and at the end a wait for RCU for each tracepoint.
 //! Bodies that need more of the record than its fields stay on the tracepoint itself.
 
-use super::frame::{Frame, Lower, Registers};
+use super::frame::{Lower, OpenFunction, Registers};
 use super::plan::{NR, Plan, in_raw};
 use super::programs;
 use super::shared::Shared;
@@ -94,7 +94,7 @@ type Functions = Vec<crate::ir::Function>;
 
 /// A program with its filter and its body in one function.
 fn single<'p>(shared: &mut Shared<'p>, member: &Member<'p>) -> Lowered<Functions> {
-    let frame = Frame::program(&programs::function_name(&member.calls[0].1.name), CTX, member.probe);
+    let frame = OpenFunction::program(&programs::function_name(&member.calls[0].1.name), CTX, member.probe);
     let mut lower = body_lower(shared, member, frame, vec![None], 0);
     let (run, skip) = (lower.f.b.create_block(), lower.f.b.create_block());
     let nr = lower.call_number(member.edge)?;
@@ -117,14 +117,14 @@ fn dispatch<'p>(shared: &mut Shared<'p>, edge: Edge, members: Vec<Member<'p>>) -
     for (n, member) in members.into_iter().enumerate() {
         calls.push(member.calls.clone());
         let name = programs::function_name(&member.calls[0].1.name);
-        let mut frame = Frame::body(&format!("{name}_{n}"), &[CTX, Ty::I64], member.probe);
+        let mut frame = OpenFunction::body(&format!("{name}_{n}"), &[CTX, Ty::I64], member.probe);
         frame.attach_id = (calls[n].len() > 1).then(|| frame.b.param(1));
         frame.depth = 2;
         let mut lower = body_lower(shared, &member, frame, std::mem::take(&mut funcs), n + 1);
         lower.syscall_body(&member.reads)?;
         funcs = lower.into_funcs();
     }
-    let frame = Frame::program(if edge == Edge::Enter { "sys_enter" } else { "sys_exit" }, CTX, probe);
+    let frame = OpenFunction::program(if edge == Edge::Enter { "sys_enter" } else { "sys_exit" }, CTX, probe);
     let main = Member { probe, edge, calls: calls.concat(), reads: BTreeSet::new() };
     let mut lower = body_lower(shared, &main, frame, funcs, 0);
     let nr = lower.call_number(edge)?;
@@ -136,7 +136,7 @@ fn dispatch<'p>(shared: &mut Shared<'p>, edge: Edge, members: Vec<Member<'p>>) -
 fn body_lower<'a, 'p>(
     shared: &'a mut Shared<'p>,
     member: &Member<'p>,
-    frame: Frame,
+    frame: OpenFunction,
     funcs: Vec<Option<crate::ir::Function>>,
     own: usize,
 ) -> Lower<'a, 'p> {

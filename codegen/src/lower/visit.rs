@@ -2,7 +2,7 @@
 
 use rbtrace_lang::context::Location;
 use rbtrace_lang::hir::{
-    Builtin, Emit, Expr, ExprKind, Function, LocalId, MapId, Place, Probe, Program, Stmt, StmtKind,
+    Builtin, Emit, Expr, ExprKind, Function, LocalId, Lvalue, MapId, Probe, Program, Stmt, StmtKind,
 };
 use rbtrace_lang::types::Type;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ pub enum Node<'a> {
     /// An expression.
     Expr(&'a Expr),
     /// A place that is changed or pointed to.
-    Place(&'a Place),
+    Lvalue(&'a Lvalue),
 }
 
 /// Visits predicate and body of every probe, each node before its parts.
@@ -68,8 +68,8 @@ pub(super) fn walk<'a>(e: &'a Expr, visit: &mut dyn FnMut(Node<'a>)) {
     visit(Node::Expr(e));
     match &e.kind {
         ExprKind::IncDec { place, .. } | ExprKind::AddrOf(place) => {
-            visit(Node::Place(place));
-            if let Place::Map { key: Some(key), .. } = place {
+            visit(Node::Lvalue(place));
+            if let Lvalue::Map { key: Some(key), .. } = place {
                 walk(key, visit);
             }
         }
@@ -184,7 +184,7 @@ fn node_steps(node: Node) -> Option<u64> {
     /// About as much as a lookup or a helper takes.
     const CALL: u64 = 8;
     match node {
-        Node::Place(_) => Some(0),
+        Node::Lvalue(_) => Some(0),
         Node::Stmt(stmt) => match stmt {
             StmtKind::Declare(_) | StmtKind::AssignLocal(..) | StmtKind::Expr(_) | StmtKind::Block(_) => {
                 Some(1)
@@ -264,7 +264,7 @@ pub(super) fn local_uses(probe: &Probe) -> LocalUses {
             uses.declared.insert(*var);
             uses.not_padded.insert(*var);
         }
-        Node::Expr(Expr { kind: ExprKind::AddrOf(Place::Local(local)), .. }) => {
+        Node::Expr(Expr { kind: ExprKind::AddrOf(Lvalue::Local(local)), .. }) => {
             uses.address_taken.insert(*local);
             uses.not_padded.insert(*local);
         }
@@ -324,7 +324,7 @@ pub(super) fn stmt_mentions(stmt: &Stmt, local: LocalId) -> bool {
 fn local_of(node: Node) -> Option<LocalId> {
     match node {
         Node::Stmt(StmtKind::AssignLocal(local, _)) => Some(*local),
-        Node::Expr(Expr { kind: ExprKind::Local(local), .. }) | Node::Place(Place::Local(local)) => {
+        Node::Expr(Expr { kind: ExprKind::Local(local), .. }) | Node::Lvalue(Lvalue::Local(local)) => {
             Some(*local)
         }
         _ => None,
@@ -338,7 +338,7 @@ pub(super) fn has_effects(e: &Expr) -> bool {
         found |= match node {
             Node::Stmt(_) => true,
             Node::Expr(e) => nature(&e.kind).effects,
-            Node::Place(_) => false,
+            Node::Lvalue(_) => false,
         }
     });
     found
@@ -366,7 +366,7 @@ pub(super) fn captures(cond: Option<&Expr>, body: &[Stmt], inner: Option<LocalId
     let mut visit = |node: Node| {
         found.locals.extend(local_of(node));
         match node {
-            Node::Stmt(StmtKind::AssignLocal(local, _)) | Node::Place(Place::Local(local)) => {
+            Node::Stmt(StmtKind::AssignLocal(local, _)) | Node::Lvalue(Lvalue::Local(local)) => {
                 found.assigned.insert(*local);
             }
             Node::Stmt(StmtKind::Declare(local)) => {
@@ -379,7 +379,7 @@ pub(super) fn captures(cond: Option<&Expr>, body: &[Stmt], inner: Option<LocalId
             Node::Stmt(StmtKind::While { .. }) => found.loops = true,
             Node::Stmt(StmtKind::Return(_) | StmtKind::Exit(_)) => found.leaves = true,
             Node::Expr(e) => found.context |= nature(&e.kind).context,
-            Node::Place(Place::Map { .. })
+            Node::Lvalue(Lvalue::Map { .. })
             | Node::Stmt(
                 StmtKind::Expr(_)
                 | StmtKind::AssignMap { .. }
@@ -492,7 +492,7 @@ pub(super) fn locations(probe: &Probe) -> Option<BTreeSet<Location>> {
         Node::Stmt(StmtKind::ForRange { body, .. } | StmtKind::ForMap { body, .. }) => {
             fits &= !captures(None, body, None).context;
         }
-        Node::Expr(_) | Node::Stmt(_) | Node::Place(_) => {}
+        Node::Expr(_) | Node::Stmt(_) | Node::Lvalue(_) => {}
     });
     fits.then_some(found)
 }
@@ -509,7 +509,7 @@ pub(super) fn reads_probe(e: &Expr) -> bool {
 pub(super) fn stays_pair(body: &[Stmt], var: LocalId) -> bool {
     let mut stays = !captures(None, body, None).loops;
     walk_stmts(body, &mut |node| match node {
-        Node::Stmt(StmtKind::AssignLocal(local, _)) | Node::Place(Place::Local(local)) => {
+        Node::Stmt(StmtKind::AssignLocal(local, _)) | Node::Lvalue(Lvalue::Local(local)) => {
             stays &= *local != var;
         }
         _ => {}

@@ -18,14 +18,14 @@ pub const SPILL_RESERVE: u32 = 32;
 
 /// The slots of one function.
 #[derive(Debug, Default)]
-pub struct Frame {
+pub struct SlotLayout {
     /// By slot: offset from r10; `None` for those in scratch memory.
     offsets: Vec<Option<i32>>,
     /// Bytes that slots take, a multiple of 8.
     pub stack_bytes: u32,
 }
 
-impl Frame {
+impl SlotLayout {
     /// Offsets from r10 by slot, of all whose address the function takes; each has a place on the stack.
     pub fn offsets(&self, f: &Function) -> Result<HashMap<Slot, i32>, BackendError> {
         let mut offsets = HashMap::new();
@@ -45,7 +45,7 @@ impl Frame {
 #[derive(Debug)]
 pub struct Frames {
     /// By function.
-    pub funcs: Vec<Frame>,
+    pub funcs: Vec<SlotLayout>,
     /// Bytes of scratch memory in use.
     pub scratch_bytes: u32,
 }
@@ -72,7 +72,7 @@ pub fn place(module: &mut Module, reserve: &[u32]) -> Result<Frames, BackendErro
     let calls = CallGraph::new(module);
     let needs: Vec<u32> = module.funcs.iter().zip(reserve).map(|(f, r)| rounded(fixed(f) + r)).collect();
     let mut frames = Frames { funcs: vec![], scratch_bytes: 0 };
-    frames.funcs.resize_with(module.funcs.len(), Frame::default);
+    frames.funcs.resize_with(module.funcs.len(), SlotLayout::default);
     for &i in &calls.callees_first {
         let budget = calls.budget(i, &frames, &needs, reserve);
         let function = &module.funcs[i];
@@ -94,7 +94,7 @@ fn fixed(f: &Function) -> u32 {
 }
 
 /// Slots that moving others to scratch memory has added go below the rest.
-fn place_new(f: &Function, frame: &mut Frame) {
+fn place_new(f: &Function, frame: &mut SlotLayout) {
     for (s, data) in f.slots.iter().enumerate() {
         if data.memory == Memory::Stack && frame.offsets[s].is_none() {
             frame.stack_bytes = (frame.stack_bytes + data.size).next_multiple_of(8);
@@ -118,13 +118,13 @@ pub fn raise<'a>(reserve: &mut [u32], funcs: impl Iterator<Item = (usize, &'a MF
 
 /// Packs slots by liveness. Those that do not fit in `budget` bytes are packed likewise into scratch memory, and
 /// returned with their offsets there.
-fn place_function(f: &Function, budget: u32) -> (Frame, Vec<(Slot, u32)>) {
+fn place_function(f: &Function, budget: u32) -> (SlotLayout, Vec<(Slot, u32)>) {
     let conflicts = SlotConflicts::new(f);
     let used = |s: &usize| conflicts.used(*s);
     let (starts, mut order): (Vec<usize>, Vec<usize>) =
         (0..f.slots.len()).filter(used).partition(|&s| f.slots[s].memory == Memory::ScratchStart);
     order.sort_by_key(|&s| (!conflicts.on_stack(f, s), f.slots[s].size, s));
-    let mut frame = Frame { offsets: vec![None; f.slots.len()], stack_bytes: 0 };
+    let mut frame = SlotLayout { offsets: vec![None; f.slots.len()], stack_bytes: 0 };
     let mut moved = vec![];
     for s in order {
         let end = lowest_place(f, &frame.offsets, &conflicts, s);

@@ -7,7 +7,7 @@ use super::shape::{Shape, int_holds};
 use super::{Checker, Phase, Typed};
 use crate::Span;
 use crate::ast::{self, BinOp, ExprKind as Ast};
-use crate::hir::{Expr, ExprKind, LocalId, MapId, Place, Stmt, StmtKind};
+use crate::hir::{Expr, ExprKind, LocalId, Lvalue, MapId, Stmt, StmtKind};
 use crate::types::{I64, Type};
 
 impl Checker<'_> {
@@ -213,22 +213,22 @@ impl Checker<'_> {
         Some(Expr { kind: ExprKind::IncDec { place, step, prefix }, ty, span })
     }
 
-    fn inc_dec_var(&mut self, inc: bool, name: &str, place: Span, span: Span) -> Option<(Place, Type)> {
+    fn inc_dec_var(&mut self, inc: bool, name: &str, place: Span, span: Span) -> Option<(Lvalue, Type)> {
         let now = self.read_var(name, place)?.ty;
         let id = self.lookup(name)?;
         self.check_inc_dec(inc, &now, span)?;
         if self.var(id).declared.is_some() {
-            return Some((Place::Local(id), now));
+            return Some((Lvalue::Local(id), now));
         }
         if !matches!(now, Type::Int { .. }) {
             let ty = now.as_address();
             let ty = self.join_var_shape(id, &Shape::of_type(&ty), &ty, span)?;
-            return Some((Place::Local(id), ty));
+            return Some((Lvalue::Local(id), ty));
         }
         // `$x++` assigns `$x + 1`, whose type is 64 bits wide.
         let wide = Type::int(8, now.is_signed() || !inc);
         let ty = self.join_var_shape(id, &Shape::of_type(&wide), &wide, span)?;
-        Some((Place::Local(id), ty))
+        Some((Lvalue::Local(id), ty))
     }
 
     fn inc_dec_map(
@@ -238,7 +238,7 @@ impl Checker<'_> {
         key: Option<&ast::Expr>,
         place: Span,
         span: Span,
-    ) -> Option<(Place, Type)> {
+    ) -> Option<(Lvalue, Type)> {
         let map = self.map_id(name, place);
         let key = self.target_key(map, key, place)?.map(Box::new);
         let now = match self.known_value_type(map) {
@@ -254,7 +254,7 @@ impl Checker<'_> {
             }
             other => other,
         };
-        Some((Place::Map { map, key }, ty))
+        Some((Lvalue::Map { map, key }, ty))
     }
 
     fn check_inc_dec(&mut self, inc: bool, ty: &Type, span: Span) -> Option<()> {

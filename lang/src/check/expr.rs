@@ -5,7 +5,7 @@ use super::shape::Shape;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, ExprKind as Ast};
-use crate::hir::{Expr, ExprKind, Place};
+use crate::hir::{Expr, ExprKind, Lvalue};
 use crate::types::{AddrSpace, TupleType, Type};
 use std::rc::Rc;
 
@@ -120,17 +120,17 @@ impl Checker<'_> {
                 if matches!(ty, Type::Ptr { .. }) {
                     self.join_var_shape(local, &Shape::of_type(&ty), &ty, span)?;
                 }
-                (Place::Local(local), ty)
+                (Lvalue::Local(local), ty)
             }
             Ast::Map(name) => {
                 let map = self.map_id(name, place.span);
                 self.note_keyed(map, false, place.span)?;
-                (Place::Map { map, key: None }, self.value_type(map, place.span)?)
+                (Lvalue::Map { map, key: None }, self.value_type(map, place.span)?)
             }
             Ast::MapIndex { map: name, key } => {
                 let map = self.map_id(name, place.span);
                 let key = self.map_key(map, key, place.span)?;
-                (Place::Map { map, key: Some(Box::new(key)) }, self.value_type(map, place.span)?)
+                (Lvalue::Map { map, key: Some(Box::new(key)) }, self.value_type(map, place.span)?)
             }
             _ => return self.error(span, "'&' needs a variable ($x) or a map (@x) to take the address of"),
         };
