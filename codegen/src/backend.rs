@@ -20,7 +20,10 @@ const NUMBERS: [Option<usize>; 4] = [None, Some(24), Some(12), Some(6)];
 /// `module` is left in the form from which instructions were selected.
 pub fn finish(module: &mut Module, kernel: &dyn Kernel) -> Result<Code, BackendError> {
     let idle = passes::optimize(module, kernel)?;
-    for most in NUMBERS.into_iter().filter(|most| most.is_none() || module.scratch.is_some()) {
+    let hopeless = module.scratch.is_some() && module.funcs.iter().any(passes::pressure::is_far_too_high);
+    let worth_trying =
+        |most: &Option<usize>| if most.is_none() { !hopeless } else { module.scratch.is_some() };
+    for most in NUMBERS.into_iter().filter(worth_trying) {
         let mut candidate = module.clone();
         let mut idle = idle.clone();
         if let Some(most) = most {

@@ -1,5 +1,7 @@
 //! Sets of small numbers.
 
+use crate::steps;
+
 /// A set of small numbers. It takes no memory for what lies behind its largest member: most sets are empty.
 #[derive(Clone, Debug, Default)]
 pub struct BitSet {
@@ -43,6 +45,7 @@ impl BitSet {
     /// Adds all of `other`; true if that changed anything.
     pub fn union(&mut self, other: &BitSet) -> bool {
         let mut changed = false;
+        steps::count(other.words.len());
         if self.words.len() < other.words.len() {
             self.words.resize(other.words.len(), 0);
         }
@@ -64,6 +67,7 @@ impl BitSet {
 
     /// The members, ascending.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        steps::count(self.words.len());
         self.words.iter().enumerate().flat_map(|(i, &w)| {
             let mut w = w;
             std::iter::from_fn(move || {

@@ -4,10 +4,11 @@
 //! Form" (CC 2013), with block parameters in place of phis. A block is *sealed* once all jumps to it
 //! exist; reading a variable in an unsealed block makes a parameter whose arguments follow on sealing.
 
+use crate::dense::ValueMap;
+use crate::hash::FastMap;
 use crate::ir::{Alu, Block, Cond, Function, Inst, Op, Slot, Term, Ty, Value, Width};
 use crate::passes::cfg;
 use rbtrace_lang::Span;
-use std::collections::HashMap;
 
 mod cleanup;
 
@@ -22,8 +23,10 @@ pub struct FunctionBuilder {
     current: Block,
     span: Span,
     vars: Vec<Ty>,
-    defs: HashMap<(Var, Block), Value>,
+    defs: FastMap<(Var, Block), Value>,
     edges: Vec<Edges>,
+    /// The constants, with their blocks.
+    constants: ValueMap<(i64, Block)>,
 }
 
 /// What is known of the ways into a block.
@@ -43,7 +46,8 @@ impl FunctionBuilder {
             current: Block(0),
             span,
             vars: vec![],
-            defs: HashMap::new(),
+            defs: FastMap::default(),
+            constants: ValueMap::new(),
             edges: vec![Edges { sealed: true, ..Edges::default() }],
         }
     }
@@ -149,6 +153,7 @@ impl FunctionBuilder {
         let value = self.func.new_value(ty);
         let inst = Inst { op: Op::Const(0), result: Some(value), span: self.span };
         self.func.block_mut(block).insts.insert(0, inst);
+        self.constants.insert(value, (0, block));
         value
     }
 
@@ -183,6 +188,9 @@ impl FunctionBuilder {
 
     fn push(&mut self, op: Op, result: Option<Value>) {
         let span = self.span;
+        if let (Op::Const(c), Some(v)) = (op, result) {
+            self.constants.insert(v, (c, self.current));
+        }
         self.func.block_mut(self.current).insts.push(Inst { op, result, span });
     }
 
@@ -238,15 +246,10 @@ impl FunctionBuilder {
         self.func.ty(value)
     }
 
-    /// Is this value a constant that the current or an earlier block defines? (Looks at the current
-    /// block only; enough for constants that were made for the next instruction.)
+    /// Is this value a constant that the current block defines? (That is enough for constants that were made for the
+    /// next instruction.)
     pub fn known_const(&self, value: Value) -> Option<i64> {
-        self.func.block(self.current).insts.iter().rev().find(|i| i.result == Some(value)).and_then(|i| {
-            match i.op {
-                Op::Const(c) => Some(c),
-                _ => None,
-            }
-        })
+        self.constants.get(value).filter(|known| known.1 == self.current).map(|known| known.0)
     }
 
     /// Ends the block with a jump.

@@ -24,6 +24,7 @@ pub mod lower;
 pub mod object;
 pub mod passes;
 pub mod regalloc;
+pub mod steps;
 pub mod text;
 pub mod verify;
 

@@ -1,6 +1,7 @@
 //! What all programs of one script share: maps, record kinds, counters.
 
 use super::{Unit, Units};
+use crate::hash::FastMap;
 use crate::kernel::Kernel;
 use crate::layout::{self, MapHome};
 use crate::object::{Control, Counter, Fault, Form, MapDef, MapRole, ObjMapId, Point, Record};
@@ -26,6 +27,15 @@ pub(super) struct Shared<'p> {
     tallies: Option<ObjMapId>,
     records: Vec<Record>,
     counters: Vec<Counter>,
+    /// The numbers of the records and the counters of each place.
+    of_place: FastMap<Span, Numbers>,
+}
+
+/// Numbers of records and of counters.
+#[derive(Default)]
+struct Numbers {
+    records: Vec<usize>,
+    counters: Vec<usize>,
 }
 
 impl<'p> Shared<'p> {
@@ -52,6 +62,7 @@ impl<'p> Shared<'p> {
             tallies,
             records: vec![],
             counters: vec![],
+            of_place: FastMap::default(),
         }
     }
 
@@ -144,7 +155,9 @@ impl<'p> Shared<'p> {
                 && r.fields.len() == record.fields.len()
                 && r.fields.iter().zip(&record.fields).all(|(a, b)| a.offset == b.offset && a.ty == b.ty)
         };
-        let at = self.records.iter().position(same).unwrap_or_else(|| {
+        let here = &mut self.of_place.entry(record.span).or_default().records;
+        let at = here.iter().copied().find(|at| same(&self.records[*at])).unwrap_or_else(|| {
+            here.push(self.records.len());
             self.records.push(record);
             self.records.len() - 1
         });
@@ -154,7 +167,9 @@ impl<'p> Shared<'p> {
     /// The number of the counter for a fault at a place.
     pub(super) fn counter(&mut self, what: Fault, span: Span) -> u32 {
         let counter = Counter { what, span };
-        let at = self.counters.iter().position(|c| *c == counter).unwrap_or_else(|| {
+        let here = &mut self.of_place.entry(span).or_default().counters;
+        let at = here.iter().copied().find(|at| self.counters[*at] == counter).unwrap_or_else(|| {
+            here.push(self.counters.len());
             self.counters.push(counter);
             self.counters.len() - 1
         });

@@ -8,6 +8,7 @@ use super::util::{BlockLists, constants, predecessors};
 use crate::dense::ValueMap;
 use crate::helpers::{Fills, GET_CURRENT_COMM};
 use crate::ir::*;
+use crate::steps;
 
 /// Slots up to this many bytes are followed byte by byte; larger ones are dropped only if never read at all.
 const MASK_BYTES: u32 = 64;
@@ -85,8 +86,8 @@ struct Pass {
     constants: ValueMap<i64>,
     /// Slots that are read somewhere.
     read: Vec<bool>,
-    /// Slots that are followed byte by byte.
-    followed: Vec<bool>,
+    /// The bytes of each slot that are followed: all of them or none.
+    followed: Vec<u64>,
 }
 
 /// The part of a slot that is written.
@@ -111,8 +112,11 @@ impl Pass {
             reads(&i.op).iter().flat_map(|v| pointers.may(*v).iter()).for_each(|s| read[s] = true);
         }
         pointers.escaped.iter().for_each(|s| read[s] = true);
-        let followed = |s: usize| read[s] && f.slots[s].size <= MASK_BYTES && !pointers.escaped.contains(s);
-        let followed = (0..f.slots.len()).map(followed).collect();
+        let followed = |(s, slot): (usize, &SlotData)| {
+            let follows = read[s] && slot.size <= MASK_BYTES && !pointers.escaped.contains(s);
+            if follows { mask(0, slot.size.into()) } else { 0 }
+        };
+        let followed = f.slots.iter().enumerate().map(followed).collect();
         Pass { pointers, constants: constants(f), read, followed }
     }
 
@@ -134,9 +138,9 @@ impl Pass {
 
     /// Gives each followed slot that an operation accesses, with the bytes that it writes and those that it reads.
     fn step(&self, op: &Op, mut each: impl FnMut(usize, u64, u64)) {
-        let mut each = |s: usize, written, read| {
-            if self.followed[s] {
-                each(s, written, read);
+        let mut each = |s: usize, written: u64, read: u64| {
+            if self.followed[s] != 0 {
+                each(s, written, read & self.followed[s]);
             }
         };
         if let Some(w) = self.writes(op).filter(|w| w.all) {
@@ -208,7 +212,7 @@ impl Pass {
         if !self.read[s] {
             return true;
         }
-        self.followed[s]
+        self.followed[s] != 0
             && w.at >= 0
             && w.at + w.len <= i64::from(f.slots[s].size)
             && needs.bytes[s] & mask(w.at, w.len) == 0
@@ -243,6 +247,7 @@ impl Flow {
         transfers.iter().for_each(|t| self.need_before(t.block, t.needs));
         let mut reached = vec![];
         while let Some((b, bytes)) = self.todo.pop() {
+            steps::count(1);
             let at = b.0 as usize;
             let new = bytes & !self.after[at];
             reached.extend((self.after[at] == 0).then_some(at));

@@ -117,6 +117,7 @@ fn reaches(f: &Function, from: Block, to: Block) -> bool {
 fn live_out(f: &Function, wanted: &[bool]) -> Vec<BitSet> {
     let mut live_in = vec![BitSet::new(); f.blocks.len()];
     let mut out = live_in.clone();
+    let mut live = Live::new(wanted.to_vec());
     let mut changed = true;
     while changed {
         changed = false;
@@ -125,8 +126,7 @@ fn live_out(f: &Function, wanted: &[bool]) -> Vec<BitSet> {
             for (s, _) in f.block(b).term.successors() {
                 changed |= out[at].union(&live_in[s.0 as usize]);
             }
-            let mut live = Live { set: out[at].clone(), wanted };
-            live.walk(f.block(b), |_, _| {});
+            live.walk(f.block(b), &out[at], |_, _| {});
             changed |= live_in[at].union(&live.set);
         }
     }
@@ -134,62 +134,96 @@ fn live_out(f: &Function, wanted: &[bool]) -> Vec<BitSet> {
 }
 
 /// The numbers in use at a place.
-struct Live<'a> {
+struct Live {
     set: BitSet,
-    wanted: &'a [bool],
+    /// How many they are.
+    len: usize,
+    wanted: Vec<bool>,
+    /// Where each came into use, on the way back.
+    since: Vec<usize>,
+    /// The current instruction.
+    at: usize,
 }
 
-impl Live<'_> {
+impl Live {
+    fn new(wanted: Vec<bool>) -> Self {
+        Live { set: BitSet::new(), len: 0, since: vec![0; wanted.len()], wanted, at: 0 }
+    }
+
     fn needs(&mut self, v: Value) {
-        if self.wanted[v.0 as usize] {
-            self.set.insert(v.0 as usize);
+        let i = v.0 as usize;
+        if self.wanted[i] && self.set.insert(i) {
+            self.len += 1;
+            self.since[i] = self.at;
         }
     }
 
-    /// Goes through a block from its end; `at` sees what is in use at each place, and may take numbers out.
-    fn walk(&mut self, b: &BlockData, mut at: impl FnMut(&mut BitSet, usize)) {
+    fn ends(&mut self, v: usize) -> bool {
+        let was = self.set.contains(v);
+        self.len -= usize::from(was);
+        self.set.remove(v);
+        was
+    }
+
+    /// Goes through a block from its end, where `out` is in use. `at` is called at each place, with the number that came out
+    /// of use there, if any.
+    fn walk(&mut self, b: &BlockData, out: &BitSet, mut at: impl FnMut(&mut Live, Option<Value>)) {
+        self.set.clear();
+        (self.len, self.at) = (0, b.insts.len());
+        out.iter().for_each(|v| self.needs(Value(v as u32)));
         term_operands(&b.term, |v| self.needs(v));
-        at(&mut self.set, b.insts.len());
+        at(self, None);
         for (n, i) in b.insts.iter().enumerate().rev() {
-            i.result.into_iter().for_each(|v| self.set.remove(v.0 as usize));
+            self.at = n;
+            let ended = i.result.filter(|v| self.ends(v.0 as usize));
             operands(&i.op, |v| self.needs(v));
-            at(&mut self.set, n);
+            at(self, ended);
         }
-        b.params.iter().for_each(|p| self.set.remove(p.0 as usize));
+        b.params.iter().for_each(|p| _ = self.ends(p.0 as usize));
     }
 }
 
 /// The numbers to move: where too many are in use at once, those that are in use longest for each of their uses.
 fn choose(f: &Function, movable: &[bool], most: usize) -> BTreeSet<Value> {
     let out = live_out(f, movable);
-    let (mut places, mut uses) = (vec![0u64; f.types.len()], vec![1u64; f.types.len()]);
-    for b in f.block_ids() {
-        let data = f.block(b);
-        data.insts.iter().for_each(|i| operands(&i.op, |v| uses[v.0 as usize] += 1));
-        term_operands(&data.term, |v| uses[v.0 as usize] += 1);
-        let mut live = Live { set: out[b.0 as usize].clone(), wanted: movable };
-        live.walk(data, |set, _| set.iter().for_each(|v| places[v] += 1));
-    }
+    let rank = ranks(f, movable, &out);
     let mut victims = BTreeSet::new();
-    let mut wanted = movable.to_vec();
+    let mut live = Live::new(movable.to_vec());
     for b in f.block_ids() {
-        let mut set = out[b.0 as usize].clone();
-        victims.iter().for_each(|v: &Value| set.remove(v.0 as usize));
-        let rest = wanted.clone();
-        let mut live = Live { set, wanted: &rest };
-        live.walk(f.block(b), |set, _| {
-            victims.iter().for_each(|v: &Value| set.remove(v.0 as usize));
-            let now: Vec<usize> = set.iter().collect();
-            for _ in most..now.len() {
-                let left = now.iter().copied().filter(|&v| set.contains(v));
-                let Some(v) = left.max_by_key(|&v| places[v] * 64 / uses[v]) else { return };
-                set.remove(v);
-                wanted[v] = false;
+        live.walk(f.block(b), &out[b.0 as usize], |live, _| {
+            if live.len <= most {
+                return;
+            }
+            let mut now: Vec<usize> = live.set.iter().collect();
+            now.sort_unstable_by_key(|&v| std::cmp::Reverse((rank[v], v)));
+            for &v in &now[..live.len - most] {
+                live.ends(v);
+                live.wanted[v] = false;
                 victims.insert(Value(v as u32));
             }
         });
     }
     victims
+}
+
+/// By number: at how many places it is in use for each of its uses.
+fn ranks(f: &Function, movable: &[bool], out: &[BitSet]) -> Vec<u64> {
+    let (mut places, mut uses) = (vec![0u64; f.types.len()], vec![1u64; f.types.len()]);
+    let mut live = Live::new(movable.to_vec());
+    for b in f.block_ids() {
+        let data = f.block(b);
+        data.insts.iter().for_each(|i| operands(&i.op, |v| uses[v.0 as usize] += 1));
+        term_operands(&data.term, |v| uses[v.0 as usize] += 1);
+        live.walk(data, &out[b.0 as usize], |live, ended| {
+            if let Some(v) = ended {
+                places[v.0 as usize] += (live.since[v.0 as usize] - live.at) as u64;
+            }
+            if live.at == 0 {
+                live.set.iter().for_each(|v| places[v] += live.since[v] as u64 + 1);
+            }
+        });
+    }
+    places.iter().zip(uses).map(|(places, uses)| places * 64 / uses).collect()
 }
 
 struct Rewriter<'a> {

@@ -17,6 +17,7 @@ pub mod gvn;
 pub mod merge_reads;
 pub mod merge_stores;
 pub mod pointers;
+pub mod pressure;
 pub mod scratch;
 pub mod util;
 

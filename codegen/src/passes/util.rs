@@ -4,6 +4,7 @@ pub use crate::dominators::{BlockLists, Dominators, predecessors, reverse_postor
 
 use crate::dense::ValueMap;
 use crate::ir::*;
+use crate::steps;
 
 /// Does it fit a BPF immediate?
 pub fn fits_i32(c: i64) -> bool {
@@ -12,6 +13,7 @@ pub fn fits_i32(c: i64) -> bool {
 
 /// Calls `f` on each value that an operation reads.
 pub fn operands(op: &Op, mut f: impl FnMut(Value)) {
+    steps::count(1);
     match op {
         Op::Const(_) | Op::SlotAddr(_) | Op::MapRef(_) | Op::MapValue(..) | Op::FuncAddr(_) => {}
         Op::Alu(_, a, b) | Op::Cmp(_, a, b) => [*a, *b].into_iter().for_each(f),
@@ -28,6 +30,7 @@ pub fn operands(op: &Op, mut f: impl FnMut(Value)) {
 
 /// Calls `f` on each value that an operation reads, to change it.
 pub fn operands_mut(op: &mut Op, mut f: impl FnMut(&mut Value)) {
+    steps::count(1);
     match op {
         Op::Const(_) | Op::SlotAddr(_) | Op::MapRef(_) | Op::MapValue(..) | Op::FuncAddr(_) => {}
         Op::Alu(_, a, b) | Op::Cmp(_, a, b) => {

@@ -6,6 +6,7 @@
 use super::graph::Graph;
 use crate::emit::mach::Reg;
 use crate::hash::FastMap;
+use crate::steps;
 
 /// Colours.
 const K: usize = Reg::ALLOCATABLE as usize;
@@ -52,6 +53,8 @@ struct Colorer {
     state: Vec<State>,
     alias: Vec<usize>,
     degree: Vec<usize>,
+    /// By node: how many of its neighbours in the graph have K neighbours or more.
+    high: Vec<usize>,
     /// Moves of each node, grown by coalescing.
     moves_of: Vec<Vec<usize>>,
     moves: Vec<MoveState>,
@@ -69,6 +72,7 @@ impl Colorer {
             state: vec![State::Precolored; n],
             alias: (0..n).collect(),
             degree: vec![usize::MAX / 2; n],
+            high: vec![0; n],
             moves_of: vec![vec![]; n],
             moves: vec![MoveState::Worklist; graph.moves.len()],
             move_queue: (0..graph.moves.len()).collect(),
@@ -85,8 +89,11 @@ impl Colorer {
             c.moves_of[mv.dst].push(m);
             c.moves_of[mv.src].push(m);
         }
+        (K + 1..n).for_each(|v| c.degree[v] = c.graph.edges.neighbours(v).len());
+        for v in 0..n {
+            c.high[v] = c.graph.edges.neighbours(v).iter().filter(|w| c.degree[**w as usize] >= K).count();
+        }
         for v in (K + 1)..n {
-            c.degree[v] = c.graph.edges.neighbours(v).len();
             if c.graph.used[v] {
                 c.enqueue(v);
             } else {
@@ -137,7 +144,9 @@ impl Colorer {
 
     /// The neighbours that are still in the graph.
     fn adjacent(&self, v: usize) -> impl Iterator<Item = usize> + '_ {
-        self.graph.edges.neighbours(v).iter().map(|w| *w as usize).filter(|w| self.present(*w))
+        let neighbours = self.graph.edges.neighbours(v);
+        steps::count(neighbours.len());
+        neighbours.iter().map(|w| *w as usize).filter(|w| self.present(*w))
     }
 
     fn present(&self, v: usize) -> bool {
@@ -152,8 +161,10 @@ impl Colorer {
     fn push_on_stack(&mut self, v: usize) {
         self.state[v] = State::Stacked;
         self.stack.push(v);
+        let was_high = usize::from(self.degree[v] >= K);
         for n in 0..self.graph.edges.neighbours(v).len() {
             if let Some(w) = self.nth_adjacent(v, n) {
+                self.high[w] -= was_high;
                 self.lower_degree(w);
             }
         }
@@ -168,12 +179,25 @@ impl Colorer {
             self.wake_moves(w);
             // A move between a machine's register and a neighbour is among the neighbour's.
             for n in 0..self.graph.edges.neighbours(w).len() {
-                if let Some(x) = self.nth_adjacent(w, n).filter(|x| self.state[*x] != State::Precolored) {
+                let Some(x) = self.nth_adjacent(w, n) else { continue };
+                self.high[x] -= 1;
+                if self.state[x] != State::Precolored {
                     self.wake_moves(x);
                 }
             }
             if self.state[w] == State::Spill {
                 self.enqueue(w);
+            }
+        }
+    }
+
+    fn raise_degree(&mut self, u: usize) {
+        self.degree[u] += 1;
+        if self.degree[u] == K {
+            for n in 0..self.graph.edges.neighbours(u).len() {
+                if let Some(t) = self.nth_adjacent(u, n) {
+                    self.high[t] += 1;
+                }
             }
         }
     }
@@ -223,16 +247,18 @@ impl Colorer {
             });
         }
         // Briggs: the union has fewer than K neighbours of high degree.
-        let mut high: Vec<usize> = self.adjacent(u).chain(self.adjacent(v)).collect();
-        high.sort_unstable();
-        let (mut count, mut i) = (0, 0);
-        while i < high.len() {
-            let both = high.get(i + 1) == Some(&high[i]);
-            let degree = self.degree[high[i]] - usize::from(both);
-            count += usize::from(degree >= K);
-            i += 1 + usize::from(both);
-        }
-        count < K
+        let most = self.high[u] + self.high[v];
+        most < K || most - self.counted_twice(u, v) < K
+    }
+
+    /// Of the neighbours of high degree that two nodes have: how many are among both's, once more for those whose degree
+    /// would not be high any more.
+    fn counted_twice(&self, u: usize, v: usize) -> usize {
+        let len = |v: usize| self.graph.edges.neighbours(v).len();
+        let (few, many) = if len(u) < len(v) { (u, v) } else { (v, u) };
+        let common =
+            self.adjacent(few).filter(|t| self.degree[*t] >= K && self.graph.edges.contains(*t, many));
+        common.map(|t| 1 + usize::from(self.degree[t] == K)).sum()
     }
 
     fn combine(&mut self, u: usize, v: usize) {
@@ -247,13 +273,17 @@ impl Colorer {
             }
         }
         self.moves_of[u].extend(&moves);
+        let was_high = usize::from(self.degree[v] >= K);
         for n in 0..self.graph.edges.neighbours(v).len() {
             let Some(t) = self.nth_adjacent(v, n) else { continue };
+            self.high[t] -= was_high;
             if self.graph.edges.insert(t, u) {
-                if self.state[u] != State::Precolored {
-                    self.degree[u] += 1;
-                }
                 // t loses v and gains u.
+                self.high[u] += usize::from(self.degree[t] >= K);
+                self.high[t] += usize::from(self.degree[u] >= K);
+                if self.state[u] != State::Precolored {
+                    self.raise_degree(u);
+                }
             } else {
                 self.lower_degree(t);
             }
@@ -278,6 +308,7 @@ impl Colorer {
 
     fn cheapest_spill(&mut self) -> Option<usize> {
         let state = &self.state;
+        steps::count(self.spill.len());
         self.spill.retain(|&v| state[v] == State::Spill);
         let rank = |v: usize| self.graph.cost[v] / self.degree[v] as f64;
         let best =

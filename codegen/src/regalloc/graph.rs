@@ -3,6 +3,7 @@
 use super::liveness::{Live, Liveness};
 use crate::emit::mach::{MFunc, Reg};
 use crate::hash::FastSet;
+use crate::steps;
 
 /// With more nodes than this the edge set is a hash set instead of a bit matrix.
 const MATRIX_LIMIT: usize = 2048;
@@ -24,6 +25,7 @@ impl Edges {
 
     /// Adds an edge; true if it was not there.
     pub fn insert(&mut self, a: usize, b: usize) -> bool {
+        steps::count(1);
         if a == b || self.contains(a, b) {
             return false;
         }
@@ -50,6 +52,7 @@ impl Edges {
 
     /// All that `a` has an edge to.
     pub fn neighbours(&self, a: usize) -> &[u32] {
+        steps::count(1);
         &self.lists[a]
     }
 }

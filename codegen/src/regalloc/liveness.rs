@@ -6,6 +6,7 @@
 use crate::dominators::BlockLists;
 use crate::emit::mach::{MFunc, MInst, Reg};
 use crate::ir::Block;
+use crate::steps;
 
 /// Registers live at one place, ascending: they are few.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +73,7 @@ impl Liveness {
             }
             let mut todo: Vec<u32> = needs.iter().map(|need| need.1).collect();
             while let Some(b) = todo.pop() {
+                steps::count(1);
                 for p in preds.of(Block(b)).iter().map(|p| p.0 as usize) {
                     if out[p].regs.last() != Some(&reg) {
                         out[p].regs.push(reg);

@@ -81,7 +81,10 @@ impl SlotConflicts {
     /// have met there, if that one was followed already.
     fn enter(&mut self, b: Block, preds: &[Block], of: &Use) -> Vec<usize> {
         let (reached, live, own) = (&of.reached[b.0 as usize], &of.live[b.0 as usize], &of.own[b.0 as usize]);
-        let now: Vec<usize> = reached.iter().filter(|&s| live.contains(s) || own.contains(s)).collect();
+        let mut now = live.clone();
+        now.union(own);
+        now.intersect(reached);
+        let now: Vec<usize> = now.iter().collect();
         let new_from = |p: &Block| -> Vec<usize> {
             let (reached, own) = (&of.reached[p.0 as usize], &of.own[p.0 as usize]);
             now.iter().copied().filter(|&s| !reached.contains(s) && !own.contains(s)).collect()
