@@ -2,7 +2,7 @@
 
 use super::datum::{Datum, Row};
 use super::text;
-use super::write::{self, Style, put, separated};
+use super::write::{self, Style, json_number, put, separated};
 use super::{hist, series};
 use crate::show::terminal::steers;
 use rbtrace_lang::types::{Agg, Type};
@@ -12,7 +12,7 @@ pub fn value(datum: &Datum, out: &mut Vec<u8>) {
     match datum {
         Datum::Nothing => put(out, "null"),
         // Readers of the JSON form want an enum's number.
-        Datum::Number(n) | Datum::Constant { number: n, .. } => number(*n, out),
+        Datum::Number(n) | Datum::Constant { number: n, .. } => json_number(*n, out),
         Datum::Total(n) => write::number(*n, out),
         Datum::Address(address) => write::number(i128::from(*address), out),
         Datum::Bytes(bytes) => list(bytes, out, |b, out| write::number(i128::from(*b), out)),
@@ -33,9 +33,9 @@ pub fn value(datum: &Datum, out: &mut Vec<u8>) {
         Datum::Tuple(fields) => list(fields, out, |(_, field), out| value(field, out)),
         Datum::Stats { count, average, total } => {
             put(out, &format!("{{\"count\": {count}, \"average\": "));
-            number(*average, out);
+            json_number(*average, out);
             put(out, ", \"total\": ");
-            number(*total, out);
+            json_number(*total, out);
             out.push(b'}');
         }
         Datum::Histogram(buckets) => hist::json(buckets, out),
@@ -136,17 +136,6 @@ fn escape_byte(c: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-/// Largest magnitude that a reader which keeps numbers as doubles gets exactly (2^53 - 1).
-const EXACT: u128 = (1 << 53) - 1;
-
-/// Appends a number; as a text where a double could not hold it, as bpftrace does.
-pub fn number(n: i128, out: &mut Vec<u8>) {
-    let quote: &[u8] = if n.unsigned_abs() > EXACT { b"\"" } else { b"" };
-    out.extend_from_slice(quote);
-    write::number(n, out);
-    out.extend_from_slice(quote);
-}
-
 /// Appends one line `{"type": KIND, "data": TEXT}`.
 pub fn text_line(kind: &str, text: &[u8], out: &mut Vec<u8>) {
     begin_line(kind, out);
@@ -174,7 +163,7 @@ mod tests {
     fn numbers_that_a_double_cannot_hold_are_texts() {
         let mut out = Vec::new();
         for n in [(1 << 53) - 1, 1 << 53, -(1 << 53)] {
-            number(n, &mut out);
+            json_number(n, &mut out);
             out.push(b' ');
         }
         assert_eq!(out, b"9007199254740991 \"9007199254740992\" \"-9007199254740992\" ");

@@ -1,8 +1,7 @@
 //! Time series: a line of a graph for each interval, and JSON.
 
 use super::env::Env;
-use super::json;
-use super::write::{put, separated};
+use super::write::{json_number, put, separated};
 use crate::sys::time;
 use rbtrace_lang::types::{Agg, TimeBase};
 use std::collections::BTreeMap;
@@ -125,7 +124,7 @@ pub fn json(series: &Series, out: &mut Vec<u8>) {
     out.push(b'[');
     separated(&values, ",", out, |(start, value), out| {
         let _ = write!(out, "{{\"interval_start\":\"{}\",\"value\":", time::utc(*start));
-        json::number(*value, out);
+        json_number(*value, out);
         out.push(b'}');
     });
     out.push(b']');

@@ -76,3 +76,14 @@ pub fn number(value: i128, out: &mut Vec<u8>) {
 pub fn hex(value: u64, out: &mut Vec<u8>) {
     let _ = write!(out, "{value:#x}");
 }
+
+/// Largest magnitude that a reader which keeps numbers as doubles gets exactly (2^53 - 1).
+const EXACT: u128 = (1 << 53) - 1;
+
+/// Appends a number of JSON; as a text where a double could not hold it, as bpftrace does.
+pub fn json_number(n: i128, out: &mut Vec<u8>) {
+    let quote: &[u8] = if n.unsigned_abs() > EXACT { b"\"" } else { b"" };
+    out.extend_from_slice(quote);
+    number(n, out);
+    out.extend_from_slice(quote);
+}
