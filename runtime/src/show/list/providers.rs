@@ -44,6 +44,7 @@ const PLAIN: Provider = Provider {
 /// In the order in which they are listed.
 pub(crate) const PROVIDERS: &[Provider] = &[
     Provider { names: &["begin", "end"], ..PLAIN },
+    Provider { names: &["bench", "test"], list: |_, _, _| Ok(()), ..PLAIN },
     Provider { names: &["hardware"], works: counters, listed: Listed::Usually, list: events, ..PLAIN },
     Provider {
         names: &["kprobe"],
