@@ -288,8 +288,9 @@ pub struct Emit {
 pub enum EmitKind {
     /// `printf(format, args)`
     Printf(Rc<[Piece]>),
-    /// `errorf`, `warnf`: to stderr with the place. `true` for a warning.
-    Errorf(Rc<[Piece]>, bool),
+    /// `errorf`, `warnf`: to stderr with the place. `true` for a warning; then the calls of the macros that it stands in,
+    /// innermost first.
+    Errorf(Rc<[Piece]>, bool, Rc<[Span]>),
     /// `print(value)`: one value, of any type.
     Print,
     /// `print(@map[key])` of one entry: like `Print`, with the map's name and key shown:

@@ -104,6 +104,8 @@ pub enum Type {
         /// Signed?
         signed: bool,
     },
+    /// A floating-point number of 4 or 8 bytes: programs cannot calculate with it, and it prints as null.
+    Float(u8),
     /// A named enum; values print by name where one is known.
     Enum(Rc<EnumType>),
     /// Text of at most this many bytes.
@@ -417,7 +419,7 @@ impl Type {
         match self {
             Type::Void => 0,
             Type::Bool => 1,
-            Type::Int { size, .. } => u32::from(*size),
+            Type::Int { size, .. } | Type::Float(size) => u32::from(*size),
             Type::Enum(e) => u32::from(e.size),
             Type::Str(n) => *n,
             Type::Buf(n) => 4 + *n,
@@ -438,7 +440,7 @@ impl Type {
     pub fn align(&self) -> u32 {
         match self {
             Type::Void | Type::Bool | Type::Str(_) | Type::Mac => 1,
-            Type::Int { size, .. } => u32::from(*size),
+            Type::Int { size, .. } | Type::Float(size) => u32::from(*size),
             Type::Enum(e) => u32::from(e.size),
             Type::Buf(_)
             | Type::Inet
@@ -571,6 +573,7 @@ impl fmt::Display for Type {
             Type::Int { size, signed } => {
                 write!(f, "{}int{}", if *signed { "" } else { "u" }, u32::from(*size) * 8)
             }
+            Type::Float(size) => write!(f, "{}", if *size == 4 { "float" } else { "double" }),
             Type::Enum(e) => write!(f, "enum {}", e.name),
             Type::Str(n) => write!(f, "string[{n}]"),
             Type::Buf(n) => write!(f, "buffer[{n}]"),

@@ -96,11 +96,13 @@ impl Checker<'_> {
     /// `{ …; value }`
     fn block_expr(&mut self, block: &ast::Block, span: Span) -> Typed {
         self.scopes.push();
+        let outside = self.enter(block, span);
         let stmts = self.stmts(&block.stmts);
         let value = match &block.value {
             Some(v) => self.expr(v),
             None => Some(super::call::nothing(span)),
         };
+        self.expanded.truncate(outside);
         self.scopes.pop();
         let value = value?;
         if stmts.is_empty() {
@@ -108,6 +110,13 @@ impl Checker<'_> {
         }
         let ty = value.ty.clone();
         Some(Expr { kind: ExprKind::Block(stmts, Box::new(value)), ty, span })
+    }
+
+    /// Notes the call of a macro whose body this block is; how many such calls there were around it.
+    pub(crate) fn enter(&mut self, block: &ast::Block, span: Span) -> usize {
+        let outside = self.expanded.len();
+        self.expanded.extend(is_elsewhere(block, span).then_some(span));
+        outside
     }
 
     /// `&$x`, `&@m[key]`
@@ -136,4 +145,10 @@ impl Checker<'_> {
         };
         Some(Expr { kind: ExprKind::AddrOf(place), ty: Type::ptr(ty, AddrSpace::Bpf), span })
     }
+}
+
+/// Does a block's text lie somewhere else than the block? Then it is a macro's, and the block is its call.
+fn is_elsewhere(block: &ast::Block, span: Span) -> bool {
+    let first = block.stmts.first().map(|s| s.span).or(block.value.as_ref().map(|v| v.span));
+    first.is_some_and(|s| s.file != span.file || s.start < span.start || s.end > span.end)
 }

@@ -91,6 +91,8 @@ pub(crate) struct Checker<'a> {
     block: usize,
     view: Rc<View>,
     scopes: Scopes,
+    /// The calls of macros whose bodies are being typed, outermost first.
+    expanded: Vec<Span>,
 }
 
 /// Types a script. What could be typed comes with the messages; it is ready for code generation where none of them is
@@ -165,6 +167,7 @@ impl<'a> Checker<'a> {
             phase: Phase::Infer,
             view: Rc::new(View::outside()),
             scopes: Scopes::default(),
+            expanded: vec![],
         }
     }
 

@@ -77,10 +77,12 @@ impl Checker<'_> {
     /// A block expression as a statement: what a macro call expands to.
     fn block_stmt(&mut self, b: &ast::Block, span: Span, warn: bool, out: &mut Vec<Stmt>) {
         self.scopes.push();
+        let outside = self.enter(b, span);
         let mut inner = self.stmts(&b.stmts);
         if let Some(v) = &b.value {
             self.expr_stmt(v, warn, &mut inner);
         }
+        self.expanded.truncate(outside);
         self.scopes.pop();
         out.push(stmt(hir::StmtKind::Block(inner), span));
     }

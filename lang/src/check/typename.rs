@@ -41,9 +41,8 @@ pub(crate) fn base_type(name: &str) -> Option<Type> {
         | "__le64" => int(8, false),
         "int64" | "s64" | "__s64" | "int64_t" | "ssize_t" | "intptr_t" | "long" | "long int"
         | "signed long" | "long long" | "long long int" | "signed long long" => int(8, true),
-        // Floating point is only laid out: its bits print as integers.
-        "float" => Some(Type::Array { elem: Box::new(Type::int(4, false)), len: 1 }),
-        "double" => Some(Type::Array { elem: Box::new(Type::int(8, false)), len: 1 }),
+        "float" => Some(Type::Float(4)),
+        "double" => Some(Type::Float(8)),
         _ => None,
     }
 }

@@ -57,7 +57,10 @@ impl<'a> Printer<'a> {
         let text = Formatted::new(&render);
         self.sink.say(match complaint {
             None => Said::Printf(text),
-            Some(severity) => Said::Complaint(severity, text, record.span),
+            Some(severity) => {
+                let calls = if let EmitKind::Errorf(_, _, calls) = &record.kind { &**calls } else { &[] };
+                Said::Complaint(severity, text, record.span, calls)
+            }
         });
     }
 
@@ -78,7 +81,7 @@ impl<'a> Printer<'a> {
         let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return false };
         match &record.kind {
             EmitKind::Printf(pieces) => self.formatted(pieces, record, data, None),
-            EmitKind::Errorf(pieces, warning) => {
+            EmitKind::Errorf(pieces, warning, _) => {
                 let severity = if *warning { Severity::Warning } else { Severity::Error };
                 self.formatted(pieces, record, data, Some(severity));
             }

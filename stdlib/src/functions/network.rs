@@ -25,10 +25,9 @@ pub(super) const NETWORK: &[Function] = &[
         name: "socket_cookie",
         params: &[param("sock", Kind::Any)],
         result: "uint64",
-        probes: &["fentry", "fexit", "rawtracepoint"],
-        kernel: Some("5.12"),
         brief: "The number that the kernel gives to a socket, for the socket's whole life.",
-        doc: "The socket must be an argument of the probe.",
+        doc: "In fentry and fexit the socket must be an argument of the function, and gets a number where it has none yet (Linux \
+              5.12); elsewhere it is 0 then.",
         example: "fentry:tcp_rcv_established { @[socket_cookie(args.sk)] = count(); }",
         ..Function::PLAIN
     },

@@ -13,8 +13,9 @@ impl Checker<'_> {
         let (pieces, values) = self.format_args(name, args, span)?;
         let kind = match name {
             "printf" => EmitKind::Printf(pieces),
-            "errorf" => EmitKind::Errorf(pieces, false),
-            "warnf" => EmitKind::Errorf(pieces, true),
+            "errorf" | "warnf" => {
+                EmitKind::Errorf(pieces, name == "warnf", self.expanded.iter().rev().copied().collect())
+            }
             "system" => EmitKind::System(pieces),
             _ => EmitKind::Cat(pieces),
         };

@@ -165,6 +165,7 @@ fn base_name(ty: &Type) -> &'static str {
         Type::Void => "void",
         Type::Bool => "bool",
         Type::Int { .. } | Type::Enum(_) => "int",
+        Type::Float(_) => "none",
         Type::Str(_) => "string",
         Type::Buf(_) => "buffer",
         Type::Ptr { .. } => "pointer",

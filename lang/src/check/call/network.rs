@@ -2,10 +2,10 @@
 
 use crate::Span;
 use crate::ast;
-use crate::check::convert::to_int;
+use crate::check::convert::{convert, to_int};
 use crate::check::{Checker, Typed};
 use crate::hir::{Expr, ExprKind, Function};
-use crate::types::{I64, Type, U32, U64};
+use crate::types::{I64, StructKind, Type, U32, U64};
 use std::net::IpAddr;
 
 /// Structs that begin with `struct sock_common`.
@@ -74,6 +74,9 @@ impl Checker<'_> {
         let sock = self.expr(&args[0])?;
         match &sock.ty {
             Type::Ptr { to, .. } if matches!(&**to, Type::Struct(s) if SOCKETS.contains(&&*s.name)) => {
+                if !matches!(self.view.context.kind, "fentry" | "fexit") {
+                    return self.cookie_so_far(sock, span);
+                }
                 let kind = ExprKind::Call(Function::SocketCookie, vec![sock]);
                 Some(Expr { kind, ty: U64, span })
             }
@@ -82,6 +85,18 @@ impl Checker<'_> {
                 self.error(args[0].span, message)
             }
         }
+    }
+
+    /// The number that a socket has already: only programs that are bound to a function can have the kernel give one.
+    fn cookie_so_far(&mut self, sock: Expr, span: Span) -> Typed {
+        let common = self.struct_named(StructKind::Struct, "sock_common", span)?;
+        // Every kind of socket begins with it.
+        let space = if let Type::Ptr { space, .. } = sock.ty { space } else { self.space() };
+        let mut value = self.deref(convert(sock, Type::ptr(Type::Struct(common), space)), span)?;
+        for name in ["skc_cookie", "counter"] {
+            value = self.field_of(value, &ast::Name { text: name.into(), span }, span)?;
+        }
+        Some(to_int(value, U64))
     }
 
     /// `macaddr(bytes)`

@@ -259,7 +259,7 @@ fn library_macros() {
               Print(((uint64)(void *)arg0 >= (uint64)-4095:int16))
               block
                 if !(pid > 1:uint32)
-                  Errorf([Text("assert failed: "), Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })], false)("no":string[3])
+                  Errorf([Text("assert failed: "), Conv(Conv { left: false, zero: false, plus: false, space: false, alt: false, width: None, precision: None, size: 4, kind: Str })], false, [Span { file: 0, start: 47, end: 68 }])("no":string[3])
                   exit(1:int64)
         "#]],
     );

@@ -45,7 +45,7 @@ impl Sink for Capture {
         let out = &mut printed.text;
         match said {
             Said::Printf(text) => text.render(false, out),
-            Said::Complaint(severity, text, _) => {
+            Said::Complaint(severity, text, ..) => {
                 out.extend_from_slice(if severity == Severity::Error { b"ERROR: " } else { b"WARNING: " });
                 text.render(false, out);
                 out.push(b'\n');

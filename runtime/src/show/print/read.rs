@@ -20,7 +20,7 @@ const BUILD_ID_VALID: u32 = 1;
 /// The value that lies in `data`.
 pub fn read(env: &Env, ty: &Type, data: &[u8]) -> Datum {
     match ty {
-        Type::Void => Datum::Nothing,
+        Type::Void | Type::Float(_) => Datum::Nothing,
         Type::Bool => Datum::Bool(data.first().is_some_and(|b| *b != 0)),
         Type::Int { size, signed } => Datum::Number(int_at(data, usize::from(*size), *signed)),
         Type::Enum(e) => {

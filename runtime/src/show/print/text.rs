@@ -8,7 +8,7 @@ use std::io::Write;
 /// Appends a value.
 pub fn value(datum: &Datum, style: Style, out: &mut Vec<u8>) {
     match datum {
-        Datum::Nothing => {}
+        Datum::Nothing => put(out, "null"),
         Datum::Bool(is) => put(out, if *is { "true" } else { "false" }),
         Datum::Number(n) | Datum::Total(n) | Datum::Constant { name: None, number: n } => number(*n, out),
         Datum::Constant { name: Some(name), .. } => put(out, name),

@@ -83,7 +83,7 @@ impl Sink for JsonSink<'_> {
                 self.scratch = text;
             }
             Said::Complaint(Severity::Warning, ..) if self.wanted.no_warnings => {}
-            Said::Complaint(severity, text, span) => {
+            Said::Complaint(severity, text, span, _) => {
                 let text = self.render(text);
                 let kind = if severity == Severity::Warning { "warnf" } else { "errorf" };
                 self.message(kind, &text, "", span);

@@ -25,8 +25,8 @@ pub enum Said<'a> {
     Attached(usize),
     /// `printf`: the format, and its arguments in the record.
     Printf(Formatted<'a>),
-    /// `errorf`, `warnf`.
-    Complaint(Severity, Formatted<'a>, Span),
+    /// `errorf`, `warnf`: where they stand, and the calls of the macros around them, innermost first.
+    Complaint(Severity, Formatted<'a>, Span, &'a [Span]),
     /// `print` of a value, or of one entry of a map.
     Value(&'a Datum),
     /// `print` of a map, and at the end each map that has entries.

@@ -42,7 +42,7 @@ impl<'a> TextSink<'a> {
         }
     }
 
-    fn complain(&mut self, severity: Severity, text: Formatted, span: Span) {
+    fn complain(&mut self, severity: Severity, text: Formatted, span: Span, calls: &[Span]) {
         if severity == Severity::Warning && self.wanted.no_warnings {
             return;
         }
@@ -52,6 +52,10 @@ impl<'a> TextSink<'a> {
         self.out.flush();
         // Escapes that the script itself writes, colours for instance, are its own affair.
         terminal::message_as_is(&line);
+        for call in calls {
+            let from = Diagnostic { severity, ..Diagnostic::error(*call, "expanded from") };
+            terminal::message(&from.render(self.sources));
+        }
     }
 
     fn warn(&mut self, warning: &Diagnostic) {
@@ -91,7 +95,7 @@ impl Sink for TextSink<'_> {
         match said {
             Said::Attached(count) => self.attached(count),
             Said::Printf(text) => text.render(self.terminal, &mut self.out.buf),
-            Said::Complaint(severity, text, span) => self.complain(severity, text, span),
+            Said::Complaint(severity, text, span, calls) => self.complain(severity, text, span, calls),
             Said::Value(value) => self.print(|out| {
                 text::value(value, Style::Text, out);
                 out.push(b'\n');
