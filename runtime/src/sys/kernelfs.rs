@@ -80,6 +80,9 @@ fn mounted(name: &str) -> Vec<PathBuf> {
     places.collect()
 }
 
+/// Bytes that are asked for at once. These files do not say how long they are; most are shorter.
+const AT_ONCE: usize = 4096;
+
 impl Root {
     /// Opens a file or folder; `below` is relative.
     pub fn open(&self, below: &str) -> io::Result<File> {
@@ -92,14 +95,14 @@ impl Root {
 
     /// The content of a file.
     pub fn read(&self, below: &str) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(AT_ONCE);
         self.open(below)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     /// The content of a text file.
     pub fn text(&self, below: &str) -> io::Result<String> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(AT_ONCE);
         self.open(below)?.read_to_string(&mut text)?;
         Ok(text)
     }
