@@ -74,8 +74,8 @@ impl<'a> Printer<'a> {
         self.skipped
     }
 
-    /// Does what one record asks for. Records of unknown kind are ignored: no program sends them. True where it
-    /// ran a command, which may have taken long.
+    /// Does what one record asks for. Records of unknown kind are ignored: no program sends them. True where that
+    /// may have taken long: it ran a command or walked over a map.
     pub fn record(&mut self, data: &[u8]) -> bool {
         let object = self.object;
         let Some(record) = object.records.get(u32_at(data, 0) as usize) else { return false };
@@ -101,7 +101,11 @@ impl<'a> Printer<'a> {
             }
         }
         self.sink.event_done();
-        matches!(record.kind, EmitKind::System(_)) && !self.skipping
+        match record.kind {
+            EmitKind::System(_) => !self.skipping,
+            EmitKind::PrintMap { .. } | EmitKind::Clear(_) | EmitKind::Zero(_) => true,
+            _ => false,
+        }
     }
 
     fn rendered(&self, pieces: &[Piece], record: &Record, data: &[u8]) -> String {
