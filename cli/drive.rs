@@ -7,6 +7,7 @@ use rbtrace_runtime::run::{Closing, Progress, RunError, RunOptions, Session};
 use rbtrace_runtime::show::sink::Sink;
 use rbtrace_runtime::sys::describe;
 use rbtrace_runtime::sys::poll::Signals;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 /// Runs a compiled script; its exit status.
@@ -16,11 +17,13 @@ pub(crate) fn run<'a>(
     sink: Box<dyn Sink + 'a>,
     options: RunOptions<'a>,
 ) -> Result<i32, RunError> {
-    // Before anything is forked or attached: a signal finds all or nothing to be undone.
+    // Before anything is forked or attached: a signal finds all or nothing to be undone. They are kept until the
+    // process ends: one that comes after the script's end must not change the status.
     let signals = Signals::take(&taken(object)).map_err(|e| {
         let text = format!("signals cannot be read: {}", describe(&e));
         Diagnostic { span: None, ..Diagnostic::error(Span::default(), text) }
     })?;
+    let signals = ManuallyDrop::new(signals);
     let Ended { status, closing } = drive(args, object, sink, options, &signals)?;
     if args.verbose && closing.count() > 0 {
         let text = format!("{} perf events are closed in the background\n", closing.count());

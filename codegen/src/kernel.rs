@@ -56,6 +56,8 @@ macro_rules! features {
 features! {
     /// Keys of maps that are longer than 512 bytes.
     LongKeys = (5, 11), "keys longer than 512 bytes";
+    /// `bpf_trace_printk` takes every format (it came with `bpf_snprintf`).
+    Formats = (5, 13), "every format in debugf";
     /// Atomics with fetch, exchange and compare.
     Atomics = (5, 12), "atomic exchange and fetch";
     /// kprobe-multi links (with FPROBE).

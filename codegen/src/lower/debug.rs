@@ -5,6 +5,7 @@ use super::frame::Lower;
 use super::memory::{Fill, Place};
 use crate::helpers;
 use crate::ir::Value;
+use crate::kernel::Feature;
 use rbtrace_lang::Span;
 use rbtrace_lang::format::{Conv, ConvKind, Piece};
 use rbtrace_lang::hir::Expr;
@@ -19,6 +20,11 @@ pub(super) fn print(lower: &mut Lower, pieces: &[Piece], args: &[Expr], span: Sp
     format.push(0);
     let size = format.len() as i64;
     let values: Vec<Value> = args.iter().map(|e| value(lower, e)).collect::<Lowered<_>>()?;
+    if !is_plain(pieces) && !lower.kernel().has(Feature::Formats) {
+        let message =
+            "This kernel prints only %d, %u, %x and one %s with debugf() (all formats: 5.13 or newer)";
+        return lower.unsupported(span, message);
+    }
     let (map, at) = lower.shared.data(&format);
     let (format, size) = (lower.map_value(map, at), lower.f.b.iconst(size));
     if let Ok(few) = <[Value; FEW]>::try_from(padded(lower, &values)) {
@@ -37,6 +43,18 @@ pub(super) fn print(lower: &mut Lower, pieces: &[Piece], args: &[Expr], span: Sp
     let (data, bytes) = (lower.address(&words), lower.f.b.iconst(i64::from(bytes)));
     lower.call(helpers::TRACE_VPRINTK, &[format, size, data, bytes]);
     Ok(lower.f.b.iconst(0))
+}
+
+/// Does every kernel take the format? Old ones refuse the call, which nobody would see.
+fn is_plain(pieces: &[Piece]) -> bool {
+    let plain = |piece: &Piece| match piece {
+        Piece::Text(text) => !text.contains('%'),
+        Piece::Conv(conv) => {
+            flags(conv).is_empty() && matches!(letter(conv.kind), "lld" | "llu" | "llx" | "s")
+        }
+    };
+    let texts = pieces.iter().filter(|piece| matches!(piece, Piece::Conv(conv) if letter(conv.kind) == "s"));
+    pieces.iter().all(plain) && texts.count() <= 1
 }
 
 /// As many values as the helper takes; unchanged where they are more.
@@ -98,5 +116,14 @@ mod tests {
     fn numbers_have_64_bits() {
         let pieces = parse_format(b"100%% %s %-5d|%08x %p").unwrap_or_default();
         assert_eq!(kernel_format(&pieces), "100%% %s %-5lld|%08llx 0x%llx");
+    }
+
+    #[test]
+    fn old_kernels_take_plain_formats() {
+        let plain = |format: &[u8]| is_plain(&parse_format(format).unwrap_or_default());
+        assert!(plain(b"pid %d of %s %p"));
+        for format in [&b"%%"[..], b"%5d", b"%04x", b"%X", b"%c", b"%s %s"] {
+            assert!(!plain(format), "{}", String::from_utf8_lossy(format));
+        }
     }
 }

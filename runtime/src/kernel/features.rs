@@ -66,6 +66,9 @@ impl LiveKernel {
             Feature::Atomics => {
                 self.has(Feature::IsaV4) || probe::program(lb::BPF_PROG_TYPE_KPROBE, 0, 0, &EXCHANGE)
             }
+            Feature::Formats => {
+                probe::helper(lb::BPF_PROG_TYPE_KPROBE, lb::BPF_FUNC_snprintf).unwrap_or(false)
+            }
             Feature::LongKeys => probe::key(513),
             Feature::KprobeMulti => probe::multi(Multi::Kprobe),
             Feature::UprobeMulti => probe::multi(Multi::Uprobe),
