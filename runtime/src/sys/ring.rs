@@ -71,7 +71,7 @@ impl Ring {
         count
     }
 
-    /// Hands each complete record to `f` in order, until there is none left or `f` says stop (false).
+    /// Hands each complete record that is there by now to `f` in order, until `f` says stop (false).
     /// Returns how many there were; an error where the data cannot be mapped.
     pub fn consume(&mut self, mut f: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
         let mut count = 0;
@@ -94,7 +94,9 @@ impl Ring {
         let mut published = at;
         let mut count = 0;
         let mut go_on = true;
-        while go_on && at < self.producer.word(0).load(Ordering::Acquire) {
+        // Asked once: to run after a program record by record makes its CPU and ours fight for the cache line of each.
+        let end = self.producer.word(0).load(Ordering::Acquire);
+        while go_on && at < end {
             let Some((len, discarded)) = self.header(at)? else { break };
             if !discarded {
                 let from = (at & self.mask) as usize + HEADER;
