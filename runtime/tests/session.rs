@@ -75,7 +75,7 @@ impl Collected {
     }
 }
 
-/// A probe that this thread fires, and nobody else.
+/// A probe that only this thread fires.
 fn on_getppid(body: &str) -> String {
     // SAFETY: takes nothing and cannot fail.
     let tid = unsafe { libc::gettid() };

@@ -1,8 +1,8 @@
 //! Keeps a program on the stack of the task that it runs in.
 //!
 //! From 6.13 on the kernel gives a tracing program that needs 64 bytes or more a stack of the CPU
-//! (`bpf_enable_priv_stack` in kernel/bpf/verifier.c), for it lets no second run in on that CPU before the first has
-//! ended. Programs of uprobes are the exception: they are preempted, and run anew by the next task.
+//! (`bpf_enable_priv_stack` in kernel/bpf/verifier.c), because it lets no second run begin on that CPU before the
+//! first has ended. Programs of uprobes are the exception: one can be preempted, and the next task then runs it again.
 //!
 //! A program with a tail call in its text has no such stack, whether the call is ever reached or not
 //! (`check_max_stack_depth`, same file). This one never is; the verifier sees that, and drops it from what runs.

@@ -14,7 +14,7 @@ use rbtrace_lang::types::Type;
 /// Values that `bpf_trace_printk` takes.
 const FEW: usize = 3;
 
-/// Prints a line; it gives nothing.
+/// Prints a line. The value is always 0.
 pub(super) fn print(lower: &mut Lower, pieces: &[Piece], args: &[Expr], span: Span) -> Lowered<Value> {
     let mut format = kernel_format(pieces).into_bytes();
     format.push(0);
@@ -45,7 +45,8 @@ pub(super) fn print(lower: &mut Lower, pieces: &[Piece], args: &[Expr], span: Sp
     Ok(lower.f.b.iconst(0))
 }
 
-/// Does every kernel take the format? Old ones refuse the call, which nobody would see.
+/// Does every kernel take the format? Old ones refuse the call, and the line would be
+/// missing without a word.
 fn is_plain(pieces: &[Piece]) -> bool {
     let plain = |piece: &Piece| match piece {
         Piece::Text(text) => !text.contains('%'),

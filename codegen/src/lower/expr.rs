@@ -191,8 +191,8 @@ impl Lower<'_, '_> {
         Ok((self.as_number(x), self.as_number(y)))
     }
 
-    /// A pointer's address as a number. The verifier lets nobody calculate with a pointer; what a helper has copied it takes
-    /// for a number.
+    /// A pointer's address as a number. The verifier refuses arithmetic on a pointer; a copy that a helper has made is a
+    /// number to it.
     pub(super) fn as_number(&mut self, value: Value) -> Value {
         if !matches!(self.f.b.ty(value), Ty::Ptr(_)) {
             return value;

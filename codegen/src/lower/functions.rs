@@ -154,7 +154,7 @@ impl Lower<'_, '_> {
             ty => (self.place(value)?, ty.size()),
         };
         let room = match count.kind {
-            // Of a pointer nobody says how much is behind it; constant bytes are followed by zeros.
+            // How much memory a pointer points to is not known; constant bytes are followed by zeros.
             ExprKind::Const(n) if matches!(place.base, Base::Remote(..) | Base::Bytes(_)) => n as u32,
             ExprKind::Const(n) => (n as u32).min(room),
             _ => room,
@@ -173,8 +173,8 @@ impl Lower<'_, '_> {
         Ok(self.compare(Cond::Eq, result, zero))
     }
 
-    /// `socket_cookie(sock)`. Programs that are bound to a function have the kernel make one where there is none yet; others
-    /// read what the socket has.
+    /// `socket_cookie(sock)`. In programs that are bound to a function the kernel makes a cookie if the socket has none
+    /// yet; other programs read the one that it has.
     fn socket_cookie(&mut self, sock: &Expr) -> Lowered<Value> {
         if let Some((word, 0)) = self.bound_object(sock)
             && self.plan.load.ty == ProgramType::Tracing

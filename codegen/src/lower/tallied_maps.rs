@@ -52,7 +52,7 @@ fn is_number(ty: &Type) -> bool {
     ty.is_scalar() && !matches!(ty, Type::Ptr { .. })
 }
 
-/// Does the verifier know a part of a key as a pointer, whatever its type? It lets nobody multiply one.
+/// Does the verifier know a part of a key as a pointer, whatever its type? It refuses to multiply one.
 fn has_address(key: &Expr) -> bool {
     let mut found = false;
     visit::walk(key, &mut |node| {

@@ -68,7 +68,7 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // A signal that came while all was being taken down has had its way: it must not kill us now.
+        // A signal that came while all was being taken down has been answered: it must not kill us now.
         while self.next().is_some() {}
         // SAFETY: the mask that `take` found.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };

@@ -94,7 +94,7 @@ impl Ring {
         let mut published = at;
         let mut count = 0;
         let mut go_on = true;
-        // Asked once: to run after a program record by record makes its CPU and ours fight for the cache line of each.
+        // Read once: following a program record by record makes its CPU and ours compete for every cache line.
         let end = self.producer.word(0).load(Ordering::Acquire);
         while go_on && at < end {
             let Some((len, discarded)) = self.header(at)? else { break };

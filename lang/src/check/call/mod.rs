@@ -51,7 +51,7 @@ impl Checker<'_> {
     pub(crate) fn call(&mut self, name: &Name, args: &[ast::Expr], span: Span) -> Typed {
         let Some(function) = stdlib::function(&name.text) else {
             return match (&*name.text, args) {
-                // A keyword: nobody can give this name to something else.
+                // A keyword: a script cannot give this name to anything else.
                 ("comptime", [value]) => self.comptime(value, span),
                 _ => self.call_of_builtin(name, args, span),
             };

@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
         Ok((status, took.as_nanos() as u64))
     }
 
-    /// Runs a block again and again; its average time and how often it ran. `None`: it does not want to be measured.
+    /// Runs a block again and again; its average time and how often it ran. `None`: it asked not to be measured.
     fn measure(&mut self, block: &Block, printed: &RefCell<Printed>) -> io::Result<Option<(u64, u64)>> {
         let _measuring = bpf::measure_runs()?;
         let start = Instant::now();

@@ -52,7 +52,7 @@ impl Drop for Running {
     }
 }
 
-/// The program that a command runs; its first word where there is none.
+/// The program that a command runs; the command's first word if none is found.
 pub fn program_of(command: &str) -> String {
     let name = split(command).into_iter().next().unwrap_or_default();
     find(&name).map_or(name, |path| path.to_string_lossy().into_owned())

@@ -63,7 +63,7 @@ pub enum Summed {
     },
     /// `hist`, `lhist`.
     Buckets(Vec<u64>),
-    /// `tseries`: the values by the numbers of their intervals; `None` where there is none.
+    /// `tseries`: the values by the numbers of their intervals; `None` for an interval without a value.
     Series(BTreeMap<u64, Option<i128>>),
 }
 

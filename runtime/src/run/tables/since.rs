@@ -49,7 +49,8 @@ impl Table {
         left.iter().any(|&byte| byte != 0).then_some(left)
     }
 
-    /// Puts an entry back. One that was made anew meanwhile is newer, and of an aggregation another part of it.
+    /// Puts an entry back. If a program has made a new one meanwhile, that one wins; two parts of an aggregation are
+    /// combined.
     fn put_back(&self, key: &[u8], mut left: Vec<u8>) -> io::Result<()> {
         for _ in 0..TRIES {
             if self.storage.insert(key, &left)? {

@@ -102,7 +102,7 @@ pub fn text(data: &[u8], size: usize) -> &[u8] {
     data.iter().position(|&b| b == 0).map_or(data, |n| &data[..n])
 }
 
-/// The mark behind a text that `max_strlen` cut. A shorter one that has no NUL was cut by nobody: it is an array
+/// The mark behind a text that `max_strlen` cut. A shorter one without a NUL was not cut: it is an array
 /// of chars that is full.
 pub fn trailer<'a>(env: &'a Env, data: &[u8], size: usize) -> &'a [u8] {
     let cut = size >= env.max_strlen && text(data, size).len() == size;
@@ -180,7 +180,7 @@ fn inet(data: &[u8]) -> String {
     <[u8; 16]>::try_from(addr).map_or_else(|_| String::new(), |a| Ipv6Addr::from(a).to_string())
 }
 
-/// A name, or what stands where there is none.
+/// A name, or the placeholder for a missing one.
 fn or_not(name: Option<impl Into<String>>) -> String {
     name.map_or_else(|| "N/A".into(), Into::into)
 }
