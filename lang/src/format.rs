@@ -34,6 +34,23 @@ pub struct Conv {
     pub kind: ConvKind,
 }
 
+impl Conv {
+    /// The letter alone: no flags, no width, a size of 4 bytes.
+    pub fn plain(kind: ConvKind) -> Conv {
+        Conv {
+            left: false,
+            zero: false,
+            plus: false,
+            space: false,
+            alt: false,
+            width: None,
+            precision: None,
+            size: 4,
+            kind,
+        }
+    }
+}
+
 /// What a conversion prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvKind {
@@ -135,17 +152,7 @@ impl Cursor<'_> {
 
     /// A conversion; `None` where no letter ends it: the percent sign stands for itself.
     fn conversion(&mut self) -> Result<Option<Conv>, FormatError> {
-        let mut conv = Conv {
-            left: false,
-            zero: false,
-            plus: false,
-            space: false,
-            alt: false,
-            width: None,
-            precision: None,
-            size: 4,
-            kind: ConvKind::Str,
-        };
+        let mut conv = Conv::plain(ConvKind::Str);
         self.flags(&mut conv);
         conv.width = self.number()?;
         if self.eat(b'.') {

@@ -160,20 +160,6 @@ mod tests {
     use crate::files::symbols::HexNames;
     use rbtrace_lang::types::I64;
 
-    fn conv(kind: ConvKind) -> Conv {
-        Conv {
-            left: false,
-            zero: false,
-            plus: false,
-            space: false,
-            alt: false,
-            width: None,
-            precision: None,
-            size: 4,
-            kind,
-        }
-    }
-
     fn shown(conv: &Conv, value: i64) -> String {
         let env = Env::new(Box::new(HexNames), Box::new(()));
         let mut out = Vec::new();
@@ -184,19 +170,22 @@ mod tests {
 
     #[test]
     fn sizes_cut_integers() {
-        assert_eq!(shown(&conv(ConvKind::Signed), -1), "-1");
-        assert_eq!(shown(&conv(ConvKind::Unsigned), -1), "4294967295");
-        assert_eq!(shown(&Conv { size: 1, ..conv(ConvKind::Hex) }, 0x1ff), "ff");
-        assert_eq!(shown(&Conv { size: 8, ..conv(ConvKind::Unsigned) }, -1), u64::MAX.to_string());
+        assert_eq!(shown(&Conv::plain(ConvKind::Signed), -1), "-1");
+        assert_eq!(shown(&Conv::plain(ConvKind::Unsigned), -1), "4294967295");
+        assert_eq!(shown(&Conv { size: 1, ..Conv::plain(ConvKind::Hex) }, 0x1ff), "ff");
+        assert_eq!(shown(&Conv { size: 8, ..Conv::plain(ConvKind::Unsigned) }, -1), u64::MAX.to_string());
     }
 
     #[test]
     fn flags_as_in_c() {
-        assert_eq!(shown(&Conv { zero: true, width: Some(5), ..conv(ConvKind::Signed) }, -42), "-0042");
-        assert_eq!(shown(&Conv { space: true, ..conv(ConvKind::Signed) }, 42), " 42");
-        assert_eq!(shown(&Conv { precision: Some(3), ..conv(ConvKind::Signed) }, 7), "007");
-        assert_eq!(shown(&Conv { left: true, width: Some(4), ..conv(ConvKind::Signed) }, 7), "7   ");
-        assert_eq!(shown(&Conv { alt: true, ..conv(ConvKind::Hex) }, 255), "0xff");
-        assert_eq!(shown(&Conv { alt: true, ..conv(ConvKind::Octal) }, 8), "010");
+        assert_eq!(
+            shown(&Conv { zero: true, width: Some(5), ..Conv::plain(ConvKind::Signed) }, -42),
+            "-0042"
+        );
+        assert_eq!(shown(&Conv { space: true, ..Conv::plain(ConvKind::Signed) }, 42), " 42");
+        assert_eq!(shown(&Conv { precision: Some(3), ..Conv::plain(ConvKind::Signed) }, 7), "007");
+        assert_eq!(shown(&Conv { left: true, width: Some(4), ..Conv::plain(ConvKind::Signed) }, 7), "7   ");
+        assert_eq!(shown(&Conv { alt: true, ..Conv::plain(ConvKind::Hex) }, 255), "0xff");
+        assert_eq!(shown(&Conv { alt: true, ..Conv::plain(ConvKind::Octal) }, 8), "010");
     }
 }
