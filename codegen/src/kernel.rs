@@ -18,6 +18,11 @@ pub trait Kernel {
     /// The PID namespace whose numbers `pid` and `tid` are; `None`: the first one's.
     fn pid_namespace(&self) -> Option<PidNamespace>;
 
+    /// Where `struct task_struct` has the numbers of a task; `None` where finding that out would take long.
+    fn task_ids(&self) -> Option<TaskIds> {
+        None
+    }
+
     /// Where a function of the kernel begins; `None` where that is not known.
     fn function(&self, _module: Option<&str>, _name: &str) -> Option<u64> {
         None
@@ -77,6 +82,15 @@ pub struct PidNamespace {
     pub dev: u64,
     /// Inode number of the namespace.
     pub ino: u64,
+}
+
+/// Offsets in `struct task_struct` (include/linux/sched.h), in bytes, of two members of four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskIds {
+    /// `tgid`: the number of the process.
+    pub tgid: u32,
+    /// `pid`: the number of the thread.
+    pub pid: u32,
 }
 
 /// A kernel that has all that came with its release and before: for compiling where nothing can be tried.

@@ -4,8 +4,9 @@ mod common;
 
 use common::{kernel_of, script};
 use rbtrace_codegen::compile;
+use rbtrace_codegen::disasm;
 use rbtrace_codegen::ir::Helper;
-use rbtrace_codegen::kernel::{Feature, Kernel, PidNamespace};
+use rbtrace_codegen::kernel::{Feature, Kernel, PidNamespace, TaskIds};
 use rbtrace_codegen::lower::{Unit, Units, lower};
 use rbtrace_codegen::object::ProgramType;
 use rbtrace_codegen::verify::verify;
@@ -174,6 +175,27 @@ impl Kernel for Asked {
         self.0.borrow_mut().insert("namespace".into());
         None
     }
+
+    fn task_ids(&self) -> Option<TaskIds> {
+        self.0.borrow_mut().insert("ids".into());
+        Some(TaskIds { tgid: 1268, pid: 1264 })
+    }
+}
+
+const OPENAT: &str = "tracepoint:syscalls:sys_enter_openat { printf(\"%d %d\", pid, tid); }";
+
+/// Who asks for the task, to know a 32-bit caller, has its numbers there.
+#[test]
+fn the_task_gives_its_numbers() {
+    let text = |kernel: &dyn Kernel| {
+        let object = compile(&script::typed(OPENAT), kernel).unwrap();
+        disasm::disassemble(&object.programs[0].insns)
+    };
+    let with = text(&Asked::default());
+    assert!(with.contains("+1268)") && with.contains("+1264)") && !with.contains("pid_tgid"), "{with}");
+    assert_eq!(with.matches("get_current_task_btf").count(), 1, "{with}");
+    let without = text(&kernel_of(true));
+    assert!(without.contains("get_current_pid_tgid"), "{without}");
 }
 
 /// Every answer is a program that is loaded: what a script does not use is not asked.
@@ -191,6 +213,7 @@ fn only_what_is_used_is_asked() {
         asked("begin { @[1] = count(); for ($kv : @) { print($kv.0); } }"),
         ["IsaV4", "TestRun 164", "TestRun 195"]
     );
+    assert_eq!(asked(OPENAT), ["RawTracepoint 158", "ids", "namespace"]);
     assert_eq!(asked("begin { $i = 0; while ($i < 5) { $i++; } }"), ["TestRun 181"]);
     assert_eq!(asked("begin { $x = (int64)cpu; print(-$x / 3); }"), ["IsaV4"]);
 }

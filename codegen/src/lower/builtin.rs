@@ -4,8 +4,8 @@ use super::Lowered;
 use super::frame::Lower;
 use super::memory::{Fill, Place};
 use crate::helpers;
-use crate::ir::{Alu, Cond, Helper, Op, Ty, Value, Width};
-use crate::kernel::PidNamespace;
+use crate::ir::{Alu, Cond, Helper, Op, Space, Ty, Value, Width};
+use crate::kernel::{PidNamespace, TaskIds};
 use crate::object::{Control, Fault};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Builtin, Expr};
@@ -20,10 +20,10 @@ impl Lower<'_, '_> {
             Builtin::Pid => self.process_id(),
             Builtin::Tid => match self.kernel().pid_namespace() {
                 Some(namespace) => self.namespaced(namespace, 0),
-                None => self.low_half(helpers::GET_CURRENT_PID_TGID),
+                None => self.thread_in_first(),
             },
-            Builtin::PidInit => self.high_half(helpers::GET_CURRENT_PID_TGID),
-            Builtin::TidInit => self.low_half(helpers::GET_CURRENT_PID_TGID),
+            Builtin::PidInit => self.process_in_first(),
+            Builtin::TidInit => self.thread_in_first(),
             Builtin::Uid => self.low_half(helpers::GET_CURRENT_UID_GID),
             Builtin::Gid => self.high_half(helpers::GET_CURRENT_UID_GID),
             Builtin::Cpu => self.call(helpers::GET_SMP_PROCESSOR_ID, &[]),
@@ -67,8 +67,35 @@ impl Lower<'_, '_> {
     fn process_id(&mut self) -> Value {
         match self.kernel().pid_namespace() {
             Some(namespace) => self.namespaced(namespace, 4),
+            None => self.process_in_first(),
+        }
+    }
+
+    /// The process's number in the first PID namespace.
+    fn process_in_first(&mut self) -> Value {
+        match self.ids_of_task() {
+            Some(ids) => self.load_from_task(ids.tgid),
             None => self.high_half(helpers::GET_CURRENT_PID_TGID),
         }
+    }
+
+    /// The thread's number in the first PID namespace.
+    fn thread_in_first(&mut self) -> Value {
+        match self.ids_of_task() {
+            Some(ids) => self.load_from_task(ids.pid),
+            None => self.low_half(helpers::GET_CURRENT_PID_TGID),
+        }
+    }
+
+    /// Programs that ask for the task anyway need no second helper for its numbers.
+    fn ids_of_task(&self) -> Option<TaskIds> {
+        self.raw_call.and_then(|_| self.kernel().task_ids())
+    }
+
+    /// Four bytes of the running task's `struct task_struct`.
+    pub(super) fn load_from_task(&mut self, offset: u32) -> Value {
+        let task = self.call_ptr(helpers::GET_CURRENT_TASK_BTF, &[], Space::Btf);
+        self.f.b.load(Width::B4, false, task, offset as i32)
     }
 
     /// A field of `struct bpf_pidns_info` (include/uapi/linux/bpf.h): `pid` (of the thread) at 0, `tgid` at 4. The

@@ -177,9 +177,8 @@ impl<'p> Lower<'_, 'p> {
     /// Ends the program for a system call of a 32-bit program.
     fn skip_32_bit_callers(&mut self) {
         let (native, skip) = (self.f.b.create_block(), self.f.b.create_block());
-        let task = self.call_ptr(helpers::GET_CURRENT_TASK_BTF, &[], Space::Btf);
         let (offset, mask) = arch::CURRENT.compat_status;
-        let status = self.f.b.load(Width::B4, false, task, offset as i32);
+        let status = self.load_from_task(offset);
         let mask = self.f.b.iconst(mask);
         self.f.b.branch_unlikely(Cond::Set, status, mask, skip, native);
         self.f.b.start(skip);

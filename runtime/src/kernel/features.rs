@@ -3,12 +3,13 @@
 //! Each trial is a program that is loaded and dropped at once. Only what is asked is tried: a script that uses no
 //! helper of newer kernels costs nothing.
 
+use crate::files::btf::{self, Kind, KindTag};
 use crate::files::symbols::kallsyms;
 use crate::kernel::system::possible_cpus;
 use crate::sys::probe::{self, EXIT, Multi, insn, mov_k};
 use libbpf_sys as lb;
 use rbtrace_codegen::ir::Helper;
-use rbtrace_codegen::kernel::{Feature, Kernel, PidNamespace};
+use rbtrace_codegen::kernel::{Feature, Kernel, PidNamespace, TaskIds};
 use rbtrace_codegen::object::ProgramType;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ pub struct LiveKernel {
     features: RefCell<HashMap<Feature, bool>>,
     ncpus: OnceCell<u32>,
     pid_namespace: OnceCell<Option<PidNamespace>>,
+    task_ids: OnceCell<Option<TaskIds>>,
 }
 
 impl Kernel for LiveKernel {
@@ -51,6 +53,10 @@ impl Kernel for LiveKernel {
 
     fn pid_namespace(&self) -> Option<PidNamespace> {
         *self.pid_namespace.get_or_init(pid_namespace)
+    }
+
+    fn task_ids(&self) -> Option<TaskIds> {
+        *self.task_ids.get_or_init(task_ids)
     }
 
     fn function(&self, module: Option<&str>, name: &str) -> Option<u64> {
@@ -85,6 +91,18 @@ fn pid_namespace() -> Option<PidNamespace> {
     // MKDEV of include/linux/kdev_t.h has 20 bits for the minor number.
     let (major, minor) = (libc::major(namespace.dev()), libc::minor(namespace.dev()));
     Some(PidNamespace { dev: u64::from(major) << 20 | u64::from(minor), ino: namespace.ino() })
+}
+
+/// Where tasks have their numbers, as the first types of the kernel's BTF say: they are among those that the
+/// kernel's first file uses.
+fn task_ids() -> Option<TaskIds> {
+    let types = btf::first_types().ok()?;
+    let Kind::Struct(task) = types.ty(types.find(KindTag::Struct, "task_struct")?)?.kind else { return None };
+    let offset = |name| {
+        let member = task.members().find(|m| m.name == name)?;
+        (member.bit_width == 0 && member.bit_offset % 32 == 0).then_some(member.bit_offset / 8)
+    };
+    Some(TaskIds { tgid: offset("tgid")?, pid: offset("pid")? })
 }
 
 /// `r0 = 7; r0 s/= 2` of instruction set v4: offset 1 makes the division signed.

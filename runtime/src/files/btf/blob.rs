@@ -11,6 +11,10 @@ use std::rc::Rc;
 /// `BTF_MAGIC` of include/uapi/linux/btf.h.
 const MAGIC: u16 = 0xeb9f;
 
+/// Bytes of `struct btf_header`: magic number and version, then the header's own length, and where the types and the
+/// strings lie behind it.
+pub(super) const HEADER: usize = 24;
+
 /// What cannot be mapped is read, up to this many bytes: the kernel's own BTF has about 5 MiB.
 const MOST: u64 = 256 << 20;
 

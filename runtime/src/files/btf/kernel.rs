@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// Where in sysfs the kernel shows its blobs: `vmlinux` and one file for each module.
-const SYSFS: &str = "kernel/btf";
+pub(super) const SYSFS: &str = "kernel/btf";
 
 /// A type of one of the blobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

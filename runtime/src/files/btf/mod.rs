@@ -8,12 +8,14 @@
 mod blob;
 mod convert;
 mod dump;
+mod first;
 mod kernel;
 mod kind;
 mod tag;
 
 pub use blob::{Btf, BtfError};
 pub use dump::DeclaredProto;
+pub use first::first_types;
 pub use kernel::{KernelTypes, TypeId};
 pub use kind::{BtfType, Composite, EnumValues, Kind, Member, Params};
 pub use tag::KindTag;

@@ -78,10 +78,15 @@ pub(super) fn type_starts(bytes: &[u8], types: Range<usize>) -> Option<Vec<u32>>
     let mut at = types.start;
     while at < types.end {
         starts.push(at as u32);
-        let info = u32_at(bytes, at + 4)?;
-        at += HEAD + KindTag::from_info(info)?.tail((info & 0xffff) as usize);
+        at = type_end(bytes, at)?;
     }
     (at == types.end).then_some(starts)
+}
+
+/// Where the type that begins at `start` ends, be it there in full or not.
+pub(super) fn type_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let info = u32_at(bytes, start + 4)?;
+    Some(start + HEAD + KindTag::from_info(info)?.tail((info & 0xffff) as usize))
 }
 
 /// Name and kind of the type that begins at `start`.

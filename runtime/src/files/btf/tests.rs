@@ -4,7 +4,8 @@ use super::*;
 use expect_test::{Expect, expect};
 use rbtrace_lang::types::{Field, StructKind, StructType, Type};
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::fs::File;
+use std::path::Path;
 use std::rc::Rc;
 
 /// Writes BTF type by type.
@@ -52,14 +53,21 @@ impl Maker {
 
     /// As a file, opened.
     fn types(&self) -> KernelTypes {
-        let mut file = std::env::temp_dir();
-        file.push(format!("rbtrace-btf-{}-{:p}", std::process::id(), self));
-        std::fs::File::create(&file).and_then(|mut f| f.write_all(&self.bytes())).expect("a file");
-        let types = KernelTypes::from_file(&file);
-        types.vmlinux().expect("BTF");
-        std::fs::remove_file(&file).expect("the file");
-        types
+        in_file(&self.bytes(), |file| {
+            let types = KernelTypes::from_file(file);
+            types.vmlinux().expect("BTF");
+            types
+        })
     }
+}
+
+/// Does something with a file of these bytes.
+fn in_file<T>(bytes: &[u8], f: impl FnOnce(&Path) -> T) -> T {
+    let path = std::env::temp_dir().join(format!("rbtrace-btf-{}-{:p}", std::process::id(), bytes));
+    std::fs::write(&path, bytes).expect("a file");
+    let made = f(&path);
+    std::fs::remove_file(&path).expect("the file");
+    made
 }
 
 fn show(fields: &[Field]) -> String {
@@ -214,6 +222,43 @@ fn broken_blobs_are_refused() {
         }
     }
     assert!(Btf::from_bytes(b"\x7fELF".to_vec(), None).is_err());
+}
+
+/// The beginning of a blob has the types that fit, whole ones.
+#[test]
+fn the_first_types() {
+    let mut m = Maker::new();
+    let a = m.name("a");
+    m.ty("early", KindTag::Struct, 1, false, 8, &[a, 2, 32]);
+    m.int("int", 4, true);
+    m.ty("long", KindTag::Struct, 3000, false, 8, &[a, 2, 0].repeat(3000));
+    m.ty("late", KindTag::Struct, 1, false, 8, &[a, 2, 0]);
+    let btf = |bytes: &[u8]| {
+        let file = in_file(bytes, |path| File::open(path)).expect("a file");
+        Btf::from_bytes(first::beginning(&file).ok()?, None).ok()
+    };
+    let whole = m.bytes();
+    let first = btf(&whole).expect("a blob");
+    let early = first.find(KindTag::Struct, "early").and_then(|id| first.ty(id)).expect("the first type");
+    let Kind::Struct(early) = early.kind else { panic!("a struct") };
+    assert_eq!(early.members().map(|m| (m.name, m.bit_offset)).collect::<Vec<_>>(), [("a", 32)]);
+    assert_eq!((first.end_id(), first.find(KindTag::Struct, "late")), (3, None));
+    for cut in 0..whole.len().min(200) {
+        let _ = btf(&whole[..cut]);
+    }
+}
+
+/// What the beginning of the kernel's types says of tasks, the whole says too.
+#[test]
+fn the_kernels_first_types() {
+    let Some(types) = kernel() else { return };
+    let whole = types.vmlinux().expect("opened before");
+    let place = |btf: &Btf| {
+        let Kind::Struct(task) = btf.ty(btf.find(KindTag::Struct, "task_struct")?)?.kind else { return None };
+        task.members().find(|m| m.name == "tgid").map(|m| m.bit_offset)
+    };
+    let first = place(&first_types().expect("readable"));
+    assert!(first.is_none() || first == place(&whole), "{first:?}");
 }
 
 #[test]
