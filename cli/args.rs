@@ -1,12 +1,14 @@
 //! The command line.
 
-use crate::scripts;
+use crate::{filter, refused, scripts};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use rbtrace_lang::select::NameFilter;
 use rbtrace_lang::target::Purpose;
 use rbtrace_runtime::show::lines;
 use rbtrace_runtime::show::sink::Buffering;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Largest process id that Linux gives (`PID_MAX_LIMIT`, include/linux/threads.h).
 const PID_MAX: u64 = 4 * 1024 * 1024;
@@ -85,6 +87,12 @@ pub(crate) struct Args {
     pub(crate) include_dirs: Vec<PathBuf>,
     /// `--include FILE`
     pub(crate) includes: Vec<String>,
+    /// `--probe-filter REGEX`
+    pub(crate) probe_filter: Option<Rc<dyn NameFilter>>,
+    /// `--no-feature LIST`: features of the kernel that are not to be used.
+    pub(crate) without: Vec<String>,
+    /// `--traceable-functions FILE`
+    pub(crate) traceable: Option<PathBuf>,
 }
 
 fn flag(name: &'static str, short: Option<char>) -> Arg {
@@ -129,8 +137,12 @@ fn command() -> Command {
             value("include", None),
             value("btf", None),
             value("mode", None),
+            value("probe-filter", None),
+            value("no-feature", None),
+            value("traceable-functions", None),
             Arg::new("words").action(ArgAction::Append).num_args(0..),
         ])
+        .args(refused::args())
 }
 
 impl Args {
@@ -147,6 +159,7 @@ impl Args {
     pub(crate) fn parse(words: &[String]) -> Result<Args, String> {
         let end = words.iter().position(|w| w == "--").unwrap_or(words.len());
         let matches = command().try_get_matches_from(&words[..end]).map_err(|e| explain(&e))?;
+        refused::check(&matches)?;
         let after = words.get(end + 1..).unwrap_or(&[]);
         let (named, plain): (Vec<&String>, Vec<&String>) = after.iter().partition(|w| w.starts_with("--"));
         let mut free: Vec<String> = all(&matches, "words");
@@ -176,6 +189,9 @@ impl Args {
             btf: last(&matches, "btf").map(PathBuf::from),
             include_dirs: all(&matches, "include-dir").into_iter().map(PathBuf::from).collect(),
             includes: all(&matches, "include"),
+            probe_filter: last(&matches, "probe-filter").map(|f| filter::of(&f)).transpose()?,
+            without: features(&all(&matches, "no-feature"))?,
+            traceable: last(&matches, "traceable-functions").map(PathBuf::from),
         };
         args.consistent()
     }
@@ -256,7 +272,10 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
         None => false,
         Some("codegen") => true,
         Some("test" | "bench") => false,
-        Some(mode) => return Err(format!("--mode {mode} is not supported: codegen, test and bench are")),
+        Some(mode) => {
+            let why = refused::mode(mode).unwrap_or("the modes are codegen, test and bench");
+            return Err(format!("--mode {mode} is not supported\nHINT: {why}"));
+        }
     };
     let source = match text {
         Some(text) => Source::Text(text),
@@ -345,7 +364,27 @@ fn buffering(text: &str) -> Result<Buffering, String> {
     }
 }
 
+/// Features that `--no-feature` can name.
+const FEATURES: [&str; 3] = ["uprobe_multi", "kprobe_multi", "kprobe_session"];
+
+fn features(lists: &[String]) -> Result<Vec<String>, String> {
+    let names: Vec<String> = lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    match names.iter().find(|name| !FEATURES.contains(&name.as_str())) {
+        Some(name) => Err(format!(
+            "--no-feature does not know '{name}'\nHINT: what can be left out is {}",
+            FEATURES.join(", ")
+        )),
+        None => Ok(names),
+    }
+}
+
+/// The stages of a list with commas.
 fn stages(text: &str) -> Result<Vec<Stage>, String> {
+    let stages = text.split(',').filter(|name| !name.is_empty()).map(stage);
+    Ok(stages.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn stage(text: &str) -> Result<Vec<Stage>, String> {
     Ok(match text {
         "ast" | "parse" => vec![Stage::Ast],
         "hir" | "typed" | "types" => vec![Stage::Hir],
@@ -353,7 +392,8 @@ fn stages(text: &str) -> Result<Vec<Stage>, String> {
         "bpf" | "dis" => vec![Stage::Bpf],
         "all" => vec![Stage::Ast, Stage::Hir, Stage::Ir, Stage::Bpf],
         other => {
-            return Err(format!("-d has no stage '{other}'\nHINT: the stages are ast, hir, ir, bpf, all"));
+            let why = refused::stage(other).unwrap_or("the stages are ast, hir, ir, bpf, all");
+            return Err(format!("-d has no stage '{other}'\nHINT: {why}"));
         }
     })
 }
@@ -410,6 +450,28 @@ mod tests {
         assert_eq!(error("-p|111a1|-e|x"), "a process id is a number, not '111a1'");
         assert_eq!(error("-p|5000000|-e|x"), "process ids go from 1 to 4194304: 5000000 is not one");
         assert_eq!(parse("-p|12|-e|x").unwrap().pid, Some(12));
+    }
+
+    #[test]
+    fn features_and_stages_are_lists() {
+        assert_eq!(parse("--no-feature|kprobe_multi,uprobe_multi|-e|x").unwrap().without.len(), 2);
+        let error = parse("--no-feature|kprobe_multi,nosuch|-e|x").unwrap_err();
+        assert_eq!(error.lines().next(), Some("--no-feature does not know 'nosuch'"));
+        assert_eq!(parse("-d|ast,dis|-e|x").unwrap().stages, [Stage::Ast, Stage::Bpf]);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_the_reason() {
+        for (line, hint) in [
+            ("--aot|/tmp/x|-e|x", "ahead"),
+            ("--emit-elf|/tmp/x|-e|x", "-d bpf"),
+            ("--mode|compiler-bench|-e|x", "check FILE"),
+            ("-d|verifier|-e|x", "refused"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.lines().nth(1).is_some_and(|h| h.contains(hint)), "{line}: {error}");
+        }
+        assert!(parse("--probe-filter|[|-e|x").unwrap_err().starts_with("Invalid --probe-filter regex '['"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rbtrace_runtime::run::{Closing, Progress, RunError, RunOptions, Session};
 use rbtrace_runtime::show::sink::Sink;
 use rbtrace_runtime::sys::describe;
 use rbtrace_runtime::sys::poll::Signals;
+use rbtrace_runtime::sys::readiness::{self, State};
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ fn drive<'a>(
         return Ok(Ended { status: Ok(0), closing: Session::try_out(object, sink, options)? });
     }
     let mut session = Session::start(object, sink, options)?;
+    announce(args, State::Ready);
     while session.poll(Duration::MAX)? == Progress::Running {
         while let Some(signal) = signals.next() {
             if !session.signal(signal)? && signal != libc::SIGUSR1 {
@@ -58,9 +60,20 @@ fn drive<'a>(
             }
         }
     }
+    announce(args, State::Stopping);
     let outcome = session.stop()?;
     let status = outcome.sink_failed.map_or(Ok(outcome.status), |failure| Err(failure.into()));
     Ok(Ended { status, closing: outcome.closing })
+}
+
+/// Tells systemd; the run goes on where that fails.
+fn announce(args: &Args, state: State) {
+    if let Err(error) = readiness::announce(state)
+        && !args.no_warnings
+    {
+        let text = format!("WARNING: the socket in NOTIFY_SOCKET cannot be told: {}\n", describe(&error));
+        rbtrace_runtime::show::terminal::message(&text);
+    }
 }
 
 /// Signals that end the run, those that the script has probes for, and SIGUSR1: many scripts answer it, so it

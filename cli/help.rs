@@ -65,6 +65,10 @@ OPTIONS:
     --unsafe          allow what changes the system (system(), signal(), override())
     --dry-run         compile, load and attach, then leave
     --test, --bench   attach nothing: run the script's test blocks, measure its bench blocks
+    --probe-filter RE only the probes whose names the regular expression matches (begin and end stay)
+    --no-feature LIST do without uprobe_multi, kprobe_multi, kprobe_session (with commas between)
+    --traceable-functions FILE
+                      the functions that can be traced, a line each (default: tracefs' list)
     --btf FILE        with check: the types of another kernel
     -I DIR            look for headers there too: #include \"FILE\", #include <FILE>
     --include FILE    include this header before all else
@@ -72,6 +76,10 @@ OPTIONS:
     --info            what the kernel can do
     -h, --help        this text
     -V, --version     the version
+
+ENVIRONMENT:
+    BPFTRACE_NAME or RBTRACE_NAME sets the config variable NAME (`rbtrace help`); NOTIFY_SOCKET: systemd hears when
+    all is attached
 
 EXAMPLES:
     rbtrace -e 'kprobe:do_nanosleep { printf(\"PID %d sleeping...\\n\", pid); }'

@@ -6,10 +6,12 @@
 mod args;
 mod drive;
 mod explain;
+mod filter;
 mod headers;
 mod help;
 mod host;
 mod program;
+mod refused;
 mod repl;
 mod run;
 mod scripts;

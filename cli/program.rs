@@ -7,6 +7,7 @@ use anyhow::Context;
 use rbtrace_codegen::driver::{self, Compilation};
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_lang::{self as lang, Options, Severity, System, Typed};
+use rbtrace_runtime::kernel::LiveSystem;
 use rbtrace_runtime::near;
 use rbtrace_runtime::run::session;
 use rbtrace_runtime::show::terminal::message as complain;
@@ -89,6 +90,14 @@ fn unreadable(path: &Path, error: &io::Error) -> anyhow::Error {
     anyhow::Error::msg(message)
 }
 
+/// The running machine, as the command line lets it be seen.
+pub(crate) fn system(args: &Args) -> LiveSystem {
+    match &args.traceable {
+        Some(path) => LiveSystem::new().with_traceable(path, args.allow_unsafe),
+        None => LiveSystem::new(),
+    }
+}
+
 /// Compiles a script.
 pub(crate) fn compile(args: &Args, script: Text, system: &dyn System, kernel: &dyn Kernel) -> Compilation {
     let options = options(args, &script);
@@ -114,6 +123,7 @@ pub(crate) fn options(args: &Args, script: &Text) -> Options {
         series_clock: std::env::var("BPFTRACE_DUMMY_TS_MAP").ok(),
         headers: Some(Rc::new(Folders { named: args.include_dirs.clone() })),
         includes: args.includes.clone(),
+        probe_filter: args.probe_filter.clone(),
         keep_going: false,
     }
 }

@@ -57,7 +57,7 @@ fn warn_of_namesake(args: &Args, source: &Source) {
 
 /// Compiles and runs a text.
 pub(crate) fn text(args: &Args, script: program::Text) -> anyhow::Result<u8> {
-    let (system, kernel) = (LiveSystem::new(), LiveKernel::default());
+    let (system, kernel) = (program::system(args), LiveKernel::without(&args.without));
     let Compilation { typed, object } = program::compile(args, script, &system, &kernel);
     stages::show(&args.stages, &typed, object.as_ref(), &kernel);
     program::show(args, &typed);

@@ -13,7 +13,7 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
         warn(args, &[format!("there is no file '{file}': probes of that name are listed")]);
     }
     let mut out = terminal::output();
-    let warnings = list::list(&LiveSystem::new(), pattern, list_options(args), &mut out)?;
+    let warnings = list::list(&program::system(args), pattern, list_options(args), &mut out)?;
     warn(args, &warnings);
     Ok(0)
 }
@@ -21,7 +21,7 @@ pub(crate) fn list(args: &Args, pattern: Option<&str>) -> anyhow::Result<u8> {
 /// `-l -e PROGRAM`, `-l FILE`: the probes of a program. Its bodies need not make sense.
 pub(crate) fn list_program(args: &Args, source: &Source) -> anyhow::Result<u8> {
     let script = program::read(source)?;
-    let (system, options) = (LiveSystem::new(), program::options(args, &script));
+    let (system, options) = (program::system(args), program::options(args, &script));
     let mut read = rbtrace_lang::read(script.source, &options);
     if read.failed() {
         program::show(args, &read);

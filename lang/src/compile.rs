@@ -3,7 +3,7 @@
 use crate::ast::{Macro, Script};
 use crate::diag::has_errors;
 use crate::hir::Program;
-use crate::{Diagnostic, Options, Source, System, check, expand, parse, parse_with_headers};
+use crate::{Diagnostic, Options, Source, System, check, expand, parse, parse_with_headers, select};
 use rbtrace_stdlib::LIBRARY;
 
 /// What became of a script's text.
@@ -47,11 +47,14 @@ pub fn compile(script: Source, options: &Options, system: &dyn System) -> Typed 
     if broken && !options.keep_going {
         return typed;
     }
-    let (program, more) = check(&typed.script, typed.sources.clone(), system, options);
-    typed.program = Some(program);
+    let (mut program, more) = check(&typed.script, typed.sources.clone(), system, options);
     if !broken {
         typed.diagnostics.extend(more);
     }
+    if let Some(filter) = options.probe_filter.as_deref().filter(|_| !typed.failed()) {
+        typed.diagnostics.extend(select::only(&mut program, filter));
+    }
+    typed.program = Some(program);
     typed
 }
 

@@ -19,6 +19,7 @@ pub mod headers;
 pub mod hir;
 mod hir_dump;
 pub mod parse;
+pub mod select;
 pub mod span;
 pub mod system;
 pub mod target;
@@ -58,6 +59,8 @@ pub struct Options {
     pub keep_going: bool,
     /// A map without keys that time series take for their clock, so that a test can set it.
     pub series_clock: Option<String>,
+    /// `--probe-filter`: only the attach points that it wants are compiled.
+    pub probe_filter: Option<Rc<dyn select::NameFilter>>,
     /// `-k`: report failed reads with their place as they happen, not only their number at the end.
     pub warn_reads: bool,
 }

@@ -87,6 +87,16 @@ pub fn resolve(
     Ok(points)
 }
 
+/// Does `--probe-filter` want what is written there? A pattern may stand for wanted names.
+pub(crate) fn is_wanted(spec: &AttachSpec, options: &Options) -> bool {
+    let Some(filter) = &options.probe_filter else { return true };
+    let Ok(parts) = lex::split(&spec.text, options, "") else { return true };
+    let provider = probe_kind(&parts.provider).map_or(&*parts.provider, |kind| kind.name);
+    let name = std::iter::once(provider).chain(parts.args.iter().map(String::as_str));
+    let name = name.collect::<Vec<_>>().join(":");
+    has_wildcard(&name) || filter.wants(&name)
+}
+
 /// The same with one parameter in the place of `$*`.
 fn resolve_one(
     spec: &AttachSpec,

@@ -8,7 +8,7 @@ use super::uses::Uses;
 use crate::attach::{self, Refusal};
 use crate::context::{Args, Context, Ctx, Wants};
 use crate::hir::{AttachPoint, Config, MissingProbes};
-use crate::{Diagnostic, Options, Severity, System, ast};
+use crate::{Diagnostic, Options, Severity, System, ast, select};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -68,12 +68,13 @@ pub(crate) fn resolve(
 ) -> Vec<Block> {
     let mut next = 0;
     let mut blocks = vec![];
-    let mut missing = false;
+    let (mut missing, mut left_out) = (false, false);
     for (number, probe) in script.probes.iter().enumerate() {
         let mut points = vec![];
         for spec in &probe.attach {
             match attach::resolve(spec, system, options, &mut next) {
                 Ok(found) => points.extend(found),
+                Err(Refusal::Missing(_)) if !attach::is_wanted(spec, options) => left_out = true,
                 Err(Refusal::Missing(d)) => {
                     missing = true;
                     diags.extend(as_configured(d, config.missing_probes));
@@ -89,12 +90,11 @@ pub(crate) fn resolve(
     }
     let failed = diags.iter().any(|d| d.severity == Severity::Error);
     if blocks.is_empty() && !failed {
-        let why = if missing {
-            "there is nothing to attach: none of the probes exists"
-        } else {
-            "there is nothing to attach: the script has no probes"
-        };
-        diags.push(Diagnostic { span: None, ..Diagnostic::error(crate::Span::default(), why) });
+        diags.push(select::nothing_left(match (missing, left_out) {
+            (true, _) => "none of the script's probes exists",
+            (_, true) => "--probe-filter leaves none of the probes",
+            _ => "the script has no probes",
+        }));
     }
     check_limits(&blocks, config, diags);
     blocks

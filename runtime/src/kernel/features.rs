@@ -24,6 +24,8 @@ pub struct LiveKernel {
     ncpus: OnceCell<u32>,
     pid_namespace: OnceCell<Option<PidNamespace>>,
     task_ids: OnceCell<Option<TaskIds>>,
+    /// Features that are not to be used, by name.
+    without: Vec<String>,
 }
 
 impl Kernel for LiveKernel {
@@ -41,7 +43,8 @@ impl Kernel for LiveKernel {
     fn has(&self, feature: Feature) -> bool {
         let known = self.features.borrow().get(&feature).copied();
         known.unwrap_or_else(|| {
-            let able = self.try_out(feature);
+            let wanted = !self.without.iter().any(|name| name == feature.name());
+            let able = wanted && self.try_out(feature);
             self.features.borrow_mut().insert(feature, able);
             able
         })
@@ -65,6 +68,11 @@ impl Kernel for LiveKernel {
 }
 
 impl LiveKernel {
+    /// The running kernel without some of its features, by their names.
+    pub fn without(features: &[String]) -> LiveKernel {
+        LiveKernel { without: features.to_vec(), ..LiveKernel::default() }
+    }
+
     fn try_out(&self, feature: Feature) -> bool {
         match feature {
             Feature::IsaV4 => probe::program(lb::BPF_PROG_TYPE_KPROBE, 0, 0, &SIGNED_DIVISION),
@@ -144,6 +152,12 @@ mod tests {
         assert!(!can(Helper(1_000_000)));
         // What is known once is not tried again.
         assert_eq!(kernel.helpers.borrow().len(), 5);
+    }
+
+    #[test]
+    fn a_feature_can_be_left_out() {
+        let kernel = LiveKernel::without(&["kprobe_multi".to_owned()]);
+        assert!(!kernel.has(Feature::KprobeMulti));
     }
 
     #[test]

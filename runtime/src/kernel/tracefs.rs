@@ -4,7 +4,7 @@ use crate::kernel::privileges;
 use crate::sys::kernelfs::{self, FileSystem, Root};
 use rbtrace_lang::system::{Answer, SystemError};
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 /// The category of ftrace's own records: they describe its output, and cannot be attached to.
@@ -70,20 +70,10 @@ impl TraceFs {
 
     /// Calls `each` with `(module, function)` of every function that can be traced; `vmlinux` for the
     /// kernel's own. Stops when `each` says `false`.
-    pub fn traceable_functions(&self, mut each: impl FnMut(&str, &str) -> bool) -> Answer<()> {
+    pub fn traceable_functions(&self, each: &mut dyn FnMut(&str, &str) -> bool) -> Answer<()> {
         let path = "available_filter_functions";
         let cannot_read = |e: std::io::Error| self.cannot_read(path, &e);
-        let mut lines = BufReader::with_capacity(1 << 16, self.root.open(path).map_err(cannot_read)?);
-        let mut line = String::new();
-        while lines.read_line(&mut line).map_err(cannot_read)? > 0 {
-            let (module, func) = split_function(line.trim_end());
-            // Functions of freed init sections are listed under made-up names.
-            if !func.starts_with("__ftrace_invalid_address") && !each(module, func) {
-                break;
-            }
-            line.clear();
-        }
-        Ok(())
+        functions(self.root.open(path).map_err(cannot_read)?, each).map_err(cannot_read)
     }
 
     /// Can this kernel make kprobes through tracefs?
@@ -107,6 +97,26 @@ impl TraceFs {
     fn cannot_read(&self, below: &str, e: &std::io::Error) -> SystemError {
         cannot_read(Path::new(&self.root.show(below)), e)
     }
+}
+
+/// The same of a file in the form of `available_filter_functions`.
+pub fn functions_of_file(path: &Path, each: &mut dyn FnMut(&str, &str) -> bool) -> Answer<()> {
+    let file = std::fs::File::open(path).map_err(|e| cannot_read(path, &e))?;
+    functions(file, each).map_err(|e| cannot_read(path, &e))
+}
+
+fn functions(file: impl Read, each: &mut dyn FnMut(&str, &str) -> bool) -> std::io::Result<()> {
+    let mut lines = BufReader::with_capacity(1 << 16, file);
+    let mut line = String::new();
+    while lines.read_line(&mut line)? > 0 {
+        let (module, func) = split_function(line.trim_end());
+        // Functions of freed init sections are listed under made-up names.
+        if !func.is_empty() && !func.starts_with("__ftrace_invalid_address") && !each(module, func) {
+            break;
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 /// `function [module]` of `available_filter_functions` as `(module, function)`.

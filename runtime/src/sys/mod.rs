@@ -13,6 +13,7 @@ pub mod perf;
 pub mod poll;
 pub mod probe;
 pub mod process;
+pub mod readiness;
 pub mod ring;
 pub mod time;
 pub mod untrusted;

@@ -7,6 +7,7 @@ use rbtrace_tests::{sys, traffic};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ fn main() -> Result<()> {
         ["terminal", program, rest @ ..] => terminal(program, rest),
         ["as-nobody", program, rest @ ..] => become_other(sys::become_nobody, program, rest),
         ["without-mounting", program, rest @ ..] => become_other(sys::give_up_mounting, program, rest),
+        ["notified", program, rest @ ..] => notified(program, rest),
         ["arp", iface, sender, target] => arp(iface, sender.parse()?, target.parse()?),
         ["frame", iface, mac, from, to, port] => frame(iface, mac, from.parse()?, to.parse()?, port.parse()?),
         ["udp", to, port, count] => udp(to, port.parse()?, count.parse()?),
@@ -111,6 +113,21 @@ fn kspin(time: Duration) -> Result<()> {
     spin(time, || {
         let _ = zero.read(&mut buffer);
     })
+}
+
+/// Runs a program as a service manager does; prints the first line of what it said of its state once it has ended.
+fn notified(program: &str, args: &[&str]) -> Result<()> {
+    let path = std::env::temp_dir().join(format!("trigger-notify-{}", std::process::id()));
+    let socket = UnixDatagram::bind(&path)?;
+    let status = Command::new(program).args(args).env("NOTIFY_SOCKET", &path).status();
+    std::fs::remove_file(&path)?;
+    socket.set_nonblocking(true)?;
+    let mut message = [0; 256];
+    while let Ok(n) = socket.recv(&mut message) {
+        println!("{}", String::from_utf8_lossy(&message[..n]).lines().next().unwrap_or_default());
+    }
+    anyhow::ensure!(status?.success(), "{program} failed");
+    Ok(())
 }
 
 /// Runs a program after giving up some rights.

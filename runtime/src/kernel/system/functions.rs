@@ -44,7 +44,38 @@ impl LiveSystem {
         if found.is_empty() {
             return Err(self.no_function(module, func));
         }
+        self.check_listed(module, func)?;
         Ok(found)
+    }
+
+    /// A list of the user's own decides which functions are traced.
+    fn check_listed(&self, module: Option<&str>, func: &str) -> Answer<()> {
+        let Some((path, others)) = &self.traceable else { return Ok(()) };
+        let mut listed = false;
+        self.traceable_functions(&mut |m, f| {
+            listed = f == func && module.is_none_or(|want| want == m);
+            !listed
+        })?;
+        if listed {
+            return Ok(());
+        }
+        let unlisted = format!("{func} is not among the functions of {}", path.display());
+        if !others {
+            return Err(SystemError::missing(
+                format!("nothing matches kprobe:{func}"),
+                Some(format!("{unlisted} (--traceable-functions); --unsafe probes it all the same")),
+            ));
+        }
+        self.note(format!("{unlisted}: it is probed because of --unsafe"));
+        Ok(())
+    }
+
+    /// The functions that can be traced: the user's list, or the kernel's.
+    fn traceable_functions(&self, each: &mut dyn FnMut(&str, &str) -> bool) -> Answer<()> {
+        match &self.traceable {
+            Some((path, _)) => tracefs::functions_of_file(path, each),
+            None => self.tracefs()?.traceable_functions(each),
+        }
     }
 
     /// BTF answers in a millisecond; the kernel writes its symbols at a hundredth of that speed.
@@ -96,13 +127,14 @@ impl LiveSystem {
                 found.insert((m.to_owned(), f.to_owned()));
             }
         };
-        let listed = self.tracefs().and_then(|fs| {
-            fs.traceable_functions(|m, f| {
-                take(m, f);
-                true
-            })
+        let listed = self.traceable_functions(&mut |m, f| {
+            take(m, f);
+            true
         });
         if let Err(e) = listed {
+            if self.traceable.is_some() {
+                return Err(e);
+            }
             self.note(format!(
                 "{}: matching all kernel symbols instead; some of them may refuse a probe",
                 e.message

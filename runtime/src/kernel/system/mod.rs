@@ -45,6 +45,8 @@ pub struct LiveSystem {
     foreign: bool,
     /// Nothing will be attached: whether this kernel supports it does not matter.
     compile_only: bool,
+    /// The list of functions that can be traced, where it is not the kernel's, and whether others may be probed as well.
+    traceable: Option<(PathBuf, bool)>,
     notes: RefCell<Vec<String>>,
     /// Formats of tracepoints that were asked for, by `category:event`.
     formats: RefCell<HashMap<String, TracepointFormat>>,
@@ -67,6 +69,11 @@ impl LiveSystem {
     /// they cannot be probed.
     pub fn compile_only() -> LiveSystem {
         LiveSystem { compile_only: true, ..LiveSystem::default() }
+    }
+
+    /// Only the functions that a file lists are taken for traceable; others only where `others` allows it, with a note.
+    pub fn with_traceable(self, list: &Path, others: bool) -> LiveSystem {
+        LiveSystem { traceable: Some((list.to_owned(), others)), ..self }
     }
 
     /// The kernel's types.

@@ -121,7 +121,9 @@ impl<'a> Session<'a> {
 
     /// Says how many probes there are.
     pub(super) fn announce(&mut self) {
-        let n = if self.attached.is_empty() { self.object.points.len() } else { self.attached.len() };
+        // Numbers of attach points that were left out have no name.
+        let all = self.object.points.iter().filter(|p| !p.name.is_empty());
+        let n = if self.attached.is_empty() { all.count() } else { self.attached.len() };
         self.printer.say(Said::Attached(n));
     }
 

@@ -18,6 +18,7 @@ use rbtrace_lang::target::Target;
 use rbtrace_stdlib::{ProbeKind, probe_kind};
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
+use std::path::Path;
 use std::rc::Rc;
 
 /// How to list.
@@ -127,7 +128,13 @@ impl<'a> Lister<'a> {
     fn all(&mut self) -> io::Result<()> {
         providers::usual().try_for_each(|provider| self.provider(provider, "*"))?;
         // Those of a process are few.
-        if self.options.pid.is_some() { self.each(["usdt"], "*") } else { Ok(()) }
+        if self.options.pid.is_some() { self.each(providers::in_files(), "*") } else { Ok(()) }
+    }
+
+    /// Does a search say in which programs and libraries it looks?
+    fn names_files(&self, rest: &str) -> bool {
+        let file = rest.split(':').next().unwrap_or(rest);
+        self.options.pid.is_some() || !glob::is_pattern(file) && Path::new(file).is_file()
     }
 
     fn item(&mut self, item: &str) -> io::Result<()> {
@@ -144,8 +151,9 @@ impl<'a> Lister<'a> {
 
     fn by_provider(&mut self, provider: &str, rest: &str) -> io::Result<()> {
         if glob::is_pattern(provider) {
-            let fitting = providers::by_pattern().filter(|p| glob::matches(provider, p));
-            return self.each(fitting, rest);
+            let of_files = providers::in_files().filter(|_| self.names_files(rest));
+            let fitting = providers::by_pattern().chain(of_files).filter(|p| glob::matches(provider, p));
+            return self.each(fitting.collect::<Vec<_>>(), rest);
         }
         match probe_kind(provider) {
             Some(ProbeKind { name, .. }) => self.provider(name, rest),
@@ -158,11 +166,17 @@ impl<'a> Lister<'a> {
 
     /// A word without colons: a provider, or a name that each of them may have.
     fn bare(&mut self, word: &str) -> io::Result<()> {
-        let named: Vec<&str> = providers::by_pattern().filter(|p| glob::matches(word, p)).collect();
+        let of_files = || providers::in_files().filter(|_| self.options.pid.is_some());
+        let all = providers::by_pattern().chain(of_files());
+        let named: Vec<&str> = all.filter(|p| glob::matches(word, p)).collect();
         match (named.is_empty(), probe_kind(word)) {
             (false, _) => named.into_iter().try_for_each(|p| self.provider(p, "*")),
             (_, Some(kind)) => self.provider(kind.name, "*"),
-            (_, None) => self.each(providers::usual(), word),
+            (_, None) => {
+                let of_files: Vec<&str> = of_files().collect();
+                self.each(providers::usual(), word)?;
+                self.each(of_files, &format!("*:{word}"))
+            }
         }
     }
 
@@ -309,6 +323,25 @@ mod tests {
         assert!(out.starts_with(list), "{out}");
         let (_, warnings) = lines("struct nosuch_x", false);
         assert_eq!(warnings, ["no type matches struct nosuch_x"]);
+    }
+
+    #[test]
+    fn a_pattern_for_the_provider_finds_what_a_file_has() {
+        let me = std::env::current_exe().unwrap();
+        let (out, _) = lines(&format!("*:{}:mai?", me.display()), false);
+        assert_eq!(out, format!("uprobe:{}:main\n", me.display()));
+        let (out, _) = lines("u*:*:mai?", false);
+        assert_eq!(out, "", "all files of the machine were searched");
+    }
+
+    #[test]
+    fn a_process_has_functions() {
+        let me = std::env::current_exe().unwrap();
+        let options = Options { verbose: false, pid: Some(std::process::id() as i32) };
+        let mut out = vec![];
+        list(&LiveSystem::new(), Some("mai?"), options, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains(&format!("uprobe:{}:main\n", me.display())), "{out}");
     }
 
     #[test]

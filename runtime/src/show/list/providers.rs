@@ -17,6 +17,8 @@ enum Listed {
     Usually,
     /// Where a pattern stands for the provider, or its name.
     ByPattern,
+    /// Likewise, where the search says in which files: by a process or a path.
+    InFiles,
     /// Where it is named.
     ByName,
 }
@@ -40,6 +42,9 @@ const PLAIN: Provider = Provider {
     list: |lister, name, _| lister.line(name),
     arguments: |_, _| Ok(()),
 };
+
+const UPROBE: Provider =
+    Provider { works: |_| has_pmu("uprobe"), list: |l, name, rest| l.uprobes(name, rest), ..PLAIN };
 
 /// In the order in which they are listed.
 pub(crate) const PROVIDERS: &[Provider] = &[
@@ -89,16 +94,12 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         list: units,
         ..PLAIN
     },
-    Provider {
-        names: &["uprobe", "uretprobe"],
-        works: |_| has_pmu("uprobe"),
-        list: |l, name, rest| l.uprobes(name, rest),
-        ..PLAIN
-    },
+    Provider { names: &["uprobe"], listed: Listed::InFiles, ..UPROBE },
+    Provider { names: &["uretprobe"], ..UPROBE },
     Provider {
         names: &["usdt"],
         works: |_| has_pmu("uprobe"),
-        listed: Listed::ByPattern,
+        listed: Listed::InFiles,
         list: |l, _, rest| l.static_probes(rest),
         arguments: |l, target| l.arguments_of_place(target),
     },
@@ -114,9 +115,14 @@ pub(super) fn usual() -> impl Iterator<Item = &'static str> {
     named(|listed| listed == Listed::Usually)
 }
 
-/// The names that a pattern can stand for.
+/// The names that a pattern can stand for, whatever is searched for.
 pub(super) fn by_pattern() -> impl Iterator<Item = &'static str> {
-    named(|listed| listed != Listed::ByName)
+    named(|listed| matches!(listed, Listed::Usually | Listed::ByPattern))
+}
+
+/// The names of those whose probes lie in programs and libraries.
+pub(super) fn in_files() -> impl Iterator<Item = &'static str> {
+    named(|listed| listed == Listed::InFiles)
 }
 
 fn named(wanted: fn(Listed) -> bool) -> impl Iterator<Item = &'static str> {
