@@ -132,8 +132,9 @@ impl Checker<'_> {
     /// Was the CPU in user mode? On x86-64 the low two bits of `cs` are the privilege level, 3 in user mode.
     fn usermode(&mut self, span: Span) -> Typed {
         if !self.view.context.registers {
-            // begin and end are run by us.
-            return Some(constant(1, Type::int(1, false), span));
+            // What rbtrace runs itself belongs to a process; all other events without registers are the kernel's.
+            let ours = matches!(self.view.context.kind, "begin" | "end" | "self" | "test" | "bench");
+            return Some(constant(u64::from(ours), Type::int(1, false), span));
         }
         let Some((offset, size)) = self.system.register("cs") else {
             return self.error(span, "usermode is only known on x86-64");

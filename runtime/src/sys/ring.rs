@@ -54,6 +54,16 @@ impl Ring {
             && self.consumer.word(0).load(Ordering::Relaxed) == self.producer.word(0).load(Ordering::Acquire)
     }
 
+    /// Where the next record will begin.
+    pub fn end(&self) -> u64 {
+        self.producer.word(0).load(Ordering::Acquire)
+    }
+
+    /// Has everything before this position been handed out?
+    pub fn has_read(&self, until: u64) -> bool {
+        self.kept.is_empty() && self.consumer.word(0).load(Ordering::Relaxed) >= until
+    }
+
     /// Makes room in the ring: takes the complete records out, to be handed to a later `consume`. Leaves
     /// them there once `most` bytes are kept.
     pub fn keep(&mut self, most: usize) -> io::Result<usize> {

@@ -101,15 +101,30 @@ pub fn attach(
     }
 }
 
-/// The order in which to attach the programs of an object.
+/// The order in which to attach the programs of an object; `is_multi`: is it a multi link that serves the kprobes of a
+/// program?
 ///
-/// The kernel runs the uprobes of one place newest first, so those are attached from the last to the
-/// first: they run in the order of the script.
-pub fn order(object: &Object) -> Vec<usize> {
-    let of_user = |i: &usize| object.programs[*i].attach.iter().any(|a| a.target.is_of_user());
-    let (of_user, mut order): (Vec<usize>, Vec<usize>) = (0..object.programs.len()).partition(of_user);
-    order.extend(of_user.into_iter().rev());
+/// Where the kernel runs the programs of one place newest first, they are attached from the last to the first: they run in
+/// the order of the script.
+pub fn order(object: &Object, is_multi: impl Fn(&Program) -> bool) -> Vec<usize> {
+    let on_return =
+        |p: &Program| p.attach.iter().any(|a| matches!(a.target, Target::Kprobe { ret: true, .. }));
+    let several = object.programs.iter().filter(|p| on_return(p)).count() > 1;
+    let reversed = |i: &usize| {
+        let program = &object.programs[*i];
+        let newest_first = program.attach.iter().any(|a| runs_newest_first(&a.target));
+        newest_first || several && on_return(program) && is_multi(program) && multi::returns_newest_first()
+    };
+    let (reversed, mut order): (Vec<usize>, Vec<usize>) = (0..object.programs.len()).partition(reversed);
+    order.extend(reversed.into_iter().rev());
     order
+}
+
+/// Does the kernel run the newest program of a place first? It prepends to the lists of its kprobes (`add_new_kprobe`,
+/// kernel/kprobes.c), uprobes (`consumer_add`, kernel/events/uprobes.c) and trampolines (`bpf_trampoline_link_prog`).
+/// Kretprobes are entered newest first, so they return oldest first.
+fn runs_newest_first(target: &Target) -> bool {
+    matches!(target, Target::Kprobe { ret: false, .. } | Target::KernelFunction { .. }) || target.is_of_user()
 }
 
 /// How programs are attached on kernels before 5.15.

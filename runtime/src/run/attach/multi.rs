@@ -1,6 +1,7 @@
 //! One link for many functions: kprobe-multi (5.18, with FPROBE) and uprobe-multi (6.6).
 
 use super::{Attached, Failure, Link};
+use crate::files::btf::{KernelTypes, KindTag};
 use crate::sys::link;
 pub use crate::sys::probe::Multi;
 use rbtrace_codegen::object::{Attachment, Program, ProgramType};
@@ -46,6 +47,13 @@ impl Multi {
         }
         Ok(all)
     }
+}
+
+/// Do the programs of multi links at one function's return run newest first? Since fprobes are part of the function graph
+/// tracer (6.14), which keeps `struct fprobe_hlist`; before, returns undid the order of the entries.
+pub(super) fn returns_newest_first() -> bool {
+    let found = KernelTypes::default().find(Some("vmlinux"), KindTag::Struct, "fprobe_hlist");
+    matches!(found, Ok(Some(_)))
 }
 
 /// Can one link serve both?

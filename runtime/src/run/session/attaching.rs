@@ -24,7 +24,8 @@ impl<'a> Session<'a> {
 
     /// Attaches every program to its places.
     pub(super) fn attach_all(&mut self) -> Result<(), RunError> {
-        for index in attach::order(self.object) {
+        let is_multi = |program: &Program| self.multi(program) == Some(Multi::Kprobe);
+        for index in attach::order(self.object, is_multi) {
             match self.multi(&self.object.programs[index]) {
                 Some(multi) if self.attach_multi(index, multi)? => {}
                 _ => self.attach_program(index)?,

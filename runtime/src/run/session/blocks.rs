@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         let status = self.control.get(Control::EXIT_CODE);
         self.control.set(Control::EXIT, 0);
         self.control.set(Control::EXIT_CODE, 0);
-        self.exited = false;
+        (self.exited, self.exit_end) = (false, None);
         status
     }
 }

@@ -168,6 +168,8 @@ pub struct Session<'a> {
     watch: Option<watching::Watch>,
     /// The mark of `exit()` has been read: records are dropped until the end's own.
     exited: bool,
+    /// The end of what the ring buffer held when `exit()` was noticed.
+    exit_end: Option<u64>,
     /// There is nothing to wait for any more.
     over: bool,
     /// The last record ran a command.
@@ -271,6 +273,17 @@ impl<'a> Session<'a> {
 
     fn exit_asked(&self) -> bool {
         self.control.get(Control::EXIT) != 0
+    }
+
+    /// Was `exit()` called, and is everything that was sent before it dealt with? The commands among it find the script's
+    /// programs attached. The mark of `exit()` may have found no room.
+    fn exit_reached(&mut self) -> bool {
+        if !self.exit_asked() {
+            return false;
+        }
+        let Some((ring, _)) = &self.ring else { return true };
+        let end = *self.exit_end.get_or_insert_with(|| ring.end());
+        self.exited || ring.has_read(end)
     }
 }
 

@@ -58,7 +58,7 @@ impl Session<'_> {
             if let Some(e) = self.broken_ring.take() {
                 return Err(system_error("The ring buffer cannot be mapped", &e));
             }
-            if self.over || self.exit_asked() || self.printer.sink.failure().is_some() {
+            if self.over || self.exit_reached() || self.printer.sink.failure().is_some() {
                 return Ok(Progress::Ended);
             }
             self.remember_symbols();

@@ -61,6 +61,7 @@ impl<'a> Session<'a> {
             watched,
             exited: false,
             over: false,
+            exit_end: None,
             slow_record: false,
             broken_ring: None,
             quiet_rounds: QUIET_ROUNDS,
