@@ -606,7 +606,8 @@ fn c_declarations() {
 #[test]
 fn preprocessor() {
     check(
-        "#ifndef BPFTRACE_HAVE_BTF\n\
+        "// One line more.\n#!/usr/bin/env bpftrace\n\
+         #ifndef BPFTRACE_HAVE_BTF :(\n\
          #include <linux/never.h>\n\
          struct never { \" };\n\
          #else\n\

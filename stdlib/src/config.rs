@@ -103,6 +103,12 @@ pub const CONFIG: &[ConfigVar] = &[
         brief: "What follows a text that was cut.",
     },
     ConfigVar {
+        name: "symbol_source",
+        kind: ConfigKind::Text,
+        default: "",
+        brief: "Without effect: symbols come from wherever there are any.",
+    },
+    ConfigVar {
         name: "unstable_dw_ustack",
         kind: FEATURE,
         default: "warn",
@@ -110,6 +116,12 @@ pub const CONFIG: &[ConfigVar] = &[
     },
     ConfigVar { name: "unstable_map_decl", kind: FEATURE, default: "warn", brief: "May maps be declared?" },
     ConfigVar { name: "unstable_tseries", kind: FEATURE, default: "warn", brief: "May time series be used?" },
+    ConfigVar {
+        name: "unstable_typeinfo",
+        kind: FEATURE,
+        default: "enable",
+        brief: "May typeinfo() be used?",
+    },
 ];
 
 /// `BPFTRACE_MAX_STRLEN`, `MAX_STRLEN` → `max_strlen`.
@@ -119,6 +131,11 @@ pub fn plain_name(name: &str) -> String {
 }
 
 impl ConfigVar {
+    /// Does it allow or forbid a feature of the language?
+    pub fn is_feature(&self) -> bool {
+        self.kind == FEATURE
+    }
+
     /// Is this a value that the variable takes?
     pub fn accepts(&self, value: &str) -> bool {
         match self.kind {

@@ -1,13 +1,13 @@
 //! Explicit casts.
 
 use super::convert::{convert, is_char_array, to_int};
-use super::literal::{const_value, is_literal};
+use super::literal::{const_value, constant, is_literal};
 use super::shape::Shape;
 use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, TypeExpr, TypeExprKind};
 use crate::hir::{Expr, ExprKind};
-use crate::types::{Type, U64};
+use crate::types::{I64, Type, U64};
 
 fn reinterpret(e: Expr, ty: Type, span: Span) -> Expr {
     Expr { kind: ExprKind::Reinterpret(Box::new(e)), ty, span }
@@ -27,6 +27,10 @@ impl Checker<'_> {
         match (&from, &to) {
             (Type::Void, _) | (_, Type::Void | Type::Agg(_)) => self.bad_cast(&from, &to, span),
             (Type::Array { .. } | Type::Str(_), Type::Array { .. }) => self.cast_bytes(e, &to, open, span),
+            // As in C, an array of chars that lies in memory stands for its address.
+            (from, Type::Ptr { .. }) if is_chars(from) && address(&e).is_some() => {
+                Some(cast_word(address(&e)?, &to, span))
+            }
             (_, Type::Array { .. }) if is_word(&from) => self.int_to_array(e, to, open, span),
             (Type::Array { .. }, Type::Str(_)) if is_char_array(&from) => {
                 let text = super::convert::as_text(e);
@@ -168,6 +172,29 @@ impl Checker<'_> {
         let kernel = const_value(&e).is_some_and(|v| v as u64 >> 63 == 1 && v > 0);
         let space = if kernel { crate::types::AddrSpace::Kernel } else { self.space() };
         convert(to_int(e, U64), Type::ptr(target, space))
+    }
+}
+
+/// Is it an array of chars, as the script or as the kernel's types say it?
+fn is_chars(ty: &Type) -> bool {
+    is_char_array(ty) || matches!(ty, Type::Str(_))
+}
+
+/// Where a value lies in the traced system's memory.
+fn address(e: &Expr) -> Option<Expr> {
+    let plus = |base: &Expr, index: Expr, scale: u32| {
+        let ptr = address(base)?;
+        let ty = ptr.ty.clone();
+        let kind = ExprKind::PtrAdd { ptr: Box::new(ptr), index: Box::new(index), scale };
+        Some(Expr { kind, ty, span: e.span })
+    };
+    match &e.kind {
+        ExprKind::Deref(ptr) => Some((**ptr).clone()),
+        ExprKind::Field { base, offset, bits: None } => {
+            plus(base, constant((*offset).into(), I64, e.span), 1)
+        }
+        ExprKind::Index { base, index } => plus(base, (**index).clone(), e.ty.size()),
+        _ => None,
     }
 }
 

@@ -10,11 +10,42 @@ pub(crate) struct Settings {
     pub config: Config,
     /// How stacks print that do not say.
     pub stack_mode: StackMode,
+    /// Features that the script or the environment forbids.
+    forbidden: Vec<&'static str>,
+}
+
+/// A feature that may be forbidden by a config variable.
+#[derive(Clone, Copy)]
+pub(crate) enum Unstable {
+    TimeSeries,
+    MapDeclarations,
+    TypeInfo,
+}
+
+impl Unstable {
+    fn variable(self) -> &'static str {
+        match self {
+            Unstable::TimeSeries => "unstable_tseries",
+            Unstable::MapDeclarations => "unstable_map_decl",
+            Unstable::TypeInfo => "unstable_typeinfo",
+        }
+    }
+}
+
+impl Settings {
+    /// An error where this feature is used and forbidden.
+    pub(crate) fn refusal(&self, feature: Unstable, span: Span) -> Option<Diagnostic> {
+        let variable = feature.variable();
+        let message = format!("this is forbidden here: {variable} is set to error");
+        let hint = format!("set {variable} to enable, or leave it out");
+        self.forbidden.contains(&variable).then(|| Diagnostic::error(span, message).hint(hint))
+    }
 }
 
 /// Reads the script's block, then the environment, which wins.
 pub(crate) fn read(script: &ast::Script, options: &Options, diags: &mut Vec<Diagnostic>) -> Settings {
-    let mut settings = Settings { config: Config::default(), stack_mode: StackMode::Bpftrace };
+    let mut settings =
+        Settings { config: Config::default(), stack_mode: StackMode::Bpftrace, forbidden: vec![] };
     for entry in &script.config {
         let place = (entry.name.span, entry.span);
         if let Err(d) = set(&mut settings, &entry.name.text, &entry.value, Some(place)) {
@@ -53,6 +84,10 @@ fn set(
     if !var.accepts(value) {
         let message = format!("{} cannot be '{value}': it takes {}", var.name, var.expects());
         return Err(error(place.map(|p| p.1), message));
+    }
+    settings.forbidden.retain(|name| *name != var.name);
+    if var.is_feature() && value == "error" {
+        settings.forbidden.push(var.name);
     }
     apply(settings, var.name, value);
     Ok(())
@@ -100,7 +135,7 @@ fn without_effect(name: &str, value: &str, span: Option<Span>) -> Option<Diagnos
             "symbols are always resolved when they are printed"
         }
         ("on_stack_limit", v) if v != "32" => "the compiler finds a place for values of any size",
-        ("unstable_map_decl" | "unstable_tseries" | "unstable_dw_ustack", "error") => "it is not refused",
+        ("symbol_source", _) => "symbols come from wherever there are any",
         _ => return None,
     };
     let warning = Diagnostic::warning(Span::default(), format!("{name} has no effect here: {why}"));

@@ -91,10 +91,34 @@ impl Maps {
             .collect()
     }
 
+    /// Declarations whose kind of map cannot hold what the script keeps in it.
+    pub(crate) fn misdeclared(&self) -> Vec<Diagnostic> {
+        let used = self.used.iter().filter_map(|m| Some((m, m.value.as_ref()?)));
+        let wrong = used.filter_map(|(m, (value, first))| {
+            let declared = self.declared.iter().find(|d| d.name == m.name)?;
+            let collects = matches!(value.to_type(), Type::Agg(_));
+            let by_cpu = matches!(declared.kind, MapDeclKind::PerCpuHash | MapDeclKind::LruPerCpuHash);
+            (collects != by_cpu).then_some((declared, collects, *first))
+        });
+        wrong.map(|(declared, collects, first)| mismatch(declared, collects, first)).collect()
+    }
+
     /// The names of all maps, for near matches.
     fn names(&self) -> Vec<String> {
         self.used.iter().filter(|m| m.value.is_some()).map(|m| m.name.to_string()).collect()
     }
+}
+
+fn mismatch(declared: &Declared, collects: bool, first: Span) -> Diagnostic {
+    let name = &declared.name;
+    let (what, hint) = if collects {
+        ("of its own for each CPU, which a hash has not", "declare it as percpuhash or percpulruhash")
+    } else {
+        ("for all CPUs, not one for each", "declare it as hash or lruhash")
+    };
+    Diagnostic::error(declared.span, format!("{name} keeps a value {what}"))
+        .related(first, "it is assigned here")
+        .hint(hint)
 }
 
 fn declaration(d: &ast::MapDecl) -> Result<Declared, Box<Diagnostic>> {
@@ -159,6 +183,12 @@ impl Checker<'_> {
     /// Is the map used with keys? `None`: not known yet.
     pub(crate) fn is_keyed(&mut self, id: MapId) -> Option<bool> {
         self.map(id).keyed.map(|(k, _)| k)
+    }
+
+    /// Is a map of this name used with keys, as far as is known?
+    pub(crate) fn has_keys(&mut self, name: &str, span: Span) -> bool {
+        let map = self.map_id(name, span);
+        self.is_keyed(map) == Some(true)
     }
 
     /// The key of an entry: joins its type and widens it to the map's.

@@ -86,7 +86,7 @@ pub(crate) struct Checker<'a> {
     unknown: bool,
     phase: Phase,
     /// Named parameters that the script asks for. Outlives rounds.
-    named: Vec<String>,
+    named: Vec<params::NamedParam>,
     /// Number of the block and the body that is being walked.
     block: usize,
     view: Rc<View>,
@@ -106,12 +106,15 @@ pub fn check(
     let mut diags = vec![];
     let settings = config::read(script, options, &mut diags);
     imports(script, &mut diags);
+    let declared = script.map_decls.first();
+    diags.extend(declared.and_then(|d| settings.refusal(config::Unstable::MapDeclarations, d.span)));
     let blocks = probes::resolve(script, system, options, &settings.config, &mut diags);
     let mut checker = Checker::new(script, system, options, settings, &mut diags);
     checker.probe_users = blocks.iter().filter(|b| b.uses_probe).map(|b| b.probe).collect();
     let probes = checker.infer(script, &blocks);
     diags.append(&mut checker.diags);
     checker.unused(&mut diags);
+    diags.extend(checker.maps.misdeclared());
     diags.extend(checker.unexpected_params());
     let program = Program { sources, probes, maps: checker.maps.finish(), config: checker.settings.config };
     (program, sort_and_dedup(diags))
@@ -263,6 +266,13 @@ impl<'a> Checker<'a> {
         let mut d = Diagnostic::error(span, message);
         d.hints.extend(hint);
         self.diags.push(d);
+        None
+    }
+
+    /// An error where a feature of the language is forbidden.
+    fn allows(&mut self, feature: config::Unstable, span: Span) -> Option<()> {
+        let Some(refusal) = self.settings.refusal(feature, span) else { return Some(()) };
+        self.diags.push(refusal);
         None
     }
 

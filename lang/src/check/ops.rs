@@ -34,7 +34,12 @@ impl Checker<'_> {
             return self.error(span, format!("'{text}' does not work on {}", inner.ty));
         }
         if let (true, Some(v)) = (is_literal(&inner), const_value(&inner)) {
-            let value = if op == Unary::Neg { -v } else { !v };
+            let value = match op {
+                Unary::Neg => -v,
+                // A literal above int64 is unsigned, and so is its complement.
+                _ if v > i128::from(i64::MAX) => i128::from(!(v as u64)),
+                _ => !v,
+            };
             if value < i128::from(i64::MIN) {
                 return self.error(span, "the result is below the smallest int64");
             }
@@ -86,6 +91,11 @@ impl Checker<'_> {
     fn arithmetic(&mut self, op: BinOp, l: Expr, r: Expr, span: Span) -> Typed {
         if matches!(op, BinOp::Div | BinOp::Rem) && const_value(&r) == Some(0) {
             return self.error(span, format!("division by zero: the right side of {} is 0", op.text()));
+        }
+        if matches!(op, BinOp::Shl | BinOp::Shr)
+            && let Some(n) = const_value(&r).filter(|n| !(0..64).contains(n))
+        {
+            return self.error(r.span, format!("a number of 64 bits is shifted by 0 to 63 bits, not {n}"));
         }
         if let Some(folded) = fold_literals(op, &l, &r, span) {
             return Some(folded);

@@ -4,6 +4,24 @@ use super::literal::{boolean, int_literal, text};
 use super::{Checker, Typed};
 use crate::ast;
 use crate::{Diagnostic, Span};
+use std::rc::Rc;
+
+/// A named parameter that the script asks for.
+#[derive(Clone)]
+pub(crate) struct NamedParam {
+    name: String,
+    default: Option<Default>,
+    description: Option<ast::ExprKind>,
+    span: Span,
+}
+
+/// What a named parameter is where it is not given.
+#[derive(Clone, PartialEq)]
+enum Default {
+    Bool(bool),
+    Number(i128),
+    Text(Rc<[u8]>),
+}
 
 /// A number as the command line writes it: decimal, `0x…`, `0…` octal, with a sign.
 pub(crate) fn parse_number(text: &str) -> Option<i128> {
@@ -71,26 +89,55 @@ impl Checker<'_> {
         if args.len() > 2 {
             self.literal_arg("getopt", args, 2)?;
         }
-        if !self.named.contains(&name) {
-            self.named.push(name.clone());
-        }
-        let given = self.options.named_params.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
-        let Some(default) = args.get(1) else { return self.getopt_bool(&name, given, false, span) };
-        match &default.kind {
-            ast::ExprKind::Bool(b) => self.getopt_bool(&name, given, *b, span),
-            ast::ExprKind::Str(s) => match given {
-                Some(Some(value)) => Some(text(value.as_bytes(), span)),
-                Some(None) => self.error(span, format!("--{name} needs a value: --{name}=TEXT")),
-                None => Some(text(s, span)),
+        let param = NamedParam {
+            name: name.clone(),
+            default: match args.get(1) {
+                Some(default) => Some(self.default_of(default)?),
+                None => None,
             },
-            _ => {
-                let default = self.const_int(default, "the default of getopt")?;
-                match given {
-                    Some(value) => self.given_number(&name, value.as_deref(), span),
-                    None => Some(int_literal(default, span)),
-                }
+            description: args.get(2).map(|text| text.kind.clone()),
+            span,
+        };
+        self.same_everywhere(&param)?;
+        let given = self.options.named_params.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
+        match (param.default, given) {
+            (None, given) => self.getopt_bool(&name, given, false, span),
+            (Some(Default::Bool(b)), given) => self.getopt_bool(&name, given, b, span),
+            (Some(Default::Text(_)), Some(Some(value))) => Some(text(value.as_bytes(), span)),
+            (Some(Default::Text(_)), Some(None)) => {
+                self.error(span, format!("--{name} needs a value: --{name}=TEXT"))
             }
+            (Some(Default::Text(s)), None) => Some(text(&s, span)),
+            (Some(Default::Number(_)), Some(value)) => self.given_number(&name, value.as_deref(), span),
+            (Some(Default::Number(n)), None) => Some(int_literal(n, span)),
         }
+    }
+
+    fn default_of(&mut self, e: &ast::Expr) -> Option<Default> {
+        Some(match &e.kind {
+            ast::ExprKind::Bool(b) => Default::Bool(*b),
+            ast::ExprKind::Str(s) => Default::Text(Rc::clone(s)),
+            _ => Default::Number(self.const_int(e, "the default of getopt")?),
+        })
+    }
+
+    /// A named parameter is one for the whole script: one default, one description.
+    fn same_everywhere(&mut self, param: &NamedParam) -> Option<()> {
+        let NamedParam { name, default, description, span } = param;
+        let Some(first) = self.named.iter().find(|known| known.name == *name) else {
+            self.named.push(param.clone());
+            return Some(());
+        };
+        let what = match (&first.description, description) {
+            _ if first.default != *default => "default",
+            (Some(first), Some(here)) if first != here => "description",
+            _ => return Some(()),
+        };
+        let message = format!("--{name} has another {what} elsewhere in the script");
+        let hint = format!("a macro keeps it in one place: macro NAME() {{ getopt(\"{name}\", …) }}");
+        let error = Diagnostic::error(*span, message).related(first.span, "the first one").hint(hint);
+        self.diags.push(error);
+        None
     }
 
     fn given_number(&mut self, name: &str, value: Option<&str>, span: Span) -> Typed {
@@ -110,7 +157,7 @@ impl Checker<'_> {
             .options
             .named_params
             .iter()
-            .filter(|(n, _)| !self.named.contains(n))
+            .filter(|(n, _)| !self.named.iter().any(|known| known.name == *n))
             .map(|(n, _)| format!("--{n}"))
             .collect();
         if unknown.is_empty() {
@@ -118,7 +165,7 @@ impl Checker<'_> {
         }
         let message = format!("the script does not take {}", unknown.join(", "));
         let d = Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) };
-        let known: Vec<String> = self.named.iter().map(|n| format!("--{n}")).collect();
+        let known: Vec<String> = self.named.iter().map(|n| format!("--{}", n.name)).collect();
         Some(match known.is_empty() {
             true => d,
             false => d.hint(format!("its options are {}", known.join(", "))),

@@ -8,6 +8,7 @@ use super::uses::Uses;
 use crate::attach::{self, Refusal};
 use crate::context::{Args, Context, Ctx, Wants};
 use crate::hir::{AttachPoint, Config, MissingProbes};
+use crate::target::Target;
 use crate::{Diagnostic, Options, Severity, System, ast, select};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -69,11 +70,15 @@ pub(crate) fn resolve(
     let mut next = 0;
     let mut blocks = vec![];
     let (mut missing, mut left_out) = (false, false);
+    let mut named: Vec<(Rc<str>, crate::Span)> = vec![];
     for (number, probe) in script.probes.iter().enumerate() {
         let mut points = vec![];
         for spec in &probe.attach {
             match attach::resolve(spec, system, options, &mut next) {
-                Ok(found) => points.extend(found),
+                Ok(found) => {
+                    diags.extend(twice(&found, spec.span, &mut named));
+                    points.extend(found);
+                }
                 Err(Refusal::Missing(_)) if !attach::is_wanted(spec, options) => left_out = true,
                 Err(Refusal::Missing(d)) => {
                     missing = true;
@@ -98,6 +103,21 @@ pub(crate) fn resolve(
     }
     check_limits(&blocks, config, diags);
     blocks
+}
+
+/// Blocks of `--test` and `--bench` are reported by their names, so each has one of its own.
+fn twice(
+    points: &[AttachPoint],
+    span: crate::Span,
+    named: &mut Vec<(Rc<str>, crate::Span)>,
+) -> Option<Diagnostic> {
+    let point = points.iter().find(|p| matches!(p.target, Target::Block { .. }))?;
+    if let Some((_, first)) = named.iter().find(|(name, _)| *name == point.name) {
+        let error = Diagnostic::error(span, format!("there are two blocks called {}", point.name));
+        return Some(error.related(*first, "the first one"));
+    }
+    named.push((Rc::clone(&point.name), span));
+    None
 }
 
 fn as_configured(d: Diagnostic, missing: MissingProbes) -> Option<Diagnostic> {

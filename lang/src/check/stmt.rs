@@ -190,10 +190,12 @@ impl Checker<'_> {
         self.complete_deep(ty, span)?;
         let open = matches!(ty, Type::Str(0) | Type::Buf(0));
         let var = self.var(id);
+        // The type of `typeof` may have widened since the round before.
+        let widened = !open && var.declared.as_ref().is_some_and(|before| before != ty);
         if !open {
             var.declared = Some(ty.clone());
         }
-        if var.shape.is_none() {
+        if var.shape.is_none() || widened {
             var.shape = Some(super::shape::Shape::of_type(ty));
             self.changed = true;
         }

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::Span;
-use crate::ast::{Expr, TypeExpr, TypeExprKind, TypeOrExpr};
+use crate::ast::{Expr, ExprKind, TypeExpr, TypeExprKind, TypeOrExpr};
 use crate::system::Answer;
 use crate::types::{EnumType, StackType, StructKind, StructType, TupleType, Type};
 use std::rc::Rc;
@@ -83,6 +83,11 @@ impl Checker<'_> {
                 self.named(name, *span)
             }
             TypeOrExpr::Type(t) => self.resolve_type(t),
+            // Of a map with keys: the type of its keys.
+            TypeOrExpr::Expr(Expr { kind: ExprKind::Map(name), span }) if self.has_keys(name, *span) => {
+                let map = self.map_id(name, *span);
+                self.key_type(map, *span)
+            }
             TypeOrExpr::Expr(e) => {
                 self.scopes.dead += 1;
                 let typed = self.expr(e);
@@ -161,7 +166,7 @@ impl Checker<'_> {
             "buffer" => Type::Buf(0),
             "inet" => Type::Inet,
             "mac_address" | "macaddr_t" => Type::Mac,
-            "username" => Type::Username,
+            "username" | "username_t" => Type::Username,
             "ksym_t" => Type::Ksym,
             "usym_t" => Type::Usym,
             "strerror_t" => Type::Strerror,

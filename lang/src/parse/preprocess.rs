@@ -58,6 +58,11 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// The name that the line begins with; what follows it is passed over, as C compilers do.
+    fn word(&self) -> &str {
+        &self.rest[..word_len(self.rest)]
+    }
+
     /// The names between two offsets, separated by commas.
     fn names(&self, from: usize, to: usize) -> Vec<Name> {
         let mut at = from;
@@ -107,8 +112,8 @@ impl Preprocessor {
                 let on = active && self.evaluate(&line, diags);
                 self.open(on, active, span);
             }
-            "ifdef" => self.open(active && self.is_defined(line.rest), active, span),
-            "ifndef" => self.open(active && !self.is_defined(line.rest), active, span),
+            "ifdef" => self.open(active && self.is_defined(line.word()), active, span),
+            "ifndef" => self.open(active && !self.is_defined(line.word()), active, span),
             "elif" => self.elif(&line, diags),
             "else" => self.otherwise(span, diags),
             "endif" => {
@@ -118,13 +123,15 @@ impl Preprocessor {
             }
             _ if !active => {}
             "define" => self.define(&line, diags),
-            "undef" => self.found.retain(|d| !matches!(d, Directive::Define(d, _) if d.name == line.rest)),
+            "undef" => self.found.retain(|d| !matches!(d, Directive::Define(d, _) if d.name == line.word())),
             "include" => return include(&line, diags),
             "error" => diags.push(Diagnostic::error(span, format!("#error {}", line.rest))),
             "warning" => diags.push(Diagnostic::warning(span, format!("#warning {}", line.rest))),
             // Advice to a C compiler has no meaning here.
             "pragma" if line.rest == "once" => self.once = true,
             "pragma" => {}
+            // A script that was put below a licence still names its interpreter.
+            "" if line.rest.starts_with('!') => {}
             other => diags.push(Diagnostic::error(span, format!("syntax: unknown directive '#{other}'"))),
         }
         None

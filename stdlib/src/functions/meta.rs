@@ -72,6 +72,10 @@ pub(super) const META: &[Function] = &[
         "Is it an unsigned integer?",
         "begin { print(is_unsigned_integer(pid)); }",
     ),
+    Function {
+        params: &[param("map", Kind::Map)],
+        ..question("is_scalar", "Is it a map without keys?", "begin { @x = 1; print(is_scalar(@x)); }")
+    },
     question("is_literal", "Is it a literal?", "begin { print(is_literal(1)); }"),
     Function {
         doc: "False where something in it does not exist here: a field, a struct, a constant, a symbol. What the script \

@@ -2,6 +2,7 @@
 
 use crate::Span;
 use crate::ast::{self, Name};
+use crate::check::config::Unstable;
 use crate::check::convert::to_int;
 use crate::check::{Checker, Typed};
 use crate::hir::{Builtin, Expr, ExprKind};
@@ -72,6 +73,7 @@ impl Checker<'_> {
     /// `tseries(n, interval, intervals, [how])`
     fn tseries(&mut self, args: &[ast::Expr], signed: bool) -> Option<Agg> {
         let [_, interval, intervals, how @ ..] = args else { return None };
+        self.allows(Unstable::TimeSeries, interval.span)?;
         let (length, number) = (self.const_arg("tseries", args, 1), self.const_arg("tseries", args, 2));
         let how = match how.first() {
             Some(how) => self.in_interval(how, args)?,

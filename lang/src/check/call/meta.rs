@@ -1,6 +1,7 @@
 //! What is answered when the script is compiled.
 
 use crate::ast;
+use crate::check::config::Unstable;
 use crate::check::literal::{self, boolean, const_value, constant, is_literal};
 use crate::check::{Checker, Typed};
 use crate::format::Piece;
@@ -11,6 +12,9 @@ use crate::{Severity, Span};
 impl Checker<'_> {
     /// `is_str(x)` and its kin: the argument is not evaluated.
     pub(crate) fn question(&mut self, name: &str, args: &[ast::Expr], span: Span) -> Typed {
+        if name == "is_scalar" {
+            return self.is_scalar(&args[0], span);
+        }
         if let ast::ExprKind::TypeArg(ty) = &args[0].kind {
             let ty = self.resolve_type(ty)?;
             return Some(boolean(is(name, &ty), span));
@@ -25,6 +29,17 @@ impl Checker<'_> {
         }
         let ty = crate::check::convert::decay(e).ty;
         Some(boolean(is(name, &ty), span))
+    }
+
+    /// `is_scalar(@x)`: is it a map without keys? Uses in branches that hang on the answer do not count.
+    fn is_scalar(&mut self, map: &ast::Expr, span: Span) -> Typed {
+        let Some(id) = self.named_map(map) else {
+            return self.error(map.span, "is_scalar() needs a map");
+        };
+        match self.is_keyed(id) {
+            Some(keyed) => Some(boolean(!keyed, span)),
+            None => self.unknown(span, || "nothing says yet whether this map has keys".to_owned()),
+        }
     }
 
     /// `is_known(x)`: could `x` be compiled for this kernel? What is wrong with it is not reported.
@@ -51,11 +66,16 @@ impl Checker<'_> {
             return self
                 .error(value.span, "comptime needs a value that is known when the script is compiled");
         }
-        Some(Expr { span, ..e })
+        let known = match plain(&e) {
+            Some(field) if matches!(e.kind, ExprKind::TupleField(..)) => field.clone(),
+            _ => e,
+        };
+        Some(Expr { span, ..known })
     }
 
     /// `typeinfo(x)`: what is known of a type or of an expression's value, as a record.
     pub(crate) fn typeinfo(&mut self, of: &ast::TypeOrExpr, span: Span) -> Typed {
+        self.allows(Unstable::TypeInfo, span)?;
         let ty = self.type_of(of)?;
         let key = if let Type::Struct(s) = &ty { s.key } else { 0 };
         let fields = [
@@ -113,9 +133,10 @@ impl Checker<'_> {
 
 /// Is the whole value known?
 fn is_constant(e: &Expr) -> bool {
-    match plain(e).map(|e| &e.kind) {
-        Some(ExprKind::Text(_)) => true,
-        Some(ExprKind::Tuple(fields)) => fields.iter().all(is_constant),
+    let Some(e) = plain(e) else { return false };
+    match &e.kind {
+        ExprKind::Text(_) => true,
+        ExprKind::Tuple(fields) => fields.iter().all(is_constant),
         _ => const_value(e).is_some(),
     }
 }

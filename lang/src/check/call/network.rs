@@ -104,6 +104,10 @@ impl Checker<'_> {
         let typed = self.expr(&args[0])?;
         match &typed.ty {
             Type::Ptr { .. } => {}
+            Type::Int { .. } => {
+                let address = self.as_pointer(typed, Type::int(1, false));
+                return Some(Expr { kind: ExprKind::MacAddr(Box::new(address)), ty: Type::Mac, span });
+            }
             Type::Array { .. } if typed.ty.size() >= 6 => {}
             Type::Array { .. } => {
                 return self

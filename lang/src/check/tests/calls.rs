@@ -84,7 +84,7 @@ fn stacks() {
 #[test]
 fn network_addresses() {
     check(
-        "kprobe:vfs_read { print(ntop(arg0)); print(ntop(10, pton(\"::1\"))); print(ntop(pton(\"1.2.3.4\"))); print(macaddr(((struct sk_buff *)arg0).data)); print(macaddr((uint8 *)arg0)); }",
+        "kprobe:vfs_read { print(ntop(arg0)); print(ntop(10, pton(\"::1\"))); print(ntop(pton(\"1.2.3.4\"))); print(macaddr(((struct sk_buff *)arg0).data)); print(macaddr((uint8 *)arg0)); print(macaddr(arg1)); }",
         expect![[r#"
             probe kprobe:vfs_read#0 (Kernel)
               Print(ntop((uint32)arg0))
@@ -92,15 +92,16 @@ fn network_addresses() {
               Print(ntop("\u{1}\u{2}\u{3}\u{4}":uint8[4]))
               Print(macaddr(*(struct sk_buff *)arg0@16:uint8[8]))
               Print(macaddr((uint8 *)arg0))
+              Print(macaddr((uint8 *)arg1))
         "#]],
     );
     assert_eq!(
         messages(
-            "begin { print(pton(\"1.2.3\")); print(ntop(\"abc\")); print(macaddr(\"abcdef\")); print(macaddr(1)); }"
+            "begin { print(pton(\"1.2.3\")); print(ntop(\"abc\")); print(macaddr(\"abcdef\")); print(macaddr(comm == \"\")); }"
         ),
         "ERROR: '1.2.3' is neither an IPv4 nor an IPv6 address\n\
          ERROR: macaddr() takes bytes in memory, not a text in quotes\n\
-         ERROR: macaddr() takes an array or a pointer, not int8\n"
+         ERROR: macaddr() takes an array or a pointer, not bool\n"
     );
 }
 
@@ -263,4 +264,49 @@ fn library_macros() {
                   exit(1:int64)
         "#]],
     );
+}
+
+#[test]
+fn what_is_asked_when_compiling() {
+    assert_eq!(
+        messages(
+            "begin { @k[1] = 1; @s = 1; static_assert(is_scalar(@s) && !is_scalar(@k), \"no\"); \
+             static_assert(comptime (1, 5).1 == 5, \"no\"); static_assert(~0xfffffffffffffffe == 1, \"no\"); \
+             static_assert(sizeof(@k[1]) == 1, \"no\"); }"
+        ),
+        ""
+    );
+    assert_eq!(messages("begin { print(is_scalar(pid)); }"), "ERROR: is_scalar() needs a map\n");
+    assert_eq!(
+        messages("begin { print(1 << 64); print(1 >> -1); }"),
+        "ERROR: a number of 64 bits is shifted by 0 to 63 bits, not 64\n\
+         ERROR: a number of 64 bits is shifted by 0 to 63 bits, not -1\n"
+    );
+}
+
+#[test]
+fn a_named_parameter_is_one_for_the_whole_script() {
+    assert_eq!(messages("begin { print(getopt(\"n\", -1)); print(getopt(\"n\", -1)); }"), "");
+    assert_eq!(
+        messages("begin { print(getopt(\"n\", 1)); print(getopt(\"n\", \"x\")); }"),
+        "ERROR: --n has another default elsewhere in the script\n\
+         HINT: a macro keeps it in one place: macro NAME() { getopt(\"n\", …) }\n"
+    );
+    assert!(
+        messages("begin { print(getopt(\"n\", 1, \"a\")); print(getopt(\"n\", 1, \"b\")); }")
+            .contains("--n has another description")
+    );
+}
+
+#[test]
+fn what_a_script_forbids_itself() {
+    let forbidden = "ERROR: this is forbidden here: ";
+    for text in [
+        "config = { unstable_tseries = error } begin { @ = tseries(4, 1s, 10); }",
+        "config = { unstable_map_decl = error } let @a = hash(3); begin { @a = 1; }",
+        "config = { unstable_typeinfo = error } begin { print(typeinfo(uint8)); }",
+    ] {
+        assert!(messages(text).starts_with(forbidden), "{text}: {}", messages(text));
+        assert_eq!(messages(&text.replace("error", "enable")), "", "{text}");
+    }
 }

@@ -100,3 +100,19 @@ fn a_cast_ends_being_a_literal() {
         "@a: uint8, @b: int8, @c: uint64"
     );
 }
+
+#[test]
+fn arrays_of_chars_stand_for_their_address() {
+    check(
+        "struct cb { int seq; } kprobe:vfs_read { $t = (struct task *)arg0; $c = (struct cb *)$t.comm; print(*(uint8 *)$t.comm); }",
+        expect![[r#"
+            probe kprobe:vfs_read#0 (Kernel)
+              local $t.0: struct task *
+              local $c.1: struct cb *
+              $t.0 = (struct task *)arg0
+              $c.1 = (struct cb *)($t.0 + 4:int64*1)
+              Print(*(uint8 *)($t.0 + 4:int64*1))
+        "#]],
+    );
+    assert!(messages("begin { $x = comm; print((uint8 *)$x); }").contains("cannot be cast to 'uint8 *'"));
+}

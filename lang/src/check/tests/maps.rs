@@ -218,3 +218,31 @@ fn a_map_that_is_only_fed_by_itself() {
     "#]],
     );
 }
+
+#[test]
+fn a_declared_map_holds_what_its_kind_is_for() {
+    assert_eq!(
+        messages("let @a = percpuhash(2); begin { @a = 1; }"),
+        "ERROR: @a keeps a value for all CPUs, not one for each\n\
+         HINT: declare it as hash or lruhash\n"
+    );
+    assert_eq!(
+        messages("let @a = lruhash(2); begin { @a = count(); }"),
+        "ERROR: @a keeps a value of its own for each CPU, which a hash has not\n\
+         HINT: declare it as percpuhash or percpulruhash\n"
+    );
+    assert_eq!(
+        messages("let @a = lruhash(2); let @b = percpuhash(2); begin { @a[1] = 1; @b[1] = sum(1); }"),
+        ""
+    );
+}
+
+#[test]
+fn typeof_of_a_map_with_keys_is_the_type_of_its_keys() {
+    assert_eq!(
+        maps(
+            "begin { @a[\"hi\", 2] = 1; let $x: typeof(@a) = (\"hello\", (int16)1); @a[\"hello\", (int32)2] = 2; @b = $x; }"
+        ),
+        "@a[(string[6],int32)]: int8, @b: (string[6],int32)"
+    );
+}

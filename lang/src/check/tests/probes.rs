@@ -220,3 +220,12 @@ fn config_variables() {
             .starts_with("WARNING: ")
     );
 }
+
+#[test]
+fn blocks_of_bench_and_test_have_names_of_their_own() {
+    assert_eq!(
+        messages("bench:a { } bench:a { } test:a { }"),
+        "ERROR: there are two blocks called bench:a\n"
+    );
+    assert_eq!(messages("bench: { }"), "ERROR: a bench block has a name\nHINT: forms: bench:NAME\n");
+}
