@@ -105,7 +105,6 @@ pub fn check(
 ) -> (Program, Vec<Diagnostic>) {
     let mut diags = vec![];
     let settings = config::read(script, options, &mut diags);
-    imports(script, &mut diags);
     let declared = script.map_decls.first();
     diags.extend(declared.and_then(|d| settings.refusal(config::Unstable::MapDeclarations, d.span)));
     let blocks = probes::resolve(script, system, options, &settings.config, &mut diags);
@@ -118,16 +117,6 @@ pub fn check(
     diags.extend(checker.unexpected_params());
     let program = Program { sources, probes, maps: checker.maps.finish(), config: checker.settings.config };
     (program, sort_and_dedup(diags))
-}
-
-/// The library is there without being asked for; files are not read.
-fn imports(script: &ast::Script, diags: &mut Vec<Diagnostic>) {
-    for (path, span) in &script.imports {
-        if !path.starts_with("stdlib") {
-            let message = format!("cannot import \"{path}\": importing files is not supported yet");
-            diags.push(Diagnostic::error(*span, message).hint("copy its macros into the script"));
-        }
-    }
 }
 
 /// A body for several groups of attach points says the same thing for each: once is enough.

@@ -22,7 +22,7 @@ const BTF_AS_HEADER: &str = "vmlinux.h";
 /// The headers of a compilation.
 #[derive(Default)]
 pub(super) struct Included {
-    from: Option<Rc<dyn Headers>>,
+    pub(super) from: Option<Rc<dyn Headers>>,
     /// Included before all else.
     command_line: Vec<String>,
     /// Those that were read, each time that they were.
@@ -59,6 +59,13 @@ impl Included {
         self.sources.push(header.clone());
         self.places.push(place);
         self.depth += 1;
+        file
+    }
+
+    /// A script begins, imported at this place; its number.
+    pub(super) fn enter_script(&mut self, script: &Source, place: Span) -> u16 {
+        let file = self.enter(script, place);
+        self.depth -= 1;
         file
     }
 

@@ -8,6 +8,9 @@ mod declare;
 mod dump;
 mod error;
 mod expr;
+mod import;
+#[cfg(test)]
+mod import_tests;
 mod include;
 mod include_line;
 mod item;
@@ -24,6 +27,7 @@ mod valued;
 use crate::ast::{AttachSpec, Block, ExprKind};
 use crate::ast::{CDef, CDefKind, ConfigEntry, Expr, Macro, MacroParam, MapDecl, Name, Probe, Script};
 use crate::{Diagnostic, Options, Source, Span};
+use import::Imports;
 use include::Included;
 use item::{Item, ItemKind};
 pub(crate) use literal::number;
@@ -58,10 +62,18 @@ pub fn parse(source: &Source, file: u16) -> (Script, Vec<Diagnostic>) {
     (script, diags)
 }
 
-/// Parses the first of `sources` with the headers that it includes, which are appended to `sources`.
+/// Parses the first of `sources` with what it includes and imports, which is appended to `sources`.
 pub fn parse_with_headers(sources: &mut Vec<Source>, options: &Options) -> (Script, Vec<Diagnostic>) {
     let Some(source) = sources.first() else { return Default::default() };
-    let (script, diags, headers) = parse_parts(source, 0, Included::new(options, sources.len()));
+    let (mut script, mut diags, headers) = parse_parts(source, 0, Included::new(options, sources.len()));
+    let mut imports = Imports::new(&source.name, headers);
+    imports.resolve(&mut script, &source.name);
+    let headers = imports.headers;
+    if !script.imports.is_empty() {
+        diags.append(&mut imports.diags);
+        script.c_defs.sort_by_cached_key(|d| headers.order(d.span));
+        diags.sort_by_cached_key(|d| d.span.map(|s| headers.order(s)));
+    }
     sources.extend(headers.sources);
     (script, diags)
 }

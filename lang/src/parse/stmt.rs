@@ -65,7 +65,8 @@ impl Builder {
             }
             Rule::simple_stmt => self.simple(pair, span)?,
             _ => {
-                self.error(span, "import in a block is not supported");
+                let error = Diagnostic::error(span, "import does not stand in a block");
+                self.diags.push(error.hint("imports stand above all probes"));
                 return None;
             }
         };

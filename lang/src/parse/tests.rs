@@ -136,9 +136,10 @@ fn statements_with_errors() {
             stdin:7:7-8: ERROR: syntax: expected an expression
             k:g { ) }
                   ~
-            stdin:8:7-17: ERROR: import in a block is not supported
+            stdin:8:7-17: ERROR: import does not stand in a block
             k:h { import "x"; }
                   ~~~~~~~~~~
+            HINT: imports stand above all probes
             stdin:9:15-16: ERROR: syntax: expected a type
             k:i { let $x: = 1; }
                           ~

@@ -179,15 +179,6 @@ fn raw_tracepoint_parameters() {
 }
 
 #[test]
-fn imports_of_files_are_refused() {
-    assert_eq!(
-        messages("import \"stdlib/test\"; import \"lib.bt\"; begin { print(1); }"),
-        "ERROR: cannot import \"lib.bt\": importing files is not supported yet\n\
-         HINT: copy its macros into the script\n"
-    );
-}
-
-#[test]
 fn config_variables() {
     assert_eq!(
         messages("config = { max_strlne=64; stack_mode=foo } begin { print(1); }"),
