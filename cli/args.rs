@@ -91,6 +91,10 @@ pub(crate) struct Args {
     pub(crate) probe_filter: Option<Rc<dyn NameFilter>>,
     /// `--no-feature LIST`: features of the kernel that are not to be used.
     pub(crate) without: Vec<String>,
+    /// `--stats`
+    pub(crate) stats: bool,
+    /// `--max-overhead PERCENT`
+    pub(crate) max_overhead: Option<f64>,
     /// `--traceable-functions FILE`
     pub(crate) traceable: Option<PathBuf>,
 }
@@ -122,6 +126,7 @@ fn command() -> Command {
             flag("dry-run", None),
             flag("verify-llvm-ir", None),
             flag("usdt-file-activation", None),
+            flag("stats", None),
             flag("test", None),
             flag("bench", None),
         ])
@@ -139,6 +144,7 @@ fn command() -> Command {
             value("mode", None),
             value("probe-filter", None),
             value("no-feature", None),
+            value("max-overhead", None),
             value("traceable-functions", None),
             Arg::new("words").action(ArgAction::Append).num_args(0..),
         ])
@@ -191,6 +197,8 @@ impl Args {
             includes: all(&matches, "include"),
             probe_filter: last(&matches, "probe-filter").map(|f| filter::of(&f)).transpose()?,
             without: features(&all(&matches, "no-feature"))?,
+            stats: matches.get_flag("stats"),
+            max_overhead: last(&matches, "max-overhead").map(|p| percent(&p)).transpose()?,
             traceable: last(&matches, "traceable-functions").map(PathBuf::from),
         };
         args.consistent()
@@ -333,6 +341,13 @@ fn pid(text: &str) -> Result<i32, String> {
     }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent.is_finite() => Ok(percent),
+        _ => Err(format!("--max-overhead takes a number above 0, in percent of one CPU, not '{text}'")),
+    }
+}
+
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -471,6 +486,8 @@ mod tests {
             let error = parse(line).unwrap_err();
             assert!(error.lines().nth(1).is_some_and(|h| h.contains(hint)), "{line}: {error}");
         }
+        assert!(parse("--max-overhead|0|-e|x").is_err());
+        assert_eq!(parse("--max-overhead|2.5%|-e|x").unwrap().max_overhead, Some(2.5));
         assert!(parse("--probe-filter|[|-e|x").unwrap_err().starts_with("Invalid --probe-filter regex '['"));
     }
 

@@ -65,6 +65,8 @@ OPTIONS:
     --unsafe          allow what changes the system (system(), signal(), override())
     --dry-run         compile, load and attach, then leave
     --test, --bench   attach nothing: run the script's test blocks, measure its bench blocks
+    --stats           say at the end how often and how long each probe ran (so does -v)
+    --max-overhead P  detach the dearest probe where all together take more than P percent of a CPU
     --probe-filter RE only the probes whose names the regular expression matches (begin and end stay)
     --no-feature LIST do without uprobe_multi, kprobe_multi, kprobe_session (with commas between)
     --traceable-functions FILE

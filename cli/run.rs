@@ -114,6 +114,8 @@ fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) 
         kernel: Some(kernel),
         wake: None,
         blocks: args.blocks,
+        costs: args.stats || args.verbose,
+        max_overhead: args.max_overhead,
         system: Some(system),
         names: None,
     }

@@ -96,6 +96,28 @@ pub fn raw_tracepoint(prog: BorrowedFd, event: Option<&str>, cookie: u64) -> io:
     descriptor(unsafe { lb::bpf_raw_tracepoint_open_opts(prog.as_raw_fd(), &raw mut opts) })
 }
 
+/// How many hits the kernel did not hand to the program of a link of kprobes, since one was being handled already (6.7).
+pub fn missed(link: BorrowedFd) -> io::Result<u64> {
+    let mut info = lb::bpf_link_info::default();
+    let mut len = size_of::<lb::bpf_link_info>() as u32;
+    // SAFETY: `info` is zeroed, so no pointer in it asks the kernel to write elsewhere; `len` is its size.
+    status(unsafe { lb::bpf_link_get_info_by_fd(link.as_raw_fd(), &raw mut info, &raw mut len) })?;
+    // SAFETY: every bit pattern is a value of these structures of numbers; the kernel has filled in the one of the link's
+    // type, and what it does not know of it is 0.
+    Ok(unsafe {
+        match info.type_ {
+            lb::BPF_LINK_TYPE_KPROBE_MULTI => info.__bindgen_anon_1.kprobe_multi.missed,
+            lb::BPF_LINK_TYPE_PERF_EVENT => match info.__bindgen_anon_1.perf_event.type_ {
+                lb::BPF_PERF_EVENT_KPROBE | lb::BPF_PERF_EVENT_KRETPROBE => {
+                    info.__bindgen_anon_1.perf_event.__bindgen_anon_1.kprobe.missed
+                }
+                _ => 0,
+            },
+            _ => 0,
+        }
+    })
+}
+
 /// Takes a program off at once where the link's kind can.
 pub fn detach(link: BorrowedFd) -> io::Result<()> {
     // SAFETY: takes a descriptor only.

@@ -1,6 +1,6 @@
 //! kprobe and kretprobe: the `kprobe` PMU (4.17).
 
-use super::{Attached, Failure, Link, NO_LINK, join};
+use super::{Attached, Failure, Link, NO_LINK, join, refusal};
 use crate::files::symbols::kallsyms;
 use crate::sys::kernelfs::{self, Root};
 use crate::sys::perf;
@@ -105,8 +105,7 @@ pub(super) fn attach(
     let mut link = Link { method: "kprobe PMU, link", ..Link::default() };
     let join_at = |link: &mut Link, name, offset| -> Result<(), Failure> {
         let event = perf::Event::Probe { pmu, name, offset, ret: ret.then_some(bit), counter: None };
-        let event =
-            perf::open(&event, perf::PerfScope { pid: -1, cpu: 0 }).map_err(|e| explain(e, func, offset))?;
+        let event = perf::open(&event, perf::PerfScope { pid: -1, cpu: 0 }).map_err(|e| explain(e, spot))?;
         join(prog, event, cookie, link)
     };
     let joined = join_at(&mut link, name, offset);
@@ -132,14 +131,7 @@ fn is_ambiguous(failure: &Failure) -> bool {
     failure.error.raw_os_error() == Some(libc::EADDRNOTAVAIL)
 }
 
-fn explain(error: std::io::Error, func: &str, offset: u64) -> Failure {
-    let hint = match error.raw_os_error() {
-        Some(libc::ENOENT | libc::EADDRNOTAVAIL) => Some(format!("{func} is not a function of this kernel")),
-        Some(libc::EINVAL) => Some(format!(
-            "{func} is in /sys/kernel/debug/kprobes/blacklist, is marked notrace or has no code at +{offset}"
-        )),
-        Some(libc::EILSEQ) => Some(format!("{func}+{offset} is not the start of an instruction")),
-        _ => None,
-    };
+fn explain(error: std::io::Error, spot: &Spot) -> Failure {
+    let hint = refusal::reason(spot, error.raw_os_error());
     Failure { error, hint }
 }

@@ -3,10 +3,12 @@
 //! **Invariant**: whatever a function here attaches is gone when its [`Link`] is dropped.
 
 mod fentry;
+mod hot;
 mod kprobe;
 mod multi;
 mod perf_event;
 mod raw_tracepoint;
+mod refusal;
 mod tracepoint;
 mod uprobe;
 
@@ -17,6 +19,7 @@ use rbtrace_lang::target::Target;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+pub use hot::patterns as hot_patterns;
 pub use kprobe::Namesakes;
 pub use multi::Multi;
 
@@ -31,6 +34,8 @@ pub struct Link {
     pub method: &'static str,
     /// What is worth knowing about it.
     pub note: Option<String>,
+    /// Number of the program.
+    pub program: usize,
 }
 
 /// Why a program could not be attached.

@@ -1,5 +1,6 @@
 //! Attaching everything, and reporting it.
 
+use super::steps::Steps;
 use super::{RunError, Session, child, placeless};
 use crate::run::attach::{self, Failure, Link, Multi};
 use crate::show::sink::Said;
@@ -10,6 +11,9 @@ use rbtrace_lang::hir::MissingProbes;
 use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Severity};
 use std::os::fd::AsFd;
+
+/// How many names a warning lists.
+const HOT_NAMES: usize = 4;
 
 impl<'a> Session<'a> {
     /// The link that can serve all places of this program at once, where the kernel has it.
@@ -24,11 +28,36 @@ impl<'a> Session<'a> {
 
     /// Attaches every program to its places.
     pub(super) fn attach_all(&mut self) -> Result<(), RunError> {
+        self.warn_of_hot_places();
+        let mut steps = Steps::new("Attaching", self.object.targets().count());
+        let attached = self.attach_each(&mut steps);
+        steps.end(&mut self.printer);
+        attached
+    }
+
+    /// A pattern may stand for more than its author knows.
+    fn warn_of_hot_places(&mut self) {
+        for (span, names) in attach::hot_patterns(self.object) {
+            let some = names.iter().take(HOT_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = match names.len() {
+                ..=HOT_NAMES => String::new(),
+                all => format!(" and {} more", all - HOT_NAMES),
+            };
+            let text = format!(
+                "this pattern includes what a busy machine does all the time, which slows it down: {some}{more}"
+            );
+            let warning = Diagnostic::warning(span, text)
+                .hint("narrow the pattern, or let --max-overhead PERCENT detach what costs too much");
+            self.printer.say(Said::Warning(&warning));
+        }
+    }
+
+    fn attach_each(&mut self, steps: &mut Steps) -> Result<(), RunError> {
         let is_multi = |program: &Program| self.multi(program) == Some(Multi::Kprobe);
         for index in attach::order(self.object, is_multi) {
             match self.multi(&self.object.programs[index]) {
                 Some(multi) if self.attach_multi(index, multi)? => {}
-                _ => self.attach_program(index)?,
+                _ => self.attach_program(index, steps)?,
             }
         }
         Ok(())
@@ -41,16 +70,17 @@ impl<'a> Session<'a> {
         self.options.pid.or(command.map(child::Running::pid))
     }
 
-    fn attach_program(&mut self, index: usize) -> Result<(), RunError> {
+    fn attach_program(&mut self, index: usize, steps: &mut Steps) -> Result<(), RunError> {
         let program = &self.object.programs[index];
         for to in &program.attach {
+            steps.advance(&mut self.printer);
             if to.target.is_ours() {
                 self.attached.extend(&to.points);
                 continue;
             }
             let (prog, of) = (self.programs[index].as_fd(), (self.object, program));
             match attach::attach(prog, of, to, self.only_process(program), &self.namesakes) {
-                Ok(link) => self.keep(link, to),
+                Ok(link) => self.keep(Link { program: index, ..link }, to),
                 Err(failure) => self.missing(to, &failure)?,
             }
         }
@@ -66,7 +96,7 @@ impl<'a> Session<'a> {
                 let count = program.attach.len();
                 self.tell(&format!("attached {count} functions by {}", multi.name()));
                 self.attached.extend(program.attach.iter().flat_map(|a| &a.points));
-                self.links.push(link);
+                self.links.push(Link { program: index, ..link });
                 Ok(true)
             }
             Err(failure) => {

@@ -52,6 +52,7 @@ impl Closing {
 impl<'a> Session<'a> {
     /// Ends the run: detaches, prints what has arrived, runs the script's `end` and prints its maps.
     pub fn stop(mut self) -> Result<Outcome<'a>, RunError> {
+        let misses = self.misses();
         let closing = self.detach();
         self.drain_all();
         self.exited = false;
@@ -65,6 +66,9 @@ impl<'a> Session<'a> {
         }
         self.printer.sink.flush();
         self.report();
+        self.report_misses(&misses);
+        self.report_costs();
+        self.printer.sink.flush();
         let faults = self.counts().into_iter().filter(|(_, count)| *count > 0).collect();
         let status = self.control.get(Control::EXIT_CODE) as i32;
         let failure = self.printer.sink.failure().filter(|e| e.kind() != ErrorKind::BrokenPipe);
@@ -88,6 +92,8 @@ impl<'a> Session<'a> {
 
     /// Takes all programs off.
     pub(super) fn detach(&mut self) -> Closing {
-        Closing(attach::detach(std::mem::take(&mut self.links)))
+        let mut closing = attach::detach(std::mem::take(&mut self.links));
+        closing.append(&mut self.slow_to_close);
+        Closing(closing)
     }
 }

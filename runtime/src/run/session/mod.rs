@@ -6,13 +6,16 @@
 mod attaching;
 mod blocks;
 mod child;
+mod cost;
 mod ending;
 mod live_table;
+mod misses;
 mod polling;
 mod report;
 mod special;
 mod stacks;
 mod start;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod watching;
@@ -34,7 +37,7 @@ use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::object::{Control, Object};
 use rbtrace_lang::hir::ProbeId;
 use rbtrace_lang::target::{Purpose, Target};
-use rbtrace_lang::{Diagnostic, Span, System};
+use rbtrace_lang::{Diagnostic, Severity, Span, System};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
@@ -55,6 +58,10 @@ pub struct RunOptions<'a> {
     pub pid: Option<i32>,
     /// Attach nothing: run the script's blocks for this purpose.
     pub blocks: Option<Purpose>,
+    /// Say at the end what each probe has cost.
+    pub costs: bool,
+    /// Detach the dearest probe where all of them together take more than this many percent of a CPU.
+    pub max_overhead: Option<f64>,
     /// What the kernel can do; nothing that only newer ones can without it.
     pub kernel: Option<&'a dyn Kernel>,
     /// When this can be read, [`Session::poll`] returns: for signals, or whatever else its caller waits for.
@@ -103,6 +110,11 @@ impl RunError {
 /// An error that no place of the script is to blame for.
 fn placeless(message: impl Into<String>) -> Diagnostic {
     Diagnostic { span: None, ..Diagnostic::error(Span::default(), message) }
+}
+
+/// A warning that no place of the script is to blame for.
+fn placeless_warning(text: String) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..placeless(text) }
 }
 
 /// What the system refused.
@@ -185,6 +197,10 @@ pub struct Session<'a> {
     /// The attach points that programs are attached to.
     attached: BTreeSet<ProbeId>,
     namesakes: Namesakes,
+    /// Measures what the probes cost, where that is asked for.
+    meter: Option<cost::Meter>,
+    /// What the kernel is slow to close of probes that were detached on the way.
+    slow_to_close: Vec<OwnedFd>,
     options: Behaviour<'a>,
 }
 

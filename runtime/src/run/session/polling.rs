@@ -88,6 +88,7 @@ impl Session<'_> {
         if self.options.warn_reads {
             self.report_reads();
         }
+        self.limit_overhead();
         if self.lost_reported.elapsed() >= LOST_EVERY {
             self.lost_reported = Instant::now();
             self.report_lost();

@@ -1,11 +1,9 @@
 //! What went wrong while the script ran.
 
-use super::{Session, placeless};
+use super::{Session, placeless_warning};
 use crate::show::sink::Said;
-use crate::sys::bpf;
 use rbtrace_codegen::object::{Control, Counter, Fault, Object};
-use rbtrace_lang::{Diagnostic, Severity};
-use std::os::fd::AsFd;
+use rbtrace_lang::Diagnostic;
 
 impl<'a> Session<'a> {
     pub(super) fn counts(&self) -> Vec<(&'a Counter, u64)> {
@@ -49,7 +47,6 @@ impl<'a> Session<'a> {
         for (counter, count) in self.counts().into_iter().filter(|(_, n)| *n > 0) {
             self.printer.say(Said::Warning(&describe(self.object, counter, count)));
         }
-        self.report_misses();
     }
 
     /// Reports commands that were not run because a signal ended the script.
@@ -69,27 +66,6 @@ impl<'a> Session<'a> {
             self.printer.say(Said::Warning(&placeless_warning(note)));
         }
     }
-
-    /// Reports events that the kernel withheld from a program because it was already running on that CPU.
-    fn report_misses(&mut self) {
-        for (program, fd) in self.object.programs.iter().zip(&self.programs) {
-            let Ok(missed @ 1..) = bpf::recursion_misses(fd.as_fd()) else { continue };
-            let mut points = self.object.points_of(program);
-            let Some(first) = points.next() else { continue };
-            let others = points.count();
-            let more = if others > 0 { format!(" and {others} more") } else { String::new() };
-            let text = format!(
-                "{missed} events of {}{more} were not seen: they came while a program ran on the same CPU",
-                first.name
-            );
-            self.printer.say(Said::Warning(&Diagnostic::warning(first.span, text)));
-        }
-    }
-}
-
-/// A warning that no place of the script is to blame for.
-fn placeless_warning(text: String) -> Diagnostic {
-    Diagnostic { severity: Severity::Warning, ..placeless(text) }
 }
 
 fn describe(object: &Object, counter: &Counter, count: u64) -> Diagnostic {

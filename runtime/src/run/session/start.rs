@@ -2,6 +2,7 @@
 
 use super::polling::QUIET_ROUNDS;
 use super::stacks::StackMaps;
+use super::steps::Steps;
 use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, placeless, system_error};
 use crate::files::symbols::{self, Symbolizer};
@@ -49,7 +50,7 @@ impl<'a> Session<'a> {
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
-        let RunOptions { pid, kernel, warn_reads, wake, blocks, .. } = options;
+        let RunOptions { pid, kernel, warn_reads, wake, blocks, costs, max_overhead, .. } = options;
         let printer = printer(object, &maps, sink, options)?;
         let mut session = Session {
             object,
@@ -69,12 +70,17 @@ impl<'a> Session<'a> {
             lost_reported: Instant::now(),
             attached: BTreeSet::new(),
             namesakes: Namesakes::default(),
+            meter: None,
+            slow_to_close: vec![],
             options: Behaviour { pid, kernel, warn_reads, wake, blocks },
             watch: Watch::new(&printer),
             printer,
             maps,
         };
         session.load_programs()?;
+        if costs || max_overhead.is_some() {
+            session.measure_costs(max_overhead)?;
+        }
         session.control.set(Control::START, time::clock(libc::CLOCK_BOOTTIME));
         session.control.set(Control::TAI, time::distance(libc::CLOCK_BOOTTIME, libc::CLOCK_TAI));
         Ok(session)
@@ -83,13 +89,16 @@ impl<'a> Session<'a> {
     fn load_programs(&mut self) -> Result<(), RunError> {
         let loader = Loader::new(self.object, &self.maps);
         let mut without = Vec::new();
+        let mut steps = Steps::new("Loading", self.object.programs.len());
         for program in &self.object.programs {
             let attach_type = self.multi(program).map_or(0, Multi::attach_type);
             let loaded =
                 loader.load(program, attach_type).map_err(|refusal| self.not_loaded(program, refusal))?;
             without.extend(loaded.without_btf);
             self.programs.push(loaded.fd);
+            steps.advance(&mut self.printer);
         }
+        steps.end(&mut self.printer);
         if let Some(warning) = warning_on_btf(&without, self.programs.len()) {
             self.printer.say(Said::Warning(&warning));
         }

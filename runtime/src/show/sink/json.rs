@@ -1,6 +1,6 @@
 //! For programs: one JSON object a line. Warnings about the run go to standard error as text.
 
-use super::{Formatted, Output, OutputKind, Said, Sink, Wanted};
+use super::{Cost, Formatted, Output, OutputKind, Said, Sink, Wanted};
 use crate::show::print::json;
 use crate::show::terminal;
 use rbtrace_lang::{Severity, Source, Span};
@@ -68,6 +68,22 @@ impl<'a> JsonSink<'a> {
     }
 }
 
+/// A list with an object for each probe.
+fn costs_as_json(costs: &[Cost], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (n, cost) in costs.iter().enumerate() {
+        out.extend_from_slice(if n == 0 { b"{\"probe\": " } else { b", {\"probe\": " });
+        json::string(cost.probe.as_bytes(), out);
+        let (hits, nanos, each) = (cost.hits, cost.nanos, cost.nanos_per_hit());
+        let numbers = format!(
+            ", \"hits\": {hits}, \"ns\": {nanos}, \"ns_per_hit\": {each}, \"cpu_percent\": {:.3}}}",
+            cost.percent
+        );
+        out.extend_from_slice(numbers.as_bytes());
+    }
+    out.push(b']');
+}
+
 impl Sink for JsonSink<'_> {
     fn say(&mut self, said: Said) {
         match said {
@@ -101,6 +117,8 @@ impl Sink for JsonSink<'_> {
                 json::text_line(kind, text, &mut self.out.buf);
             }
             Said::Unreadable(path, why) => super::text::unreadable(path, why, &mut self.out),
+            Said::Progress(progress) => super::text::show_progress(progress),
+            Said::Costs(costs) => self.line("probe_costs", |out| costs_as_json(costs, out)),
             Said::Lost(events) => {
                 self.count("lost_events", "events", events);
                 self.out.flush();

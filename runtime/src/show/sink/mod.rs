@@ -42,6 +42,10 @@ pub enum Said<'a> {
     Output(OutputKind, &'a [u8]),
     /// `cat` of a file that cannot be read: its path and why.
     Unreadable(&'a str, &'a io::Error),
+    /// How far a long task has come: its name, steps done and all steps; `None` where it is over.
+    Progress(Option<(&'a str, usize, usize)>),
+    /// What the probes have cost, dearest first.
+    Costs(&'a [Cost]),
     /// How many events were lost since this was last said.
     Lost(u64),
     /// A helper failed to read an address (`-k`), at this place.
@@ -76,6 +80,26 @@ pub enum Said<'a> {
     Detail(&'a str),
     /// All is detached; the maps follow.
     Ended,
+}
+
+/// What a probe has cost; several that share a program share its cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    /// Its name.
+    pub probe: String,
+    /// How often its program ran.
+    pub hits: u64,
+    /// For how long in all.
+    pub nanos: u64,
+    /// Share of one CPU.
+    pub percent: f64,
+}
+
+impl Cost {
+    /// How long one run took.
+    pub fn nanos_per_hit(&self) -> u64 {
+        self.nanos.checked_div(self.hits).unwrap_or(0)
+    }
 }
 
 /// What a format makes of its arguments, on demand: not everybody wants the text.

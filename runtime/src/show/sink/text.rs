@@ -1,6 +1,6 @@
 //! For people: what the script prints goes to the output, what is said about the run to standard error.
 
-use super::{Formatted, Output, OutputKind, Said, Sink, Wanted};
+use super::{Cost, Formatted, Output, OutputKind, Said, Sink, Wanted};
 use crate::show::print::text;
 use crate::show::print::write::Style;
 use crate::show::terminal;
@@ -75,6 +75,27 @@ pub(super) fn notify(line: Option<String>, out: &mut Output) {
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
+/// One line that is written over; only for who looks at it.
+pub(super) fn show_progress(progress: Option<(&str, usize, usize)>) {
+    if !terminal::error_is_terminal() {
+        return;
+    }
+    let line = progress.map(|(task, done, total)| format!("{task}: {done} of {total}")).unwrap_or_default();
+    // Back to the line's start, and clear it (ECMA-48 EL).
+    terminal::message_as_is(format!("\r\x1b[K{line}").as_bytes());
+}
+
+/// What the probes have cost, as a table.
+pub(super) fn costs_table(costs: &[Cost]) -> String {
+    let width = costs.iter().map(|c| c.probe.chars().count()).max().unwrap_or(0).max("PROBE".len());
+    let mut table = format!("{:width$} {:>12} {:>10} {:>9}\n", "PROBE", "HITS", "NS/HIT", "OF A CPU");
+    for cost in costs {
+        let (hits, each) = (cost.hits, cost.nanos_per_hit());
+        table += &format!("{:width$} {hits:>12} {each:>10} {:>7.3} %\n", cost.probe, cost.percent);
+    }
+    table
+}
+
 /// `cat` has nothing to show.
 pub(super) fn unreadable(path: &str, why: &io::Error, out: &mut Output) {
     out.flush();
@@ -110,6 +131,11 @@ impl Sink for TextSink<'_> {
                 }
             }),
             Said::Unreadable(path, why) => unreadable(path, why, &mut self.out),
+            Said::Progress(progress) => show_progress(progress),
+            Said::Costs(costs) => {
+                self.out.flush();
+                terminal::message(&costs_table(costs));
+            }
             Said::Lost(events) => terminal::message(&format!("Lost {events} events\n")),
             Said::ReadFailed(helper, span) => {
                 let text = format!("this address cannot be read: {helper} returned -{}", libc::EFAULT);
