@@ -21,6 +21,8 @@ pub enum Location {
     Pointer(u32),
     /// A register of the code that was interrupted.
     Register(Register),
+    /// Two of them: the first 8 bytes of a value, and the rest.
+    Pair(Register, Register),
     /// Nowhere: it is always this.
     Constant(u64),
     /// Memory of the process whose code was interrupted.
@@ -49,6 +51,8 @@ pub enum Holds {
     Data,
     /// A machine word, which stands for a value of the type.
     Word,
+    /// The value in two machine words.
+    Parts,
 }
 
 impl Location {
@@ -59,6 +63,7 @@ impl Location {
                 Holds::Value
             }
             Location::DataLoc(_) => Holds::Data,
+            Location::Pair(..) => Holds::Parts,
             Location::Word(_) | Location::Pointer(_) | Location::Register(_) => Holds::Word,
         }
     }
@@ -72,11 +77,20 @@ impl fmt::Display for Location {
             Location::DataLoc(offset) => write!(f, "data_loc@{offset}"),
             Location::Word(offset) => write!(f, "word@{offset}"),
             Location::Pointer(offset) => write!(f, "pointer@{offset}"),
-            Location::Register(Register::Arg(n)) => write!(f, "arg{n}"),
-            Location::Register(Register::Return) => write!(f, "retval"),
-            Location::Register(Register::At { offset, size }) => write!(f, "reg@{offset}:{size}"),
+            Location::Register(register) => write!(f, "{register}"),
+            Location::Pair(low, high) => write!(f, "{low}+{high}"),
             Location::Constant(value) => write!(f, "constant@{value:#x}"),
             Location::Memory(memory) => write!(f, "memory@{memory}"),
+        }
+    }
+}
+
+impl fmt::Display for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Register::Arg(n) => write!(f, "arg{n}"),
+            Register::Return => write!(f, "retval"),
+            Register::At { offset, size } => write!(f, "reg@{offset}:{size}"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A small made-up system for tests: a few structs, tracepoints and functions, the same on every machine.
 
+use crate::context::{Argument, Location, Memory, Register};
 use crate::system::{
-    Answer, BtfFunction, FuncProto, StaticProbe, System, SystemError, TracepointFormat, UserFiles,
+    Answer, BtfFunction, FuncProto, StaticProbe, System, SystemError, TracepointFormat, TypeName, UserFiles,
 };
 use crate::target::{Edge, StaticPlace, SystemCall, Target};
 use crate::types::*;
@@ -18,7 +19,8 @@ use std::rc::Rc;
 /// - tracepoints `sched:sched_switch`, `sched:sched_wakeup`, `syscalls:sys_enter_openat` (call 257),
 ///   `syscalls:sys_exit_openat`, `net:netif_rx` (with a `__data_loc` name)
 /// - raw tracepoint `kfree_skb(struct sk_buff *skb, void *location, enum color reason)`
-/// - binary `/bin/app` with functions `main` and `work`, static probes `bakery:weigh`, `shop:close` and, at three
+/// - binary `/bin/app` with functions `main` and `work(int n, struct net_device *dev, struct net_device pair,
+///   struct net_device large, double ratio)`, `struct order { int count; enum color color; }`, static probes `bakery:weigh`, `shop:close` and, at three
 ///   places, `shop:open`
 #[derive(Debug)]
 pub struct Fixture {
@@ -99,6 +101,7 @@ impl Fixture {
                 field("color", Type::Enum(self.color.clone()), 12),
                 field("data", array(U8, 8), 16),
             ],
+            ("order", 6) => vec![field("count", I32, 0), field("color", Type::Enum(self.color.clone()), 4)],
             ("", 4) => vec![bit_field("flag_a", 0, 1), bit_field("flag_b", 1, 3)],
             ("", 5) => vec![field("whole", U64, 0), field("half", U32, 0)],
             _ => return None,
@@ -268,6 +271,36 @@ impl System for Fixture {
 
     fn uprobe_address(&self, binary: &str, address: u64, _pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
         Ok((binary.into(), address & 0xffff))
+    }
+
+    fn user_arguments(&self, path: &str, offset: u64) -> Answer<Vec<Argument>> {
+        if offset != 0x1100 {
+            return Err(SystemError::new(format!("the parameters of this function of {path} are not known")));
+        }
+        let point = &self.structs["net_device"];
+        let argument = |name: &str, ty, at| Argument { name: name.into(), ty, at };
+        let register = |n| Ok(Location::Register(Register::Arg(n)));
+        let stack = Memory { base: Some(152), index: None, offset: 8, narrow: false };
+        Ok(vec![
+            argument("n", I32, register(0)),
+            argument("dev", Type::ptr(Type::Struct(point.clone()), AddrSpace::User), register(1)),
+            argument(
+                "pair",
+                Type::Struct(point.clone()),
+                Ok(Location::Pair(Register::Arg(2), Register::Arg(3))),
+            ),
+            argument("large", Type::Struct(point.clone()), Ok(Location::Memory(stack))),
+            argument("ratio", Type::Float(8), Err("it is passed in a floating-point register".into())),
+        ])
+    }
+
+    fn user_type(&self, path: &str, name: TypeName) -> Answer<Type> {
+        match name {
+            TypeName::Struct("order") if path == "/bin/app" => {
+                Ok(Type::Struct(struct_type("order", StructKind::Struct, 8, 4, 6)))
+            }
+            _ => Err(SystemError::new("no such type")),
+        }
     }
 
     fn static_probes(&self, files: UserFiles, provider: &str, name: &str) -> Answer<Vec<StaticProbe>> {

@@ -3,6 +3,7 @@
 //! **Invariant**: this trait is the language's only window to a kernel. The runtime answers for the
 //! live machine, tests answer from fixtures, `rbtrace check --btf FILE` answers for another kernel.
 
+use crate::context::Argument;
 use crate::target::{StaticPlace, SystemCall, Target};
 use crate::types::{EnumType, Field, StructKind, StructType, Type};
 use std::rc::Rc;
@@ -82,6 +83,19 @@ pub struct TracepointFormat {
 /// A pattern of names: `*` any run, `?` any one character, `[a-z]` one of these.
 pub type Pattern<'a> = &'a str;
 
+/// A type by its name as scripts write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeName<'a> {
+    /// `struct NAME`; a class is one, too.
+    Struct(&'a str),
+    /// `union NAME`
+    Union(&'a str),
+    /// `enum NAME`
+    Enum(&'a str),
+    /// `NAME`: a typedef, a base type, or a type of a language that names its structs so.
+    Plain(&'a str),
+}
+
 /// Which programs and libraries are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserFiles<'a> {
@@ -159,6 +173,12 @@ pub trait System {
 
     /// A user-level address of a binary, as a file offset: `(resolved path, file offset)`.
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)>;
+
+    /// The parameters of the function whose code lies at this offset of a file, and where they are there.
+    fn user_arguments(&self, path: &str, offset: u64) -> Answer<Vec<Argument>>;
+
+    /// A type of a program or library by name, as its debug information has it.
+    fn user_type(&self, path: &str, name: TypeName) -> Answer<Type>;
 
     /// Static probes (USDT) that match, by file, provider and name.
     fn static_probes(&self, files: UserFiles, provider: Pattern, name: Pattern) -> Answer<Vec<StaticProbe>>;

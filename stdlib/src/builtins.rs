@@ -36,7 +36,7 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin {
         name: "args",
         ty: "struct",
-        probes: &["tracepoint", "rawtracepoint", "kprobe", "fentry", "fexit"],
+        probes: &["tracepoint", "rawtracepoint", "kprobe", "uprobe", "fentry", "fexit"],
         brief: "The traced event's or function's arguments by name.",
         example: "tracepoint:sched:sched_switch { print(args.next_comm); }",
     },

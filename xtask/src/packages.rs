@@ -48,6 +48,7 @@ pub(crate) const TEST: Needs = Needs {
         "iputils-arping",
         "bpftool",
         "binutils",
+        "g++",
         "libc6-dev",
     ],
     fedora: &[
@@ -59,6 +60,8 @@ pub(crate) const TEST: Needs = Needs {
         "iproute",
         "iptables",
         "bpftool",
+        "gcc-c++",
+        "libstdc++-static",
     ],
     arch: &["qemu-system-x86", "busybox", "cpio", "zstd", "e2fsprogs", "iproute2", "iptables", "bpf"],
 };

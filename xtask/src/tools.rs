@@ -1,4 +1,4 @@
-//! What the cases call: the trigger program and the small C programs that uprobe cases trace.
+//! What the cases call: the trigger program and the small programs that uprobe cases trace.
 
 use crate::command::{root, succeed, target};
 use crate::dist;
@@ -15,10 +15,7 @@ pub(crate) fn build() -> Result<PathBuf> {
         copy(&from.join(name), &to.join(name))?;
     }
     for entry in std::fs::read_dir(root().join("tests/programs"))? {
-        let source = entry?.path();
-        if source.extension().is_some_and(|e| e == "c") {
-            compile(&source, &to)?;
-        }
+        compile(&entry?.path(), &to)?;
     }
     Ok(to)
 }
@@ -31,9 +28,18 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Static, so that the guests need no C library, and with its symbols and debug information.
+/// Static, so that the guests need no libraries, and with symbols and debug information.
 fn compile(source: &Path, to: &Path) -> Result<()> {
+    const C: &[&str] =
+        &["-O1", "-g", "-fno-inline", "-fno-omit-frame-pointer", "-static", "-Wall", "-Werror"];
+    const RUST: &[&str] =
+        &["-g", "--edition=2024", "-Ctarget-feature=+crt-static", "-Crelocation-model=static"];
+    let (compiler, flags) = match source.extension().and_then(|e| e.to_str()) {
+        Some("c") => ("gcc", C),
+        Some("cpp") => ("g++", C),
+        Some("rs") => ("rustc", RUST),
+        _ => return Ok(()),
+    };
     let name = to.join(source.file_stem().unwrap_or_default());
-    let flags = ["-O1", "-g", "-fno-inline", "-fno-omit-frame-pointer", "-static", "-Wall", "-Werror", "-o"];
-    succeed(Command::new("gcc").args(flags).arg(name).arg(source))
+    succeed(Command::new(compiler).args(flags).arg("-o").arg(name).arg(source))
 }

@@ -37,6 +37,8 @@ impl Lower<'_, '_> {
                 self.load_scalar(&copy, &e.ty)
             }
             Location::Register(register) => self.register(register, &e.ty, e.span),
+            // The checker reads the words by themselves.
+            Location::Pair(low, _) => self.register(low, &e.ty, e.span),
             Location::Constant(value) => Ok(self.f.b.iconst(value as i64)),
             Location::Memory(memory) => {
                 let address = self.operand_address(memory, e.span)?;

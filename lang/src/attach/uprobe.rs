@@ -1,7 +1,7 @@
 //! `uprobe` and `uretprobe`: functions of programs and libraries.
 
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, split_offset};
-use crate::context::Context;
+use crate::context::{Args, Context};
 use crate::parse::number;
 use crate::target::Target;
 use crate::types::{AddrSpace, Type};
@@ -41,15 +41,26 @@ impl Provider for Uprobe {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let Target::Uprobe { path, ret, .. } = sight.target else { return Context::bare(sight.kind) };
-        let context = Context::function(sight.kind, *ret);
+        let Target::Uprobe { path, offset, ret, .. } = sight.target else { return Context::bare(sight.kind) };
+        let args = match sight.wants.args && !*ret {
+            true => arguments(sight, path, *offset),
+            false => Args::None,
+        };
         Context {
             space: AddrSpace::User,
+            args,
             func: Some(Type::Usym),
             binary: Some(path.clone()),
-            advice: if *ret { context.advice } else { &[("args", "use arg0, arg1, … and cast them")] },
-            ..context
+            ..Context::function(sight.kind, *ret)
         }
+    }
+}
+
+/// What debug information says of the function's parameters.
+fn arguments(sight: &Sight, path: &str, offset: u64) -> Args {
+    match sight.system.user_arguments(path, offset) {
+        Ok(list) => Args::Values(list.into()),
+        Err(why) => Args::Unavailable(why),
     }
 }
 

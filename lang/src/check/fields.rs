@@ -6,8 +6,8 @@ use super::memory::Member;
 use super::suggest::did_you_mean;
 use super::{Checker, Typed};
 use crate::Span;
-use crate::ast::{self, Name, TypeOrExpr};
-use crate::context::{Args, Argument, Holds, Location};
+use crate::ast::{self, BinOp, Name, TypeOrExpr};
+use crate::context::{Args, Argument, Holds, Location, Memory, Register};
 use crate::hir::{Expr, ExprKind};
 use crate::types::{AddrSpace, StructType, Type, U64};
 use std::rc::Rc;
@@ -134,11 +134,22 @@ impl Checker<'_> {
     pub(crate) fn at(&mut self, location: Location, ty: &Type, span: Span) -> Typed {
         let ty = self.resolved(ty);
         let value = |ty| Expr { kind: ExprKind::At(location), ty, span };
-        match location.holds() {
-            Holds::Value => Some(value(ty)),
-            Holds::Data => Some(value(Type::ptr(element(ty), AddrSpace::Kernel))),
-            Holds::Word if super::casts::is_word(&ty) => Some(convert(value(U64), ty)),
-            Holds::Word => self.error(span, format!("a parameter of type '{ty}' cannot be read")),
+        match (location.holds(), location) {
+            (Holds::Value, Location::Memory(memory)) if !super::casts::is_word(&ty) => {
+                Some(in_memory(memory, ty, span))
+            }
+            (Holds::Value, _) => Some(value(ty)),
+            (Holds::Data, _) => Some(value(Type::ptr(element(ty), AddrSpace::Kernel))),
+            (Holds::Word, _) if super::casts::is_word(&ty) => Some(convert(value(U64), ty)),
+            (Holds::Word, Location::Register(_)) if is_aggregate(&ty, 8) => {
+                Some(in_words(&[location], ty, span))
+            }
+            (Holds::Parts, Location::Pair(low, high)) if is_aggregate(&ty, 16) => {
+                Some(in_words(&[Location::Register(low), Location::Register(high)], ty, span))
+            }
+            (Holds::Word | Holds::Parts, _) => {
+                self.error(span, format!("a parameter of type '{ty}' cannot be read"))
+            }
         }
     }
 
@@ -182,6 +193,38 @@ impl Checker<'_> {
         }
         Some(int_literal(i128::from(offset), span))
     }
+}
+
+/// Is it a struct or an array of at most so many bytes?
+fn is_aggregate(ty: &Type, most: u32) -> bool {
+    matches!(ty, Type::Struct(_) | Type::Array { .. }) && (1..=most).contains(&ty.size())
+}
+
+/// A value whose bytes are those of machine words.
+fn in_words(words: &[Location], ty: Type, span: Span) -> Expr {
+    let word = |at: &Location| Expr { kind: ExprKind::At(*at), ty: U64, span };
+    let words: Vec<Expr> = words.iter().map(word).collect();
+    let bytes = Type::tuple(words.iter().map(|_| U64));
+    let bytes = Expr { kind: ExprKind::Tuple(words), ty: bytes, span };
+    Expr { kind: ExprKind::Reinterpret(Box::new(bytes)), ty, span }
+}
+
+/// A value that is larger than a machine word, in the memory of the traced process.
+fn in_memory(memory: Memory, ty: Type, span: Span) -> Expr {
+    let register = |offset| {
+        let at = Location::Register(Register::At { offset, size: 8 });
+        Expr { kind: ExprKind::At(at), ty: U64, span }
+    };
+    let offset = Expr { kind: ExprKind::Const(memory.offset as u64), ty: U64, span };
+    let address = match memory.base {
+        Some(base) => {
+            let kind = ExprKind::Binary(BinOp::Add, Box::new(register(base)), Box::new(offset));
+            Expr { kind, ty: U64, span }
+        }
+        None => offset,
+    };
+    let address = convert(address, Type::ptr(ty.clone(), AddrSpace::User));
+    Expr { kind: ExprKind::Deref(Box::new(address)), ty, span }
 }
 
 /// What an array is made of; other types as they are.

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::Span;
 use crate::ast::{Expr, ExprKind, TypeExpr, TypeExprKind, TypeOrExpr};
-use crate::system::Answer;
+use crate::system::{Answer, TypeName};
 use crate::types::{EnumType, StackType, StructKind, StructType, TupleType, Type};
 use std::rc::Rc;
 
@@ -144,7 +144,16 @@ impl Checker<'_> {
         if let Some(ty) = base_type(name).or_else(|| self.language_type(name)) {
             return Ok(ty);
         }
+        if let Some(ty) = self.type_of_binary(TypeName::Plain(name)) {
+            return Ok(ty);
+        }
         self.system.named_type(name).map(|ty| ty.in_space(self.space()))
+    }
+
+    /// A type of the program or library that the body is attached to.
+    fn type_of_binary(&self, name: TypeName) -> Option<Type> {
+        let binary = self.view.context.binary.as_ref()?;
+        self.system.user_type(binary, name).ok()
     }
 
     /// `(sk_buff *)` for `(struct sk_buff *)` is the commonest slip.
@@ -186,6 +195,13 @@ impl Checker<'_> {
         if let Some(own) = self.user_struct(kind, name) {
             return own;
         }
+        let of_binary = match kind {
+            StructKind::Struct => self.type_of_binary(TypeName::Struct(name)),
+            StructKind::Union => self.type_of_binary(TypeName::Union(name)),
+        };
+        if let Some(Type::Struct(s)) = of_binary {
+            return Some(s);
+        }
         match self.system.struct_type(kind, name) {
             Ok(s) => Some(s),
             Err(e) => {
@@ -213,6 +229,9 @@ impl Checker<'_> {
     pub(crate) fn enum_named(&mut self, name: &str, span: Span) -> Option<Rc<EnumType>> {
         if let Some(own) = self.user_enum(name) {
             return Some(own);
+        }
+        if let Some(Type::Enum(e)) = self.type_of_binary(TypeName::Enum(name)) {
+            return Some(e);
         }
         match self.system.enum_type(name) {
             Ok(e) => Some(e),

@@ -153,3 +153,36 @@ fn address_spaces_follow_the_probe_and_the_functions() {
     assert_eq!(space("kprobe:vfs_read { @ = ctx; }"), AddrSpace::Kernel);
     assert_eq!(space("kprobe:vfs_read { $c = ctx; $c++; @ = &$c; }"), AddrSpace::Kernel);
 }
+
+#[test]
+fn arguments_of_functions_of_programs_lie_where_the_system_says() {
+    check(
+        "uprobe:/bin/app:work { print(args.n); print(args.dev.name); print(args.pair.name); print(args.large.name); \
+         print(((struct order *)arg0).count); }",
+        expect![[r#"
+            probe uprobe:/bin/app:work#0 (User)
+              Print((int32)arg0)
+              Print(as<string[16]>(*(struct net_device *)arg1@0:int8[16]))
+              Print(as<string[16]>(as<struct net_device>((arg2, arg3))@0:int8[16]))
+              Print(as<string[16]>(*(struct net_device *)(reg@152:8 + 8:uint64)@0:int8[16]))
+              Print(*(struct order *)arg0@0:int32)
+        "#]],
+    );
+    assert_eq!(
+        messages("uprobe:/bin/app:work { print(args.ratio); print(args.m); print((struct ordr *)arg0); }"),
+        "ERROR: it is passed in a floating-point register\n\
+         ERROR: the function has no parameter 'm'\n\
+         HINT: did you mean 'n'?\n\
+         ERROR: there is no type 'struct ordr'\n"
+    );
+    assert_eq!(
+        messages("uprobe:/bin/app:main { print(args.n); }"),
+        "ERROR: the parameters of this function of /bin/app are not known\n"
+    );
+    assert!(messages("uretprobe:/bin/app:work { print(args.n); }").contains("HINT: store it in a map"));
+    // What is of the program is so in its probes only.
+    assert_eq!(
+        messages("kprobe:vfs_read { print(((struct order *)arg0).count); }"),
+        "ERROR: there is no type 'struct order'\n"
+    );
+}

@@ -113,7 +113,7 @@ fn arguments_of_static_probes_that_cannot_be_read_are_named() {
     );
     assert_eq!(
         messages("usdt:/bin/app:close { print(args.x); print(retval); }"),
-        "ERROR: args exists only in tracepoint, rawtracepoint, kprobe, fentry and fexit probes\n\
+        "ERROR: args exists only in tracepoint, rawtracepoint, kprobe, uprobe, fentry and fexit probes\n\
          HINT: the arguments of static probes have no names: use arg0, arg1, …\n\
          ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n"
     );
@@ -128,7 +128,7 @@ fn builtins_are_bound_to_kinds_of_probes() {
         "ERROR: arg0 exists only in kprobe, uprobe, usdt and rawtracepoint probes\n\
          ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n\
          ERROR: func exists only in kprobe, kretprobe, uprobe, uretprobe, fentry and fexit probes\n\
-         ERROR: args exists only in tracepoint, rawtracepoint, kprobe, fentry and fexit probes\n\
+         ERROR: args exists only in tracepoint, rawtracepoint, kprobe, uprobe, fentry and fexit probes\n\
          ERROR: reg() does not work in begin probes\n\
          HINT: it works in kprobe, kretprobe, uprobe, uretprobe, usdt, profile, software, hardware\n\
          ERROR: there is no context in this kind of probe\n"

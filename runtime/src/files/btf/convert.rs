@@ -168,7 +168,7 @@ impl KernelTypes {
 }
 
 /// Places a bit field in a load of its type's size; of a wider one where it would not be covered.
-fn bit_field(ty: Type, bit_offset: u32, width: u8, struct_size: u32) -> (Type, u32, Bits) {
+pub(crate) fn bit_field(ty: Type, bit_offset: u32, width: u8, struct_size: u32) -> (Type, u32, Bits) {
     let unit = ty.size().clamp(1, 8) * 8;
     let start = bit_offset / unit * unit;
     let shift = bit_offset - start;

@@ -14,6 +14,7 @@ mod kind;
 mod tag;
 
 pub use blob::{Btf, BtfError};
+pub(crate) use convert::bit_field;
 pub use dump::DeclaredProto;
 pub use first::first_types;
 pub use kernel::{KernelTypes, TypeId};

@@ -149,12 +149,28 @@ fn has_code(abbreviation: &gimli::Abbreviation) -> bool {
     abbreviation.attributes().iter().any(|a| names(a.name()))
 }
 
+/// Does the code claim to end behind the last address? gimli adds without looking.
+pub(super) fn overflows(
+    dwarf: &gimli::Dwarf<Reader>,
+    unit: &gimli::Unit<Reader>,
+    entry: &Entry,
+) -> gimli::Result<bool> {
+    let Some(size) = entry.attr(gimli::DW_AT_high_pc).and_then(gimli::Attribute::udata_value) else {
+        return Ok(false);
+    };
+    let low = entry.attr_value(gimli::DW_AT_low_pc).map(|low| dwarf.attr_address(unit, low)).transpose()?;
+    Ok(low.flatten().is_some_and(|low| low.checked_add(size).is_none()))
+}
+
 fn die_ranges(
     dwarf: &gimli::Dwarf<Reader>,
     unit: &gimli::Unit<Reader>,
     entry: &Entry,
 ) -> gimli::Result<Vec<Range>> {
     let mut ranges = Vec::new();
+    if overflows(dwarf, unit, entry)? {
+        return Ok(ranges);
+    }
     let mut list = dwarf.die_ranges(unit, entry)?;
     while let Some(range) = list.next()? {
         if range.begin < range.end && range.begin != 0 {
@@ -285,7 +301,7 @@ fn name_of(info: &DebugInfo, unit: &Unit, die: &Entry, depth: u32) -> Result<Opt
 
 impl DebugInfo {
     /// The unit that an offset of `.debug_info` lies in, and the offset within the unit.
-    fn entry_at(&self, offset: usize) -> Result<Option<(Rc<Unit>, UnitOffset)>, Error> {
+    pub(super) fn entry_at(&self, offset: usize) -> Result<Option<(Rc<Unit>, UnitOffset)>, Error> {
         let mut start = self.index()?.unit_before(offset);
         loop {
             let header = match self.dwarf.unit_header(gimli::DebugInfoOffset(start)) {

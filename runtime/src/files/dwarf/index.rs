@@ -1,5 +1,6 @@
 //! Which unit holds an address.
 
+use super::function::overflows;
 use super::{DebugInfo, Error};
 
 /// Address ranges of units.
@@ -65,6 +66,9 @@ fn from_units(info: &DebugInfo) -> gimli::Result<(Ranges, Vec<usize>)> {
         let Some(offset) = header.debug_info_offset() else { continue };
         offsets.push(offset.0);
         let unit = info.dwarf.unit(header)?;
+        if overflows(&info.dwarf, &unit, &unit.entry(unit.header.root_offset())?)? {
+            continue;
+        }
         let mut own = info.dwarf.unit_ranges(&unit)?;
         while let Some(range) = own.next()? {
             if range.begin < range.end && range.begin != 0 {

@@ -4,13 +4,19 @@
 //! abbreviations once per unit, the one function's tree, the one line program. Nothing here knows
 //! whether the file is a kernel, a module or a program.
 
+mod call;
 mod flow;
 mod function;
 mod index;
 mod line;
+mod node;
 mod scan;
 mod source;
+mod types;
 mod unit;
+
+pub(crate) use call::Call;
+pub(crate) use types::UserTypes;
 
 pub use function::{CallSite, FunctionTree, Inlined, Range};
 pub use line::{LineRow, Lines};
@@ -22,6 +28,7 @@ pub(crate) mod tests;
 
 use super::Error;
 use super::elf::Elf;
+use gimli::{UnitOffset, UnitType};
 use index::UnitIndex;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -147,6 +154,34 @@ impl DebugInfo {
         let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?, self.elf.kept()));
         self.units.borrow_mut().insert(offset, unit.clone());
         Ok(unit)
+    }
+
+    /// Offsets of all units, those first of which something was read already.
+    fn unit_offsets(&self) -> Result<Vec<usize>, Error> {
+        let mut known: Vec<usize> = self.units.borrow().keys().copied().collect();
+        known.sort_unstable();
+        let mut headers = self.dwarf.units();
+        let mut others = vec![];
+        while let Some(header) = self.read(headers.next())? {
+            let offset = header.debug_info_offset().map(|o| o.0);
+            others.extend(offset.filter(|o| known.binary_search(o).is_err()));
+        }
+        known.extend(others);
+        Ok(known)
+    }
+
+    /// The unit of a type that is described apart (`-fdebug-types-section`), and the type's entry in it.
+    fn type_unit(&self, wanted: gimli::DebugTypeSignature) -> Result<Option<(Rc<Unit>, UnitOffset)>, Error> {
+        let mut headers = self.dwarf.units();
+        while let Some(header) = self.read(headers.next())? {
+            match (header.type_(), header.debug_info_offset()) {
+                (UnitType::Type { type_signature, type_offset }, Some(at)) if type_signature == wanted => {
+                    return Ok(Some((self.unit(at.0)?, type_offset)));
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Forgets all that was read of units, and gives the memory back, when there are more than `most`.

@@ -29,6 +29,15 @@ impl Unit {
         self.inner.name.as_ref().and_then(|n| std::str::from_utf8(n.slice()).ok())
     }
 
+    /// The language of its source.
+    pub(super) fn language(&self) -> Option<gimli::DwLang> {
+        let root = self.inner.entry(self.inner.header.root_offset()).ok()?;
+        match root.attr_value(gimli::DW_AT_language)? {
+            gimli::AttributeValue::Language(language) => Some(language),
+            _ => None,
+        }
+    }
+
     /// The directory in which it was compiled.
     pub fn directory(&self) -> Option<&str> {
         self.inner.comp_dir.as_ref().and_then(|n| std::str::from_utf8(n.slice()).ok())

@@ -15,6 +15,7 @@ mod syscalls;
 mod tracepoints;
 mod types;
 mod uprobes;
+mod user_types;
 
 use crate::files::btf::KernelTypes;
 use crate::files::dwarf::LineQuery;
@@ -25,7 +26,8 @@ use crate::sys::kernelfs;
 use crate::sys::mapped::page_size;
 use crate::sys::time;
 use rbtrace_lang::System;
-use rbtrace_lang::system::{Answer, FuncProto, Pattern, StaticProbe, TracepointFormat, UserFiles};
+use rbtrace_lang::context::Argument;
+use rbtrace_lang::system::{Answer, FuncProto, Pattern, StaticProbe, TracepointFormat, TypeName, UserFiles};
 use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
 use std::cell::{OnceCell, RefCell};
@@ -52,6 +54,8 @@ pub struct LiveSystem {
     formats: RefCell<HashMap<String, TracepointFormat>>,
     /// Binaries that were looked into.
     elves: RefCell<HashMap<PathBuf, Rc<Elf>>>,
+    /// Their debug information.
+    user: user_types::UserInfo,
 }
 
 impl LiveSystem {
@@ -160,6 +164,14 @@ impl System for LiveSystem {
 
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
         self.find_uprobe_address(binary, address, pid)
+    }
+
+    fn user_arguments(&self, path: &str, offset: u64) -> Answer<Vec<Argument>> {
+        self.find_user_arguments(path, offset)
+    }
+
+    fn user_type(&self, path: &str, name: TypeName) -> Answer<Type> {
+        self.find_user_type(path, name)
     }
 
     fn static_probes(&self, files: UserFiles, provider: Pattern, name: Pattern) -> Answer<Vec<StaticProbe>> {

@@ -53,6 +53,10 @@ impl LiveSystem {
         if let Some(done) = ty.fields.get() {
             return Ok(done.clone());
         }
+        if let Some(fields) = self.user_types().members(ty) {
+            let fields = fields?;
+            return Ok(ty.fields.get_or_init(|| fields).clone());
+        }
         let fields = match TypeId::from_key(ty.key) {
             Some(id) => self.members_of(id, ty)?,
             None => match self.resolve_type(&shell(ty)) {
@@ -80,6 +84,7 @@ impl LiveSystem {
         match ty {
             Type::Ptr { to, space } => Type::ptr(self.resolve_type(to), *space),
             Type::Array { elem, len } => Type::Array { elem: Box::new(self.resolve_type(elem)), len: *len },
+            Type::Struct(s) if let Some(full) = self.user_types().resolve(s) => Type::Struct(full),
             Type::Struct(s) => self.resolve_name(s).unwrap_or_else(|| ty.clone()),
             Type::Enum(e) if e.values.is_empty() && !e.name.is_empty() => match self.find_enum(&e.name) {
                 // The record may hold the enum in fewer bytes than C gives it.

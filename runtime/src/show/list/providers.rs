@@ -43,8 +43,12 @@ const PLAIN: Provider = Provider {
     arguments: |_, _| Ok(()),
 };
 
-const UPROBE: Provider =
-    Provider { works: |_| has_pmu("uprobe"), list: |l, name, rest| l.uprobes(name, rest), ..PLAIN };
+const UPROBE: Provider = Provider {
+    works: |_| has_pmu("uprobe"),
+    list: |l, name, rest| l.uprobes(name, rest),
+    arguments: |l, target| l.arguments_of_function(target),
+    ..PLAIN
+};
 
 /// In the order in which they are listed.
 pub(crate) const PROVIDERS: &[Provider] = &[

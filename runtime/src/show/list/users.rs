@@ -19,10 +19,33 @@ impl Lister<'_> {
         let found = self.system.uprobes(binary, symbol, 0, ret, self.options.pid);
         let Some(found) = self.take(found) else { return Ok(()) };
         let names = found.iter().filter_map(|a| match a {
-            Target::Uprobe { path, symbol, .. } => Some(format!("{path}:{symbol}")),
+            Target::Uprobe { path, symbol, offset, .. } => Some((path, symbol, *offset)),
             _ => None,
         });
-        once(names).iter().try_for_each(|name| writeln!(self.out, "{provider}:{name}"))
+        for (path, symbol, offset) in once(names) {
+            writeln!(self.out, "{provider}:{path}:{symbol}")?;
+            if !ret {
+                self.parameters(path, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn arguments_of_function(&mut self, target: &Target) -> io::Result<()> {
+        match target {
+            Target::Uprobe { path, offset, ret: false, .. } => self.parameters(path, *offset),
+            _ => Ok(()),
+        }
+    }
+
+    /// With `-v`: the parameters of the function at this offset of a file.
+    fn parameters(&mut self, path: &str, offset: u64) -> io::Result<()> {
+        if !self.options.verbose {
+            return Ok(());
+        }
+        let listed = self.system.listed_arguments(path, offset);
+        let Some(listed) = self.take(listed) else { return Ok(()) };
+        listed.iter().try_for_each(|parameter| writeln!(self.out, "    {parameter}"))
     }
 
     /// `BINARY[:PROVIDER]:NAME`; with a pid, or where any binary will do, also `NAME` alone.
