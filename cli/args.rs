@@ -76,6 +76,8 @@ pub(crate) struct Args {
     /// Only the script's blocks for this purpose are run.
     pub(crate) blocks: Option<Purpose>,
     pub(crate) pid: Option<i32>,
+    /// `--dwarf-pid PID`, any number of them
+    pub(crate) unwound: Vec<i32>,
     pub(crate) command: Option<String>,
     pub(crate) output: Option<PathBuf>,
     pub(crate) format: Format,
@@ -133,6 +135,7 @@ fn command() -> Command {
         .args([
             value("execute", Some('e')),
             value("pid", Some('p')),
+            value("dwarf-pid", None),
             value("cmd", Some('c')),
             value("output", Some('o')),
             value("format", Some('f')),
@@ -187,6 +190,7 @@ impl Args {
             dry_run: matches.get_flag("dry-run"),
             blocks: blocks(&matches)?,
             pid: last(&matches, "pid").map(|p| pid(&p)).transpose()?,
+            unwound: all(&matches, "dwarf-pid").iter().map(|p| pid(p)).collect::<Result<_, _>>()?,
             command: last(&matches, "cmd"),
             output: last(&matches, "output").map(PathBuf::from),
             format: form.map_or(Ok(Format::Text), |f| format(&f))?,

@@ -54,6 +54,7 @@ OPTIONS:
     -e PROGRAM        run this program
     -l [PATTERN]      list probes; with -e or a file, those of the program; with -v, their arguments
     -p, --pid PID     only this process; end with it
+    --dwarf-pid PID   let dw_ustack work in this process, too; may be repeated
     -c, --cmd CMD     run this command; end with it
     -o, --output FILE write the output there
     -f FORMAT         output format: text, json

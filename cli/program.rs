@@ -117,6 +117,7 @@ pub(crate) fn options(args: &Args, script: &Text) -> Options {
         named_params: args.named_params.clone(),
         allow_unsafe: args.allow_unsafe || script.bundled,
         pid: args.pid,
+        unwound: args.unwound.clone(),
         command: args.command.as_deref().map(session::program_of),
         env_config: env_config(),
         warn_reads: args.warn_reads,

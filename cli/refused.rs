@@ -11,11 +11,6 @@ const OPTIONS: &[Refused] = &[
         true,
         "compiling takes milliseconds, so there are no programs compiled ahead: give the script itself",
     ),
-    (
-        "dwarf-pid",
-        true,
-        "no unwind tables are gathered before the run: -p names the process whose stacks are wanted",
-    ),
     ("emit-elf", true, "programs are loaded without an object file: -d bpf shows their instructions"),
     ("emit-llvm", true, "rbtrace compiles without LLVM: -d ir shows its own intermediate form"),
 ];

@@ -111,6 +111,7 @@ fn run_options<'a>(args: &Args, system: &'a LiveSystem, kernel: &'a LiveKernel) 
         warn_reads: args.warn_reads,
         command: args.command.clone(),
         pid: args.pid,
+        unwound: args.unwound.clone(),
         kernel: Some(kernel),
         wake: None,
         blocks: args.blocks,

@@ -132,6 +132,8 @@ helpers! {
     GET_FUNC_IP = 173, (5, 15), Pure, reads [], Nothing;
     /// `u64 bpf_get_attach_cookie(ctx)`
     GET_ATTACH_COOKIE = 174, (5, 15), Pure, reads [], Nothing;
+    /// `struct pt_regs *bpf_task_pt_regs(task)`: a typed pointer, followed directly.
+    TASK_PT_REGS = 175, (5, 15), Quiet, reads [], Nothing;
     /// `long bpf_trace_vprintk(format, size, data, len)`
     TRACE_VPRINTK = 177, (5, 16), Quiet, reads [0, 2], Nothing;
     /// `long bpf_loop(rounds, callback, ctx, flags)`
@@ -174,6 +176,8 @@ pub const F_USER_STACK: i64 = 1 << 8;
 pub const F_MMAPABLE: u32 = 1 << 10;
 /// `BPF_F_STACK_BUILD_ID`: a stack map holds build ids.
 pub const F_STACK_BUILD_ID: u32 = 1 << 5;
+/// `BPF_F_INNER_MAP`: arrays of any length may stand in one map of maps (5.10).
+pub const F_INNER_MAP: u32 = 1 << 12;
 /// `BPF_F_RDONLY_PROG`: programs may only read the map.
 pub const F_RDONLY_PROG: u32 = 1 << 7;
 

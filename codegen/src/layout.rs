@@ -20,6 +20,9 @@ const BUILD_ID_FRAME: u32 = 32;
 /// Different stacks that a stack map can hold; its buckets are a hash of the frames.
 const STACK_MAP_ENTRIES: u32 = 16384;
 
+/// Processes that can have an unwind table at a time.
+const UNWOUND_PROCESSES: u32 = 1024;
+
 /// Offset of the "set" word that follows the value of a map without keys.
 pub fn set_word(value: &Type) -> u32 {
     value.size().next_multiple_of(8)
@@ -106,6 +109,9 @@ pub fn scratch_map(bytes: u32) -> MapDef {
 
 /// A map of stacks.
 pub fn stack_map(ty: StackType, user: bool) -> MapDef {
+    if ty.cfi {
+        return unwound_stack_map(ty);
+    }
     let build_id = user && ty.mode == StackMode::BuildId;
     let frame = if build_id { BUILD_ID_FRAME } else { FRAME };
     MapDef {
@@ -116,6 +122,32 @@ pub fn stack_map(ty: StackType, user: bool) -> MapDef {
         max_entries: STACK_MAP_ENTRIES,
         flags: if build_id { helpers::F_STACK_BUILD_ID } else { 0 },
         role: MapRole::Stacks { ty, user },
+    }
+}
+
+/// A map of stacks that programs unwind: frames by their hash, which is the stack's id.
+fn unwound_stack_map(ty: StackType) -> MapDef {
+    MapDef {
+        name: format!("dwstacks{}", ty.depth),
+        kind: MapKind::Hash,
+        key_size: 8,
+        value_size: FRAME * u32::from(ty.depth),
+        max_entries: STACK_MAP_ENTRIES,
+        flags: 0,
+        role: MapRole::Stacks { ty, user: true },
+    }
+}
+
+/// The unwind tables by process.
+pub fn unwind_map() -> MapDef {
+    MapDef {
+        name: "unwind".into(),
+        kind: MapKind::HashOfMaps,
+        key_size: 4,
+        value_size: 4,
+        max_entries: UNWOUND_PROCESSES,
+        flags: 0,
+        role: MapRole::Unwind,
     }
 }
 

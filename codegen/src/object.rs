@@ -193,6 +193,7 @@ pub enum MapKind {
     Array,
     PerCpuArray,
     StackTrace,
+    HashOfMaps,
     RingBuf,
     TaskStorage,
 }
@@ -241,6 +242,8 @@ pub enum MapRole {
         /// User stacks?
         user: bool,
     },
+    /// By process: the array of [`UnwindRow`]s that its user stacks are unwound by.
+    Unwind,
     /// Counts that programs keep in front of these maps of the script, in their order; laid out as [`Tallies`] says.
     Tallies(Vec<MapId>),
     /// Constant data of the programs, written by the runtime before loading and then frozen.
@@ -318,12 +321,58 @@ impl Control {
     pub const ZERO: u32 = 5;
     /// TAI less the clock of boot at begin, for `nsecs(sw_tai)`, written by the runtime.
     pub const TAI: u32 = 6;
+    /// A process whose unwind table is missing or lacks some code; 0: none. The reader makes it and writes 0.
+    pub const UNWIND: u32 = 7;
     /// First of the counters (`Object::counters`).
     pub const COUNTERS: u32 = 8;
     /// Byte offset of a word.
     pub const fn offset(word: u32) -> u32 {
         word * 8
     }
+}
+
+/// Layout of a row of an unwind table, in bytes: how the caller's registers are found from its address on, up to that of
+/// the next row.
+///
+/// **Invariant**: rows are sorted by address, and the first has address 0 and is [`UnwindRule::Unknown`].
+#[derive(Clone, Copy, Debug)]
+pub struct UnwindRow;
+
+impl UnwindRow {
+    /// The address in the process, a `u64`.
+    pub const ADDRESS: u32 = 0;
+    /// An `i32`: the distance from the rule's register to the caller's stack pointer (the canonical frame address).
+    pub const CFA: u32 = 8;
+    /// An `i16`: the distance from there to the caller's frame pointer in memory; 0: the register still holds it. Of
+    /// [`UnwindRule::FpIndirect`]: the distance from the frame pointer. Of [`UnwindRule::Plt`]: from which byte of an
+    /// entry on it has pushed a word more.
+    pub const FP: u32 = 12;
+    /// An [`UnwindRule`] as `u16`.
+    pub const RULE: u32 = 14;
+    /// Bytes of a row.
+    pub const SIZE: u32 = 16;
+    /// A table has fewer than 2 to this power of rows.
+    pub const BITS: u32 = 22;
+}
+
+/// How the caller's stack pointer is found. The return address lies below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum UnwindRule {
+    /// Nothing says how.
+    Unknown = 0,
+    /// Nobody has called this code.
+    Outermost = 1,
+    /// By the stack pointer.
+    Sp = 2,
+    /// By the stack pointer, in an entry of the procedure linkage table.
+    Plt = 3,
+    /// By the frame pointer.
+    Fp = 4,
+    /// At the address by the frame pointer lies a word that holds it.
+    FpIndirect = 5,
+    /// The kernel has saved all registers to call a signal handler (`struct rt_sigframe`).
+    Signal = 6,
 }
 
 /// What a counter counts.
@@ -352,6 +401,10 @@ pub enum Fault {
     OutOfBounds,
     /// A stack could not be stored: the stack map is full or its bucket is taken.
     StackLost,
+    /// A stack was asked of a process that has no unwind table.
+    NoUnwindTable,
+    /// A stack was unwound up to code that the process's unwind table says nothing of.
+    StackCut,
     /// Every place of the memory for what the stack cannot hold was in use: the rest of the program was not run.
     Crowded,
     /// A loop was cut off at its limit of rounds.

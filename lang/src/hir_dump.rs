@@ -228,6 +228,7 @@ impl Dump<'_> {
             ExprKind::At(location @ Location::Field(_)) => format!("{location}:{}", e.ty),
             ExprKind::At(location) => location.to_string(),
             ExprKind::Builtin(b) => format!("{b:?}").to_lowercase(),
+            ExprKind::UStack(s) if s.cfi => format!("dw_ustack({:?}, {})", s.mode, s.depth),
             ExprKind::KStack(s) => format!("kstack({:?}, {})", s.mode, s.depth),
             ExprKind::UStack(s) => format!("ustack({:?}, {})", s.mode, s.depth),
             ExprKind::Block(stmts, value) => {

@@ -46,6 +46,8 @@ pub struct Options {
     pub allow_unsafe: bool,
     /// `-p PID`: restricts uprobes and resolves their wildcards.
     pub pid: Option<i32>,
+    /// `--dwarf-pid PID`: more processes in which `dw_ustack` works.
+    pub unwound: Vec<i32>,
     /// `-c CMD`: the program that it runs. `cpid` has a value, and static probes are looked for in the program.
     pub command: Option<String>,
     /// Defaults and overrides of the config variables, in the order they apply: `(name, value)`.

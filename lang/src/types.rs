@@ -172,6 +172,8 @@ pub struct StackType {
     pub mode: StackMode,
     /// At most this many frames, 1 ..= 127 by default (`kernel.perf_event_max_stack`).
     pub depth: u16,
+    /// Unwound by the call frame information of the process's files (`dw_ustack`), not by frame pointers.
+    pub cfi: bool,
 }
 
 /// Map-value functions.

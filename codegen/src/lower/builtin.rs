@@ -64,7 +64,7 @@ impl Lower<'_, '_> {
     }
 
     /// `pid`, as our own namespace numbers processes.
-    fn process_id(&mut self) -> Value {
+    pub(super) fn process_id(&mut self) -> Value {
         match self.kernel().pid_namespace() {
             Some(namespace) => self.namespaced(namespace, 4),
             None => self.process_in_first(),

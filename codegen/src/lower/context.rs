@@ -81,7 +81,7 @@ impl Lower<'_, '_> {
         Ok(if ty.size() < 8 { self.normalize(word, ty) } else { word })
     }
 
-    fn register(&mut self, register: Register, ty: &Type, span: Span) -> Lowered<Value> {
+    pub(super) fn register(&mut self, register: Register, ty: &Type, span: Span) -> Lowered<Value> {
         let (offset, size) = match register {
             Register::Arg(n) => match arch::CURRENT.args.get(usize::from(n)) {
                 Some(&offset) => (offset, 8),

@@ -15,7 +15,7 @@ use rbtrace_lang::types::Type;
 /// `BPF_ANY` of `include/uapi/linux/bpf.h`: make a new entry or change the one there is.
 pub(super) const BPF_ANY: i64 = 0;
 /// `BPF_NOEXIST`: make a new entry only.
-const BPF_NOEXIST: i64 = 1;
+pub(super) const BPF_NOEXIST: i64 = 1;
 
 impl Lower<'_, '_> {
     /// A key in memory, padding zeroed.

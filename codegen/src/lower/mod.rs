@@ -43,6 +43,7 @@ mod syscalls;
 mod tallied_maps;
 mod tallies;
 mod text;
+mod unwind;
 pub mod visit;
 
 use crate::ir::{Module, Scratch};

@@ -24,6 +24,7 @@ pub(super) struct Shared<'p> {
     zeros: Option<(ObjMapId, u32)>,
     data: Option<(ObjMapId, Vec<u8>)>,
     stacks: Vec<(StackType, bool, ObjMapId)>,
+    unwind: Option<ObjMapId>,
     tallies: Option<ObjMapId>,
     records: Vec<Record>,
     counters: Vec<Counter>,
@@ -59,6 +60,7 @@ impl<'p> Shared<'p> {
             zeros: None,
             data: None,
             stacks: vec![],
+            unwind: None,
             tallies,
             records: vec![],
             counters: vec![],
@@ -111,13 +113,20 @@ impl<'p> Shared<'p> {
     pub(super) fn stacks(&mut self, ty: StackType, user: bool) -> ObjMapId {
         let build_id = |t: StackType| user && t.mode == StackMode::BuildId;
         let same = |s: &&(StackType, bool, ObjMapId)| {
-            s.0.depth == ty.depth && s.1 == user && build_id(s.0) == build_id(ty)
+            s.0.depth == ty.depth && s.1 == user && build_id(s.0) == build_id(ty) && s.0.cfi == ty.cfi
         };
         if let Some(&(_, _, id)) = self.stacks.iter().find(same) {
             return id;
         }
         let id = self.add_map(layout::stack_map(ty, user));
         self.stacks.push((ty, user, id));
+        id
+    }
+
+    /// The unwind tables, made on first use.
+    pub(super) fn unwind_tables(&mut self) -> ObjMapId {
+        let id = self.unwind.unwrap_or_else(|| self.add_map(layout::unwind_map()));
+        self.unwind = Some(id);
         id
     }
 

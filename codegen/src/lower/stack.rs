@@ -27,7 +27,7 @@ impl Lower<'_, '_> {
 
     /// A user stack: its id and the process whose symbols it needs.
     pub(super) fn store_ustack(&mut self, ty: StackType, dst: &Place) -> Lowered<()> {
-        let id = self.stack_id(ty, true)?;
+        let id = if ty.cfi { self.unwound_stack_id(ty)? } else { self.stack_id(ty, true)? };
         self.store_usym(id, dst);
         Ok(())
     }
@@ -40,6 +40,9 @@ impl Lower<'_, '_> {
             _ => visit::is_current_stack(stack),
         };
         let (ty, flags) = match stack.ty {
+            Type::UStack(ty) if ty.cfi => {
+                return self.unsupported(stack.span, "The length of a stack of dw_ustack() cannot be taken");
+            }
             Type::KStack(ty) if current => (ty, 0),
             Type::UStack(ty) if current => (ty, helpers::F_USER_STACK),
             _ => {

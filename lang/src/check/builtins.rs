@@ -191,7 +191,7 @@ impl Checker<'_> {
 
     /// What `kstack` and `ustack` are that say nothing else.
     pub(crate) fn default_stack(&self) -> StackType {
-        StackType { mode: self.settings.stack_mode, depth: super::call::MAX_DEPTH }
+        StackType { mode: self.settings.stack_mode, depth: super::call::MAX_DEPTH, cfi: false }
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) enum Unstable {
     TimeSeries,
     MapDeclarations,
     TypeInfo,
+    Unwinding,
 }
 
 impl Unstable {
@@ -28,6 +29,7 @@ impl Unstable {
             Unstable::TimeSeries => "unstable_tseries",
             Unstable::MapDeclarations => "unstable_map_decl",
             Unstable::TypeInfo => "unstable_typeinfo",
+            Unstable::Unwinding => "unstable_dw_ustack",
         }
     }
 }

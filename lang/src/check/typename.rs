@@ -169,7 +169,7 @@ impl Checker<'_> {
     }
 
     fn language_type(&mut self, name: &str) -> Option<Type> {
-        let stack = |c: &Self| StackType { mode: c.settings.stack_mode, depth: 127 };
+        let stack = |c: &Self| StackType { mode: c.settings.stack_mode, depth: 127, cfi: false };
         Some(match name {
             "string" => Type::Str(0),
             "buffer" => Type::Buf(0),

@@ -9,5 +9,6 @@ pub mod elf;
 mod error;
 pub mod instructions;
 pub mod symbols;
+pub mod unwind;
 
 pub use error::Error;

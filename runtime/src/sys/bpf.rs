@@ -24,6 +24,8 @@ pub struct MapSpec<'a> {
     pub flags: u32,
     /// BTF of key and value, which local storage asks for: descriptor, key type, value type.
     pub btf: Option<(i32, u32, u32)>,
+    /// Of a map of maps: one of the kind that it holds.
+    pub inner: Option<BorrowedFd<'a>>,
 }
 
 /// What `bpf_prog_load` needs.
@@ -60,6 +62,9 @@ pub fn map_create(spec: &MapSpec) -> io::Result<OwnedFd> {
     let mut opts =
         lb::bpf_map_create_opts { sz: size_of::<lb::bpf_map_create_opts>() as _, ..Default::default() };
     opts.map_flags = spec.flags;
+    if let Some(inner) = spec.inner {
+        opts.inner_map_fd = inner.as_raw_fd() as u32;
+    }
     if let Some((fd, key, value)) = spec.btf {
         opts.btf_fd = fd as u32;
         opts.btf_key_type_id = key;

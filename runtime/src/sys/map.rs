@@ -86,6 +86,21 @@ pub fn lookup_all(map: BorrowedFd, keys: &mut [u8], values: &mut [u8], count: u3
     }
 }
 
+/// Writes `count` elements, which are as many as there are keys and values, in one call (5.6).
+pub fn update_all(map: BorrowedFd, keys: &[u8], values: &[u8], count: u32) -> io::Result<()> {
+    let mut written = count;
+    // SAFETY: the caller's slices hold `count` keys and values of the sizes that the map was created with.
+    status(unsafe {
+        lb::bpf_map_update_batch(
+            map.as_raw_fd(),
+            keys.as_ptr().cast(),
+            values.as_ptr().cast(),
+            &raw mut written,
+            ptr::null(),
+        )
+    })
+}
+
 /// Makes a map's contents final.
 pub fn freeze(map: BorrowedFd) -> io::Result<()> {
     // SAFETY: takes a descriptor only.

@@ -16,6 +16,7 @@ pub mod process;
 pub mod readiness;
 pub mod ring;
 pub mod time;
+pub mod trace;
 pub mod untrusted;
 
 use std::io;

@@ -40,6 +40,7 @@ pub fn key(key_size: u32) -> bool {
         max_entries: 1,
         flags: lb::BPF_F_NO_PREALLOC,
         btf: None,
+        inner: None,
     };
     bpf::map_create(&spec).is_ok()
 }

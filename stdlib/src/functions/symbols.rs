@@ -26,6 +26,17 @@ pub(super) const SYMBOLS: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "dw_ustack",
+        params: STACK,
+        result: "ustack",
+        brief: "The user stack, unwound by the program's call frame information (.eh_frame).",
+        doc: "For programs without frame pointers, in the processes of -p, -c and --dwarf-pid and in their children. \
+              mode is bpftrace, perf or raw. Outside of uprobes it needs Linux 5.15. Stacks that end at code without \
+              such information are shown up to there, and counted.",
+        example: "uprobe:libc:malloc { @[dw_ustack(perf, 10)] = count(); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "ksym",
         params: &[ADDRESS],
         result: "ksym_t",

@@ -92,7 +92,7 @@ impl Checker<'_> {
             "bswap" => self.bswap(args, span),
             "nsecs" => self.nsecs(args, span),
             "strftime" => self.strftime(args, span),
-            "kstack" | "ustack" => self.stack_call(text, args, span),
+            "kstack" | "ustack" | "dw_ustack" => self.stack_call(text, args, span),
             "ksym" | "usym" => self.sym(text, args, span),
             "kaddr" => self.kaddr(args, span),
             "uaddr" => self.uaddr(args, span),

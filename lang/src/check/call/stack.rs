@@ -2,7 +2,7 @@
 
 use crate::Span;
 use crate::ast::{self, ExprKind as Ast};
-use crate::check::config::stack_mode;
+use crate::check::config::{Unstable, stack_mode};
 use crate::check::{Checker, Typed};
 use crate::hir::{Expr, ExprKind};
 use crate::types::{StackMode, StackType, Type};
@@ -28,13 +28,31 @@ impl Checker<'_> {
         if let Some(limit) = limit {
             stack.depth = self.stack_depth(name, limit)?;
         }
-        if stack.mode == StackMode::BuildId && name == "kstack" {
+        if stack.mode == StackMode::BuildId && name != "ustack" {
             if mode.is_some() {
-                return self.error(span, "kstack has no build_id: that mode belongs to ustack");
+                return self.error(span, format!("{name} has no build_id: that mode belongs to ustack"));
             }
             stack.mode = StackMode::Raw;
         }
+        if name == "dw_ustack" {
+            self.allows(Unstable::Unwinding, span)?;
+            self.needs_target_process(span)?;
+            stack.cfi = true;
+        }
         Some(self.stack(name, stack, span))
+    }
+
+    /// The tables by which a stack is unwound are made for chosen processes only: they are large.
+    fn needs_target_process(&mut self, span: Span) -> Option<()> {
+        let options = self.options;
+        if options.pid.is_some() || options.command.is_some() || !options.unwound.is_empty() {
+            return Some(());
+        }
+        self.error_hint(
+            span,
+            "dw_ustack() works in a chosen process only, whose files it reads",
+            Some("name it by -p PID, -c COMMAND or --dwarf-pid PID; ustack works in all of them".into()),
+        )
     }
 
     /// A stack of a mode and depth.

@@ -217,6 +217,18 @@ impl Elf {
         })
     }
 
+    /// What is loaded: offset in the file, address and size in the file of each part.
+    pub fn parts(&self) -> Vec<(u64, u64, u64)> {
+        let part = |s: object::Segment<'_, '_>| (s.file_range().0, s.address(), s.file_range().1);
+        self.file.segments().map(part).collect()
+    }
+
+    /// The address and the bytes of a loaded section.
+    pub fn loaded_section(&self, name: &str) -> Option<(u64, &[u8])> {
+        let section = self.file.section_by_name(name)?;
+        Some((section.address(), section.data().ok()?))
+    }
+
     /// The file offset from which an address is loaded, by the program headers.
     pub fn offset_of_address(&self, address: u64) -> Option<u64> {
         self.file.segments().find_map(|s| {

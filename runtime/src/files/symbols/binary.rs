@@ -3,7 +3,7 @@
 use crate::files::debuginfo;
 use crate::files::dwarf::{DebugInfo, InlineStep};
 use crate::files::elf::{Elf, Symbol};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Without `.debug_aranges`, all of a file's units are read to find one: not for more than this, in bytes.
 const MAX_UNINDEXED: u64 = 256 << 20;
@@ -29,11 +29,6 @@ pub(super) struct Binary {
 impl Binary {
     /// Reads the symbols of a file: its own table, else that of its separate debug file, else what it
     /// exports.
-    pub(super) fn open(path: &Path) -> Option<Binary> {
-        Binary::of(Elf::open(path).ok()?)
-    }
-
-    /// The symbols of an open file.
     pub(super) fn of(elf: Elf) -> Option<Binary> {
         let mut binary = Binary { symbols: Vec::new(), names: Vec::new(), elf, debug: None };
         let separate =

@@ -79,7 +79,16 @@ impl KernelFormat {
 
 fn array(name: &str, value_size: u32, flags: u32) -> io::Result<OwnedFd> {
     let (map_type, key_size, max_entries) = (ARRAY, 4, 1);
-    bpf::map_create(&MapSpec { name, map_type, key_size, value_size, max_entries, flags, btf: None })
+    bpf::map_create(&MapSpec {
+        name,
+        map_type,
+        key_size,
+        value_size,
+        max_entries,
+        flags,
+        btf: None,
+        inner: None,
+    })
 }
 
 /// `return bpf_snprintf(text, TEXT, format, &address, 8);`

@@ -1,36 +1,69 @@
 //! A process's executable mappings: `/proc/PID/maps` (`proc_pid_maps(5)`).
 
-use std::fs;
+use crate::files::elf::Elf;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+/// A vdso is two pages; more is not read.
+const MAX_VDSO: u64 = 1 << 16;
+
+/// Device as the kernel prints it, and inode; inode 0: no file.
+pub(in crate::files) type FileId = (Box<str>, u64);
 
 /// A mapping of code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mapping {
+pub(in crate::files) struct Mapping {
     /// First address.
-    pub(super) start: u64,
+    pub(in crate::files) start: u64,
     /// One past the last.
-    pub(super) end: u64,
+    pub(in crate::files) end: u64,
     /// Offset in the file of the first byte.
-    pub(super) offset: u64,
-    /// Device as the kernel prints it, and inode; inode 0: no file.
-    pub(super) file: (Box<str>, u64),
+    pub(in crate::files) offset: u64,
+    /// The file.
+    pub(in crate::files) file: FileId,
     /// Path, `[vdso]`, or nothing.
-    pub(super) path: Box<str>,
+    pub(in crate::files) path: Box<str>,
 }
 
 impl Mapping {
     /// Is it of a file?
-    pub(super) fn is_file(&self) -> bool {
+    pub(in crate::files) fn is_file(&self) -> bool {
         self.file.1 != 0
     }
 
+    /// Is it the kernel's own code for processes?
+    pub(in crate::files) fn is_vdso(&self) -> bool {
+        &*self.path == "[vdso]"
+    }
+
+    /// Opens the file that was mapped, and no other one that has taken its path.
+    pub(in crate::files) fn open(&self, pid: u32) -> Option<Elf> {
+        if self.is_vdso() {
+            return self.open_vdso(pid);
+        }
+        if !self.is_file() {
+            return None;
+        }
+        let same = |path: &Path| fs::metadata(path).is_ok_and(|m| m.ino() == self.file.1);
+        self.ways(pid).iter().filter(|p| same(p)).find_map(|p| Elf::open(p).ok())
+    }
+
+    /// The vdso is in no file; it is read from the process.
+    fn open_vdso(&self, pid: u32) -> Option<Elf> {
+        let length = (self.end - self.start).min(MAX_VDSO);
+        let mut bytes = vec![0; length as usize];
+        File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut bytes, self.start).ok()?;
+        Elf::of_bytes(bytes, "[vdso]").ok()
+    }
+
     /// The path without the mark of a file that was removed.
-    pub(super) fn plain_path(&self) -> &str {
+    pub(in crate::files) fn plain_path(&self) -> &str {
         self.path.strip_suffix(" (deleted)").unwrap_or(&self.path)
     }
 
     /// Ways to the mapped file, the surest first. Another process may see other files by the same path.
-    pub(super) fn ways(&self, pid: u32) -> [PathBuf; 3] {
+    fn ways(&self, pid: u32) -> [PathBuf; 3] {
         let path = self.plain_path();
         [
             PathBuf::from(format!("/proc/{pid}/root{path}")),
@@ -41,7 +74,7 @@ impl Mapping {
 }
 
 /// Executable mappings of a process, by address. `None` where the process is gone.
-pub(super) fn read(pid: u32) -> Option<Vec<Mapping>> {
+pub(in crate::files) fn read(pid: u32) -> Option<Vec<Mapping>> {
     let text = fs::read(Path::new("/proc").join(pid.to_string()).join("maps")).ok()?;
     let mappings = parse(&String::from_utf8_lossy(&text));
     // A process that has exited and is not yet waited for has an empty file.
@@ -76,7 +109,7 @@ fn parse_line(line: &str) -> Option<Mapping> {
 
 /// When a process began, in clock ticks since boot (field 22 of `/proc/PID/stat`): together with its
 /// number it names a process for good. `None` where it is gone.
-pub(super) fn start_time(pid: u32) -> Option<u64> {
+pub(in crate::files) fn start_time(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the name, in parentheses, and may hold anything.
     text.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()

@@ -10,7 +10,7 @@ pub mod kallsyms;
 pub mod kcore;
 mod kernel;
 mod kernel_format;
-mod mappings;
+pub(in crate::files) mod mappings;
 mod names;
 mod perf_map;
 mod source;

@@ -1,24 +1,17 @@
 //! Names of addresses of processes.
 
 use super::binary::Binary;
-use super::mappings::{self, Mapping};
+use super::mappings::{self, FileId, Mapping};
 use super::perf_map::PerfMap;
 use super::{Options, SourceFrame, Sym, demangle};
 use crate::files::dwarf::normal_path;
-use crate::files::elf::Elf;
 use crate::files::instructions::{self, Flow};
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a process is taken for the same without looking.
 const TRUSTED: Duration = Duration::from_millis(200);
-
-/// A vdso is two pages; more is not read.
-const MAX_VDSO: u64 = 1 << 16;
 
 /// Processes and binaries that were seen. What is known of a process stays when it is gone.
 #[derive(Default)]
@@ -29,9 +22,6 @@ pub(super) struct UserNames {
     /// Source lines by file and address.
     sources: HashMap<(FileId, u64), Rc<[SourceFrame]>>,
 }
-
-/// Device and inode.
-type FileId = (Box<str>, u64);
 
 struct Process {
     start_time: Option<u64>,
@@ -51,7 +41,7 @@ impl UserNames {
     pub(super) fn preload(&mut self, pid: u32) {
         self.refresh(pid);
         let mappings = self.processes.get(&pid).map(|p| p.mappings.clone()).unwrap_or_default();
-        for mapping in mappings.iter().filter(|m| m.is_file() || &*m.path == "[vdso]") {
+        for mapping in mappings.iter().filter(|m| m.is_file() || m.is_vdso()) {
             self.binary(pid, mapping);
         }
     }
@@ -108,7 +98,7 @@ impl UserNames {
 
     fn place(&mut self, pid: u32, address: u64) -> Option<Place> {
         let mapping = self.mapping(pid, address)?;
-        if &*mapping.path == "[vdso]" {
+        if mapping.is_vdso() {
             // Mapped whole, and linked to address 0.
             let address = address - mapping.start;
             return Some(Place { mapping, address });
@@ -153,23 +143,9 @@ impl UserNames {
 
     /// The binary of a mapping, opened on first use.
     fn binary(&mut self, pid: u32, mapping: &Mapping) -> Option<&mut Binary> {
-        let open = || if mapping.is_file() { open_file(pid, mapping) } else { open_vdso(pid, mapping) };
+        let open = || mapping.open(pid).and_then(Binary::of);
         self.binaries.entry(mapping.file.clone()).or_insert_with(open).as_mut()
     }
-}
-
-/// Opens the file that was mapped, and no other one that has taken its path.
-fn open_file(pid: u32, mapping: &Mapping) -> Option<Binary> {
-    let same = |path: &Path| fs::metadata(path).is_ok_and(|m| m.ino() == mapping.file.1);
-    mapping.ways(pid).iter().filter(|p| same(p)).find_map(|p| Binary::open(p))
-}
-
-/// The vdso is in no file; it is read from the process.
-fn open_vdso(pid: u32, mapping: &Mapping) -> Option<Binary> {
-    let length = (mapping.end - mapping.start).min(MAX_VDSO);
-    let mut bytes = vec![0; length as usize];
-    File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut bytes, mapping.start).ok()?;
-    Binary::of(Elf::of_bytes(bytes, "[vdso]").ok()?)
 }
 
 /// Does a call end here? Then the line is the call's, not that of what comes after it.

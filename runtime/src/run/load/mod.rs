@@ -4,7 +4,10 @@
 mod tests;
 
 use crate::sys::{self, bpf, map, mapped};
-use rbtrace_codegen::object::{Form, MapDef, MapKind, MapRole, Object, Program, Reloc, RelocTarget};
+use rbtrace_codegen::helpers;
+use rbtrace_codegen::object::{
+    Form, MapDef, MapKind, MapRole, Object, Program, Reloc, RelocTarget, UnwindRow,
+};
 use rbtrace_lang::{Diagnostic, Span};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -81,6 +84,8 @@ fn create(def: &MapDef, ring_bytes: u32) -> io::Result<OwnedFd> {
         MapKind::TaskStorage => Some(bpf::btf_load(&storage_btf(def.value_size))?),
         _ => None,
     };
+    // The kernel checks programs against a map of the kind that will stand in this one.
+    let model = (def.role == MapRole::Unwind).then(|| unwind_table(1)).transpose()?;
     let spec = bpf::MapSpec {
         name: &def.name,
         map_type: map_type(def.kind),
@@ -89,6 +94,7 @@ fn create(def: &MapDef, ring_bytes: u32) -> io::Result<OwnedFd> {
         max_entries: if def.kind == MapKind::RingBuf { ring_bytes } else { def.max_entries },
         flags: def.flags,
         btf: storage_btf.as_ref().map(|fd| (fd.as_raw_fd(), 1, 3)),
+        inner: model.as_ref().map(AsFd::as_fd),
     };
     let fd = bpf::map_create(&spec)?;
     if let MapRole::Data(bytes) = &def.role {
@@ -96,6 +102,20 @@ fn create(def: &MapDef, ring_bytes: u32) -> io::Result<OwnedFd> {
         map::freeze(fd.as_fd())?;
     }
     Ok(fd)
+}
+
+/// An empty unwind table with room for this many rows.
+pub fn unwind_table(rows: u32) -> io::Result<OwnedFd> {
+    bpf::map_create(&bpf::MapSpec {
+        name: "unwind_table",
+        map_type: map_type(MapKind::Array),
+        key_size: 4,
+        value_size: UnwindRow::SIZE,
+        max_entries: rows,
+        flags: helpers::F_INNER_MAP,
+        btf: None,
+        inner: None,
+    })
 }
 
 fn map_type(kind: MapKind) -> u32 {
@@ -107,6 +127,7 @@ fn map_type(kind: MapKind) -> u32 {
         MapKind::StackTrace => 7,
         MapKind::LruHash => 9,
         MapKind::LruPerCpuHash => 10,
+        MapKind::HashOfMaps => 13,
         MapKind::RingBuf => 27,
         MapKind::TaskStorage => 29,
     }

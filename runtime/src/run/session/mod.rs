@@ -18,6 +18,7 @@ mod start;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod unwind;
 mod watching;
 
 pub use child::program_of;
@@ -56,6 +57,8 @@ pub struct RunOptions<'a> {
     pub command: Option<String>,
     /// Only this process, and end with it.
     pub pid: Option<i32>,
+    /// More processes in which `dw_ustack` works.
+    pub unwound: Vec<i32>,
     /// Attach nothing: run the script's blocks for this purpose.
     pub blocks: Option<Purpose>,
     /// Say at the end what each probe has cost.
@@ -201,6 +204,7 @@ pub struct Session<'a> {
     meter: Option<cost::Meter>,
     /// What the kernel is slow to close of probes that were detached on the way.
     slow_to_close: Vec<OwnedFd>,
+    unwinder: Option<unwind::Unwinder>,
     options: Behaviour<'a>,
 }
 

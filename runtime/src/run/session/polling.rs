@@ -42,11 +42,6 @@ enum Woken {
 }
 
 impl Session<'_> {
-    /// Lets the child of `-c` run.
-    pub(super) fn start_child(&mut self) -> Result<(), RunError> {
-        self.child.as_mut().map_or(Ok(()), super::child::Running::start)
-    }
-
     /// Deals with the events that have arrived and with those that arrive until `timeout` has passed. Returns sooner
     /// where the script has ended, or [`super::RunOptions::wake`] can be read.
     ///
@@ -62,6 +57,7 @@ impl Session<'_> {
                 return Ok(Progress::Ended);
             }
             self.remember_symbols();
+            self.serve_unwinding();
             let left = until.map_or(Duration::MAX, |u| u.saturating_duration_since(Instant::now()));
             let woken = self.pause(events, i32::try_from(left.as_millis()).unwrap_or(i32::MAX))?;
             self.report_on_the_way();

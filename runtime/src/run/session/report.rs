@@ -91,6 +91,14 @@ fn describe(object: &Object, counter: &Counter, count: u64) -> Diagnostic {
         Fault::DivisionByZero => (format!("divided by 0 {times}: the result is 1"), None),
         Fault::OutOfBounds => (format!("the index was outside the array {times}"), None),
         Fault::StackLost => (format!("A stack could not be stored: {times}"), None),
+        Fault::NoUnwindTable => (
+            format!("dw_ustack() had no unwind table of the process {times}: these stacks are empty"),
+            Some("it works in the processes of -p, -c and --dwarf-pid and in those that they start, a moment later".into()),
+        ),
+        Fault::StackCut => (
+            format!("dw_ustack() came to code without unwind rules {times}: these stacks end there"),
+            Some("such code has no .eh_frame, or was loaded a moment before".into()),
+        ),
         Fault::Crowded => (
             format!(
                 "{times}, the memory of this program's CPU for large values was all in use: the rest of \

@@ -3,6 +3,7 @@
 use super::polling::QUIET_ROUNDS;
 use super::stacks::StackMaps;
 use super::steps::Steps;
+use super::unwind::Unwinder;
 use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, placeless, system_error};
 use crate::files::symbols::{self, Symbolizer};
@@ -51,6 +52,7 @@ impl<'a> Session<'a> {
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
         let ring = map_ring(object, &maps)?;
         let RunOptions { pid, kernel, warn_reads, wake, blocks, costs, max_overhead, .. } = options;
+        let unwound: Vec<i32> = options.unwound.iter().copied().chain(pid).collect();
         let printer = printer(object, &maps, sink, options)?;
         let mut session = Session {
             object,
@@ -72,6 +74,7 @@ impl<'a> Session<'a> {
             namesakes: Namesakes::default(),
             meter: None,
             slow_to_close: vec![],
+            unwinder: Unwinder::new(object, &maps.fds),
             options: Behaviour { pid, kernel, warn_reads, wake, blocks },
             watch: Watch::new(&printer),
             printer,
@@ -81,6 +84,7 @@ impl<'a> Session<'a> {
         if costs || max_overhead.is_some() {
             session.measure_costs(max_overhead)?;
         }
+        session.prepare_unwinding(&unwound)?;
         session.control.set(Control::START, time::clock(libc::CLOCK_BOOTTIME));
         session.control.set(Control::TAI, time::distance(libc::CLOCK_BOOTTIME, libc::CLOCK_TAI));
         Ok(session)

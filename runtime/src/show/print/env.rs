@@ -14,12 +14,12 @@ use std::rc::Rc;
 /// Reads the frames of a stack: from its id and whether it is a user stack.
 pub trait Stacks {
     /// The raw entry of the stack map that holds this type of stack; empty where it is gone.
-    fn frames(&self, ty: rbtrace_lang::types::StackType, user: bool, id: u32) -> Vec<u8>;
+    fn frames(&self, ty: rbtrace_lang::types::StackType, user: bool, id: u64) -> Vec<u8>;
 }
 
 /// No stacks.
 impl Stacks for () {
-    fn frames(&self, _: rbtrace_lang::types::StackType, _: bool, _: u32) -> Vec<u8> {
+    fn frames(&self, _: rbtrace_lang::types::StackType, _: bool, _: u64) -> Vec<u8> {
         Vec::new()
     }
 }

@@ -151,7 +151,7 @@ fn stack(env: &Env, ty: StackType, user: bool, data: &[u8]) -> Stack {
 
 /// The stack map's entry; empty where no stack was taken.
 fn stack_entry(env: &Env, ty: StackType, user: bool, data: &[u8]) -> Vec<u8> {
-    let id = u32::try_from(int_at(data, 8, true)).ok();
+    let id = u64::try_from(int_at(data, 8, true)).ok();
     id.map_or_else(Vec::new, |id| env.stacks.frames(ty, user, id))
 }
 
