@@ -225,6 +225,8 @@ pub struct Context {
     pub all_numbered: Option<Rc<str>>,
     /// `args`
     pub args: Args,
+    /// `arg_match`, and its type: the argument by whose type the function was found.
+    pub matched: Option<(Type, Location)>,
     /// `retval`, and its type.
     pub retval: Option<(Type, Location)>,
     /// `func`: its type.
@@ -249,6 +251,7 @@ impl Context {
             numbered_as: U64,
             all_numbered: None,
             args: Args::None,
+            matched: None,
             retval: None,
             func: None,
             registers: false,
@@ -274,7 +277,8 @@ impl Context {
 }
 
 const AT_ENTRY: &str = "store it in a map at the function's entry, with tid as the key";
-const ARGUMENTS_ARE_GONE: &[(&str, &str)] = &[("args", AT_ENTRY), ("argN", AT_ENTRY)];
+const ARGUMENTS_ARE_GONE: &[(&str, &str)] =
+    &[("args", AT_ENTRY), ("argN", AT_ENTRY), ("arg_match", AT_ENTRY)];
 
 /// How many arguments are passed in registers on x86-64 (arm64 passes two more).
 pub(crate) const ARG_REGISTERS: u8 = 6;

@@ -2,7 +2,8 @@
 
 use crate::context::{Argument, Location, Memory, Register};
 use crate::system::{
-    Answer, BtfFunction, FuncProto, StaticProbe, System, SystemError, TracepointFormat, TypeName, UserFiles,
+    Answer, ArgumentType, BtfFunction, FuncProto, StaticProbe, System, SystemError, Taker, TracepointFormat,
+    TypeName, UserFiles,
 };
 use crate::target::{Edge, StaticPlace, SystemCall, Target};
 use crate::types::*;
@@ -245,6 +246,24 @@ impl System for Fixture {
             ret: I64,
             function: at.map(|(module, id)| BtfFunction { module: module.into(), id }),
         })
+    }
+
+    fn kernel_functions_taking(
+        &self,
+        module: Option<&str>,
+        func: &str,
+        ty: &ArgumentType,
+    ) -> Answer<Vec<Taker>> {
+        let word = match ty.to_string().as_str() {
+            "struct task *" => 0,
+            "struct sk_buff *" => 1,
+            _ => return Ok(vec![]),
+        };
+        let found = self.kernel_functions(module, func)?.into_iter().map(|(module, func)| {
+            let id = FUNCTIONS.iter().position(|f| f.1 == &*func).map_or(0, |n| n as u32 + 1);
+            Taker { func, function: BtfFunction { module, id }, word }
+        });
+        Ok(found.collect())
     }
 
     fn uprobes(

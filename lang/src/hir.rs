@@ -4,6 +4,7 @@
 //! conversion is a node. Lowering never asks for a type again and never asks the system.
 
 use crate::ast::BinOp;
+use crate::attach::Matched;
 use crate::context::Location;
 use crate::format::Piece;
 use crate::target::Target;
@@ -172,6 +173,8 @@ pub struct AttachPoint {
     pub provider: &'static str,
     /// What exactly.
     pub target: Target,
+    /// The argument by whose type the function was found.
+    pub matched: Option<Rc<Matched>>,
     /// The attach point in the text.
     pub span: Span,
 }

@@ -6,6 +6,7 @@
 use crate::context::Argument;
 use crate::target::{StaticPlace, SystemCall, Target};
 use crate::types::{EnumType, Field, StructKind, StructType, Type};
+use std::fmt;
 use std::rc::Rc;
 
 /// What keeps a question from having an answer.
@@ -66,6 +67,54 @@ pub struct BtfFunction {
     pub module: Rc<str>,
     /// Number of the type.
     pub id: u32,
+}
+
+/// A type of arguments, by which functions are sought: `struct sk_buff *`. Qualifiers are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgumentType {
+    /// What stands before the name.
+    pub keyword: Keyword,
+    /// The name, of integers with all its words.
+    pub name: Rc<str>,
+    /// How many `*` follow.
+    pub pointers: u32,
+}
+
+/// The keyword of a type's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyword {
+    /// `struct`
+    Struct,
+    /// `union`
+    Union,
+    /// `enum`
+    Enum,
+    /// None: a typedef, an integer, `void`.
+    None,
+}
+
+impl fmt::Display for ArgumentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keyword = match self.keyword {
+            Keyword::Struct => "struct ",
+            Keyword::Union => "union ",
+            Keyword::Enum => "enum ",
+            Keyword::None => "",
+        };
+        write!(f, "{keyword}{}", self.name)?;
+        (0..self.pointers).try_for_each(|n| f.write_str(if n == 0 { " *" } else { "*" }))
+    }
+}
+
+/// A kernel function that takes an argument of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taker {
+    /// Function.
+    pub func: Rc<str>,
+    /// How the kernel names it to programs that are bound to it.
+    pub function: BtfFunction,
+    /// How many words of arguments come before the first one of that type: always fewer than are passed in registers.
+    pub word: u8,
 }
 
 /// Fields of a tracepoint record, from its `format` file. Fields that begin with `common_` are
@@ -159,6 +208,14 @@ pub trait System {
 
     /// Parameters and result of a kernel function.
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto>;
+
+    /// The functions of [`System::kernel_functions`] that take an argument of this type in a register.
+    fn kernel_functions_taking(
+        &self,
+        module: Option<Pattern>,
+        func: Pattern,
+        ty: &ArgumentType,
+    ) -> Answer<Vec<Taker>>;
 
     /// User-level functions that match: `binary` is a path, a pattern of paths, a library's name or,
     /// with `pid`, `*`. Fills in [`Target::Uprobe`] whole (path, symbol, file offset); `offset` is added.

@@ -34,6 +34,13 @@ pub const BUILTINS: &[Builtin] = &[
         example: "kprobe:vfs_read { print(arg2); }",
     },
     Builtin {
+        name: "arg_match",
+        ty: "T",
+        probes: &["kprobe", "fentry", "fexit"],
+        brief: "The first argument of the type by which the attach point finds its functions.",
+        example: "kprobe:ip_*(struct sk_buff *) { @[func] = sum(arg_match->len); }",
+    },
+    Builtin {
         name: "args",
         ty: "struct",
         probes: &["tracepoint", "rawtracepoint", "kprobe", "uprobe", "fentry", "fexit"],

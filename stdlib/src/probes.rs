@@ -63,7 +63,7 @@ pub const PROBES: &[ProbeKind] = &[
     ProbeKind {
         name: "fentry",
         short: &["f", "kfunc"],
-        forms: &["fentry[:MODULE]:FUNC"],
+        forms: &["fentry[:MODULE]:FUNC", "fentry[:MODULE]:FUNC(TYPE)"],
         brief: "Entry of a kernel function, with its arguments by name.",
         doc: "args.NAME has the types of the kernel's BTF, which the kernel must have. Cheaper than kprobe; a \
               pattern makes one program for each function. -lv shows the arguments.",
@@ -116,6 +116,7 @@ pub const PROBES: &[ProbeKind] = &[
             "kprobe@FILE:LINE[:COLUMN]",
             "kprobe@MODULE:FILE:LINE[:COLUMN]",
             "kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]",
+            "kprobe[:MODULE]:FUNC(TYPE)",
         ],
         brief: "A place in the kernel's code: a function, an instruction of it, or a source line.",
         doc: "OFFSET must be the beginning of an instruction. FILE is the end of a path; a line that was inlined is \

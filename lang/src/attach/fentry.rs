@@ -1,8 +1,8 @@
 //! `fentry` and `fexit`: kernel functions by their types.
 
-use super::{Place, Provider, Refusal, Request, Sight, has_wildcard};
+use super::{Place, Provider, Refusal, Request, Sight, by_type, has_wildcard};
 use crate::context::{Args, Argument, Context, Ctx, Location};
-use crate::system::{FuncProto, SystemError};
+use crate::system::{BtfFunction, FuncProto, SystemError, Taker};
 use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use std::rc::Rc;
@@ -28,10 +28,14 @@ impl Provider for Fentry {
         if func.is_empty() {
             return Err(request.error(format!("{}: no function is named", request.kind.name)));
         }
+        let func = match by_type::find(request, module, func)? {
+            Ok((takers, ty)) => return Ok(taking(request, takers, &ty)),
+            Err(func) => func,
+        };
         if has_wildcard(func) || module.is_some_and(has_wildcard) {
             return matching(request, module, func);
         }
-        let what = module.map_or(func.clone(), |m| format!("{m}:{func}"));
+        let what = module.map_or(func.to_owned(), |m| format!("{m}:{func}"));
         let proto = request.system.kernel_function_proto(module, func);
         let proto = proto.map_err(|e| {
             request
@@ -51,6 +55,10 @@ impl Provider for Fentry {
             any_process: true,
             ctx: Ctx::Struct("bpf_raw_tracepoint_args"),
             func: Some(Type::Ksym),
+            matched: sight.matched.and_then(|m| {
+                let found = argument("".into(), &m.ty, u32::from(m.word) * WORD);
+                Some((found.ty, found.at.ok()?))
+            }),
             ..Context::bare(sight.kind)
         };
         if !(sight.wants.args || sight.wants.retval && *ret) {
@@ -78,12 +86,21 @@ fn matching(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<P
     Ok(known)
 }
 
+/// The places of functions that were found by the type of an argument.
+fn taking(request: &Request, takers: Vec<Taker>, ty: &Type) -> Vec<Place> {
+    let places = takers.into_iter().map(|t| bound(request, &t.func, t.function).taking(ty, t.word));
+    places.collect()
+}
+
 fn place(request: &Request, func: &str, proto: FuncProto) -> Option<Place> {
-    let function = proto.function?;
+    Some(bound(request, func, proto.function?))
+}
+
+fn bound(request: &Request, func: &str, function: BtfFunction) -> Place {
     let name = format!("{}:{}:{func}", request.kind.name, function.module);
     let ret = request.kind.name == "fexit";
     let target = Target::KernelFunction { func: func.into(), module: function.module, id: function.id, ret };
-    Some(Place::new(name, target))
+    Place::new(name, target)
 }
 
 /// The context has a word for each 8 bytes of each argument, and behind them on return the result.

@@ -1,9 +1,10 @@
 //! `kprobe` and `kretprobe`: functions, instructions and source lines of the kernel.
 
-use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, parameters, split_offset};
+use super::{Place, Provider, Refusal, Request, Sight, by_type, has_wildcard, parameters, split_offset};
 use crate::Diagnostic;
 use crate::context::{ARG_REGISTERS, Args, Context, Location, Register};
 use crate::parse::number;
+use crate::system::Taker;
 use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use std::collections::HashSet;
@@ -29,6 +30,10 @@ impl Provider for Kprobe {
         if func.is_empty() {
             return Err(request.error(format!("{}: no function or address is named", request.kind.name)));
         }
+        let func = match by_type::find(request, module, func)? {
+            Ok((takers, ty)) => return Ok(taking(request, module, takers, &ty)),
+            Err(func) => func,
+        };
         if let (None, Ok(address)) = (module, number(func)) {
             return at_address(request, address);
         }
@@ -50,9 +55,11 @@ impl Provider for Kprobe {
         } else {
             Args::None
         };
+        let argument = sight.matched.filter(|_| !ret);
+        let matched = argument.map(|m| (m.ty.clone(), Location::Register(Register::Arg(m.word))));
         let space = AddrSpace::Kernel;
         let func = Some(Type::Ksym);
-        Context { space, any_process: true, args, func, ..Context::function(sight.kind, *ret) }
+        Context { space, any_process: true, args, matched, func, ..Context::function(sight.kind, *ret) }
     }
 }
 
@@ -92,6 +99,17 @@ fn functions(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<
         place(request, module, f, 0)
     });
     Ok(places.collect())
+}
+
+/// The places of functions that were found by the type of an argument. One of a name that several modules have counts once.
+fn taking(request: &Request, module: Option<&str>, takers: Vec<Taker>, ty: &Type) -> Vec<Place> {
+    let mut seen = HashSet::new();
+    let takers = takers.into_iter().filter(|t| module.is_some() || seen.insert(t.func.clone()));
+    let places = takers.map(|taker| {
+        let module = module.is_some().then_some(taker.function.module);
+        place(request, module, taker.func, 0).taking(ty, taker.word)
+    });
+    places.collect()
 }
 
 /// The place of a function and offset that are known to exist.

@@ -5,6 +5,7 @@
 
 mod begin_end;
 mod block;
+pub mod by_type;
 mod fentry;
 mod kprobe;
 mod lex;
@@ -26,6 +27,7 @@ use crate::system::{Answer, Cause, FuncProto, SystemError};
 use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use crate::{Diagnostic, Options, Span, System};
+pub use by_type::Matched;
 use lex::Parts;
 pub use perf_event::event_names;
 use rbtrace_stdlib::{PROBES, ProbeKind, probe_kind};
@@ -120,8 +122,10 @@ fn resolve_one(
         *next_id += 1;
         // A label replaces the name.
         let name: Rc<str> = spec.label.as_ref().map_or_else(|| place.name.into(), |l| l.text.clone());
-        let point =
-            |target| AttachPoint { id, name: name.clone(), provider: kind.name, target, span: spec.span };
+        let point = |target| {
+            let (name, matched) = (name.clone(), place.matched.clone());
+            AttachPoint { id, name, provider: kind.name, target, matched, span: spec.span }
+        };
         points.extend(place.targets.into_iter().map(point));
     }
     Ok(points)
@@ -130,7 +134,14 @@ fn resolve_one(
 /// What a body sees at an attach point, as far as it wants to know.
 pub fn context(point: &AttachPoint, wants: Wants, system: &dyn System) -> Context {
     let provider = PROVIDERS.iter().find(|p| p.names().contains(&point.provider));
-    let sight = Sight { kind: point.provider, name: &point.name, target: &point.target, wants, system };
+    let sight = Sight {
+        kind: point.provider,
+        name: &point.name,
+        target: &point.target,
+        matched: point.matched.as_deref(),
+        wants,
+        system,
+    };
     provider.map_or_else(|| Context::bare(point.provider), |p| p.context(&sight))
 }
 
@@ -174,6 +185,7 @@ struct Sight<'a> {
     kind: &'static str,
     name: &'a str,
     target: &'a Target,
+    matched: Option<&'a Matched>,
     wants: Wants,
     system: &'a dyn System,
 }
@@ -184,11 +196,18 @@ struct Place {
     name: String,
     /// One, or the places of one probe.
     targets: Vec<Target>,
+    /// The argument by whose type it was found.
+    matched: Option<Rc<Matched>>,
 }
 
 impl Place {
     fn new(name: String, target: Target) -> Place {
-        Place { name, targets: vec![target] }
+        Place { name, targets: vec![target], matched: None }
+    }
+
+    /// One that was found by an argument of type `ty`, behind so many words of arguments.
+    fn taking(self, ty: &Type, word: u8) -> Place {
+        Place { matched: Some(Rc::new(Matched { ty: ty.clone(), word })), ..self }
     }
 }
 

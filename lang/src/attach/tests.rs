@@ -57,6 +57,32 @@ fn kernel_functions() {
 }
 
 #[test]
+fn functions_by_the_type_of_an_argument() {
+    check(
+        "kprobe:*(struct task *),fentry:vfs_w*( struct sk_buff*),kretprobe:nft:(struct task*)",
+        &expect![[r#"
+        1 kprobe:vfs_open Kprobe { func: "vfs_open", module: None, offset: 0, ret: false }
+        2 kprobe:vfs_read Kprobe { func: "vfs_read", module: None, offset: 0, ret: false }
+        3 kprobe:vfs_write Kprobe { func: "vfs_write", module: None, offset: 0, ret: false }
+        4 kprobe:nf_hook Kprobe { func: "nf_hook", module: None, offset: 0, ret: false }
+        5 fentry:vmlinux:vfs_write KernelFunction { func: "vfs_write", module: "vmlinux", id: 3, ret: false }
+        6 kretprobe:nft:nf_hook Kprobe { func: "nf_hook", module: Some("nft"), offset: 0, ret: true }
+    "#]],
+    );
+    check_errors(
+        &["kprobe:vfs_*(struct)", "kprobe:vfs_*(struct nosuch *)", "kprobe:vfs_*(struct net_device *)"],
+        &expect![[r#"
+            stdin:1:1-21: ERROR: 'struct' is not a type that functions can be found by: write for example (struct sk_buff *)
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
+            stdin:1:1-30: ERROR: nothing matches kprobe:vfs_*(struct nosuch *)
+              HINT: no struct or union 'nosuch'
+            stdin:1:1-34: ERROR: nothing matches kprobe:vfs_*(struct net_device *)
+              HINT: no function that matches 'vfs_*' takes a struct net_device * in a register
+        "#]],
+    );
+}
+
+#[test]
 fn source_lines() {
     check(
         "kprobe@fs/read_write.c:10,kprobe@vmlinux:read_write.c:10:3,kprobe:vfs_write@read_write.c:10",
@@ -183,15 +209,15 @@ fn wrong_kernel_functions() {
             stdin:1:1-18: ERROR: vfs_read+5 is in the middle of an instruction
               HINT: the nearest are +4 and +8
             stdin:1:1-18: ERROR: the offset cannot be read: not a number: x
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
             stdin:1:1-20: ERROR: more than one offset is given
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
             stdin:1:1-15: ERROR: with an offset the function is named in full, without wildcards
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
             stdin:1:1-13: ERROR: kprobe takes 1 or 2 parts after its colon, not 3
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
             stdin:1:1-8: ERROR: kprobe: no function or address is named
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
             stdin:1:1-14: ERROR: nothing checks a bare address: only --unsafe allows it
               HINT: name the function instead, with an offset where needed: FUNC+OFFSET
             stdin:1:1-21: ERROR: kretprobe takes no offset
@@ -202,9 +228,9 @@ fn wrong_kernel_functions() {
             stdin:1:1-14: ERROR: nothing matches kprobe:a.c:10
               HINT: no code at a.c:10
             stdin:1:1-13: ERROR: the line cannot be read: not a number: x
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
             stdin:1:1-11: ERROR: a source line is written @FILE:LINE or @FILE:LINE:COLUMN
-              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN]
+              HINT: forms: kprobe[:MODULE]:FUNC, kprobe[:MODULE]:FUNC+OFFSET, kprobe:ADDRESS, kprobe@FILE:LINE[:COLUMN], kprobe@MODULE:FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC@FILE:LINE[:COLUMN], kprobe[:MODULE]:FUNC(TYPE)
         "#]],
     );
 }

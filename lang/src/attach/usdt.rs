@@ -34,7 +34,7 @@ impl Provider for Usdt {
             let (path, provider, probe_name) = (probe.path, probe.provider, probe.name);
             let name = format!("usdt:{path}:{provider}:{probe_name}");
             let target = |place| Target::Usdt { path: path.clone(), place, pid };
-            Place { name, targets: probe.places.into_iter().map(target).collect() }
+            Place { name, targets: probe.places.into_iter().map(target).collect(), matched: None }
         });
         Ok(places.collect())
     }

@@ -48,6 +48,7 @@ impl Checker<'_> {
             "probetype" => Some(text(self.probe_type().as_bytes(), span)),
             "retval" => self.retval(entry.probes, span),
             "args" => self.args_whole(span),
+            "arg_match" => self.matched(span),
             "ctx" => self.context(span),
             "cpid" => self.cpid(span),
             "has_cpid" => Some(boolean(self.options.command.is_some(), span)),
@@ -101,6 +102,18 @@ impl Checker<'_> {
         match self.view.context.retval.clone() {
             Some((ty, location)) => self.at(location, &ty, span),
             None => self.not_here("retval", probes, span),
+        }
+    }
+
+    /// The argument by whose type the function was found.
+    fn matched(&mut self, span: Span) -> Typed {
+        match self.view.context.matched.clone() {
+            Some((ty, location)) => self.at(location, &ty, span),
+            None => self.error_hint(
+                span,
+                "arg_match needs an attach point that names the type of an argument",
+                Some("for example kprobe:*(struct sk_buff *)".to_string()),
+            ),
         }
     }
 

@@ -169,6 +169,7 @@ fn view(point: &AttachPoint, uses: &Uses, system: &dyn System) -> View {
 fn same_typing(a: &Context, b: &Context, uses: &Uses) -> bool {
     let same_retval = !uses.retval || a.retval == b.retval;
     let same_numbered = uses.numbered.iter().all(|&n| a.numbered.get(n) == b.numbered.get(n));
+    let same_retval = same_retval && (!uses.matched || a.matched == b.matched);
     a.kind == b.kind && a.space == b.space && same_retval && same_numbered && same_args(a, b, uses)
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Uses {
     pub ctx: bool,
     /// `retval`.
     pub retval: bool,
+    /// `arg_match`.
+    pub matched: bool,
     /// The builtin `probe`.
     pub probe: bool,
     /// `arg0`, `arg1`, …, by number.
@@ -43,6 +45,7 @@ impl Uses {
             "args" => self.whole_args = true,
             "ctx" => self.ctx = true,
             "retval" => self.retval = true,
+            "arg_match" => self.matched = true,
             "probe" => self.probe = true,
             name => self.numbered.extend(arg_number(name)),
         }

@@ -158,6 +158,11 @@ impl KernelTypes {
         Ok((0..=self.modules.borrow().len() as u32).collect())
     }
 
+    /// Numbers of the blobs of the kernel and all modules.
+    pub(super) fn all_blobs(&self) -> Result<Vec<u32>, BtfError> {
+        self.blobs(None)
+    }
+
     /// A type by kind and name: in `module` (`vmlinux` for the kernel itself), else in the kernel, else in
     /// any module.
     pub fn find(&self, module: Option<&str>, kind: KindTag, name: &str) -> Result<Option<TypeId>, BtfError> {

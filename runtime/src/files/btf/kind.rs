@@ -188,6 +188,11 @@ pub struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
+    /// The types in order.
+    pub fn types(self) -> impl Iterator<Item = u32> {
+        self.params.chunks_exact(8).map(|p| word(p, 1))
+    }
+
     /// `(name, type)` in order. A last one without name and type stands for `...`.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, u32)> {
         self.params.chunks_exact(8).map(move |p| (self.btf.string(word(p, 0)), word(p, 1)))

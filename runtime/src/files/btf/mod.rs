@@ -12,6 +12,7 @@ mod first;
 mod kernel;
 mod kind;
 mod tag;
+mod takers;
 
 pub use blob::{Btf, BtfError};
 pub(crate) use convert::bit_field;
@@ -20,6 +21,7 @@ pub use first::first_types;
 pub use kernel::{KernelTypes, TypeId};
 pub use kind::{BtfType, Composite, EnumValues, Kind, Member, Params};
 pub use tag::KindTag;
+pub use takers::Found;
 
 #[cfg(test)]
 mod tests;

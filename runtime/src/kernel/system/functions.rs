@@ -1,5 +1,6 @@
 //! Kernel functions and symbols.
 
+use super::types::no_btf;
 use super::{LiveSystem, Names};
 use crate::files::btf::KindTag;
 use crate::files::symbols::{self, kallsyms};
@@ -7,7 +8,7 @@ use crate::kernel::tracefs;
 use crate::sys::kernelfs;
 use crate::sys::kernelfs::Root;
 use crate::{glob, near};
-use rbtrace_lang::system::{Answer, SystemError};
+use rbtrace_lang::system::{Answer, ArgumentType, BtfFunction, SystemError, Taker};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -144,6 +145,28 @@ impl LiveSystem {
         let refused = if found.is_empty() { HashSet::new() } else { tracefs::kprobe_blacklist() };
         let usable = found.into_iter().filter(|(_, f)| !refused.contains(f));
         Ok(usable.map(|(m, f)| (m.into(), f.into())).collect())
+    }
+
+    /// Functions by the type of an argument: those of a pattern that the kernel's types say it of.
+    pub(super) fn find_takers(
+        &self,
+        module: Option<&str>,
+        func: &str,
+        ty: &ArgumentType,
+    ) -> Answer<Vec<Taker>> {
+        let names = self.find_functions(module, func)?;
+        let names: HashSet<(&str, &str)> = names.iter().map(|(m, f)| (&**m, &**f)).collect();
+        let mut seen = HashSet::new();
+        let mut takers = vec![];
+        for found in self.types().takers(ty).map_err(|e| no_btf(&e))? {
+            let owner = self.types().blob_name(found.id.blob);
+            if names.contains(&(&*owner, &*found.name)) && seen.insert((owner.clone(), found.name.clone())) {
+                let function = BtfFunction { module: owner, id: found.id.id };
+                takers.push(Taker { func: found.name, function, word: found.word });
+            }
+        }
+        takers.sort_by(|a, b| (&a.function.module, &a.func).cmp(&(&b.function.module, &b.func)));
+        Ok(takers)
     }
 
     pub(super) fn find_function(&self, module: Option<&str>, func: &str) -> Answer<(u64, Option<u64>)> {

@@ -27,7 +27,9 @@ use crate::sys::mapped::page_size;
 use crate::sys::time;
 use rbtrace_lang::System;
 use rbtrace_lang::context::Argument;
-use rbtrace_lang::system::{Answer, FuncProto, Pattern, StaticProbe, TracepointFormat, TypeName, UserFiles};
+use rbtrace_lang::system::{
+    Answer, ArgumentType, FuncProto, Pattern, StaticProbe, Taker, TracepointFormat, TypeName, UserFiles,
+};
 use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
 use std::cell::{OnceCell, RefCell};
@@ -149,6 +151,15 @@ impl System for LiveSystem {
 
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto> {
         self.function_proto(module, func)
+    }
+
+    fn kernel_functions_taking(
+        &self,
+        module: Option<Pattern>,
+        func: Pattern,
+        ty: &ArgumentType,
+    ) -> Answer<Vec<Taker>> {
+        self.find_takers(module, func, ty)
     }
 
     fn uprobes(

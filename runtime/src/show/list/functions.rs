@@ -3,7 +3,10 @@
 use super::{Lister, once};
 use crate::files::btf::{DeclaredProto, KindTag, TypeId};
 use crate::glob;
+use crate::kernel::system::LiveSystem;
 use rbtrace_lang::System;
+use rbtrace_lang::attach::by_type;
+use rbtrace_lang::system::{Answer, BtfFunction, SystemError, Taker};
 use std::io;
 use std::rc::Rc;
 
@@ -15,10 +18,26 @@ fn split(rest: &str) -> (Option<&str>, &str) {
     rest.split_once(':').map_or((None, rest), |(module, name)| (Some(module), name))
 }
 
+/// Functions by a pattern of names, which the type of an argument may follow.
+fn functions(system: &LiveSystem, module: Option<&str>, func: &str) -> Answer<Vec<(Rc<str>, Rc<str>)>> {
+    if !func.contains('(') {
+        return system.kernel_functions(module, func);
+    }
+    let found = takers(system, module, func)?;
+    Ok(found.into_iter().map(|t| (t.function.module, t.func)).collect())
+}
+
+fn takers(system: &LiveSystem, module: Option<&str>, func: &str) -> Answer<Vec<Taker>> {
+    match by_type::split(func).map_err(SystemError::new)? {
+        (pattern, Some(ty)) => system.kernel_functions_taking(module, pattern, &ty),
+        (_, None) => Ok(vec![]),
+    }
+}
+
 impl Lister<'_> {
     pub(super) fn kprobes(&mut self, provider: &str, rest: &str) -> io::Result<()> {
         let (module, func) = split(rest);
-        let Some(found) = self.take(self.system.kernel_functions(module, func)) else { return Ok(()) };
+        let Some(found) = self.take(functions(self.system, module, func)) else { return Ok(()) };
         let ret = provider == "kretprobe";
         if module.is_some() {
             for (module, func) in found {
@@ -77,6 +96,9 @@ impl Lister<'_> {
     /// `fentry`, `fexit`: the functions that BTF describes.
     pub(super) fn btf_functions(&mut self, provider: &str, rest: &str) -> io::Result<()> {
         let (module, func) = split(rest);
+        if func.contains('(') {
+            return self.takers(provider, module, func);
+        }
         let found = self.system.types().search(KindTag::Func, &|name| glob::matches(func, name));
         let found = match found {
             Ok(found) => found,
@@ -89,6 +111,20 @@ impl Lister<'_> {
             let owner = self.system.types().blob_name(id.blob);
             if module.is_none_or(|m| glob::matches(m, &owner)) {
                 writeln!(self.out, "{provider}:{owner}:{name}")?;
+                self.named_arguments(id, 0, provider == "fexit")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `fentry`, `fexit` by the type of an argument.
+    fn takers(&mut self, provider: &str, module: Option<&str>, func: &str) -> io::Result<()> {
+        let Some(found) = self.take(takers(self.system, module, func)) else { return Ok(()) };
+        for Taker { func, function: BtfFunction { module, .. }, .. } in found {
+            writeln!(self.out, "{provider}:{module}:{func}")?;
+            if self.options.verbose
+                && let Ok(Some(id)) = self.system.types().find(Some(&module), KindTag::Func, &func)
+            {
                 self.named_arguments(id, 0, provider == "fexit")?;
             }
         }
