@@ -86,6 +86,7 @@ fn stx(i: Insn) -> String {
         0x50 => format!("lock *{place} &= r{r}"),
         0xa0 => format!("lock *{place} ^= r{r}"),
         0x01 => format!("r{r} = atomic_fetch_add({place}, r{r})"),
+        0xf1 => format!("r0 = cmpxchg({place}, r0, r{r})"),
         0xe1 => format!("r{r} = xchg({place}, r{r})"),
         imm => format!("atomic 0x{imm:x} {place}, r{r}"),
     }

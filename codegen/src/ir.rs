@@ -240,6 +240,17 @@ pub enum Op {
         /// Operand.
         value: Value,
     },
+    /// Atomically writes `new` to 8 bytes that hold `old`. The result is what they held (needs `Feature::Atomics`).
+    CmpXchg {
+        /// Pointer.
+        ptr: Value,
+        /// Constant offset.
+        offset: i32,
+        /// What is to be there.
+        old: Value,
+        /// What is written if so.
+        new: Value,
+    },
     /// Copies `len` bytes between directly readable places. `align`: both are aligned to it (1, 2, 4, 8).
     /// No result. Expanded to loads and stores before register allocation; long ones to a loop-free
     /// sequence or, above a limit, to `bpf_probe_read_kernel`.
@@ -287,7 +298,9 @@ impl Op {
     /// May it be dropped when its result is not used?
     pub fn is_pure(&self) -> bool {
         match self {
-            Op::Store { .. } | Op::Atomic { .. } | Op::Copy { .. } | Op::Zero { .. } => false,
+            Op::Store { .. } | Op::Atomic { .. } | Op::CmpXchg { .. } | Op::Copy { .. } | Op::Zero { .. } => {
+                false
+            }
             Op::Call(h, _) => h.is_pure(),
             Op::CallLocal(..) => false,
             _ => true,

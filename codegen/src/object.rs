@@ -246,6 +246,8 @@ pub enum MapRole {
     Unwind,
     /// Counts that programs keep in front of these maps of the script, in their order; laid out as [`Tallies`] says.
     Tallies(Vec<MapId>),
+    /// Values that programs keep in front of these maps of the script, in their order; laid out as [`Lockers`] says.
+    Lockers(Vec<MapId>),
     /// Constant data of the programs, written by the runtime before loading and then frozen.
     Data(Rc<[u8]>),
 }
@@ -299,6 +301,32 @@ impl Tallies {
     pub const PER_CPU: u32 = 32;
     /// Bytes of a CPU's tallies.
     pub const CPU_SIZE: u32 = Self::SIZE * Self::PER_CPU;
+}
+
+/// Layout of the lockers in front of maps that threads keep values of their own in, in bytes: an mmapable array of one
+/// element, for each map [`Lockers::COUNT`] lockers of [`Lockers::SIZE`] bytes.
+///
+/// **Invariant**: only the thread whose number is a locker's key gives the locker back. User space only reads once
+/// programs run. The first locker, which the number 0 would have, is nobody's: many threads have that number, those of other
+/// PID namespaces and the idle ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Lockers;
+
+impl Lockers {
+    /// The key, a number extended by zeros to a `u64`; 0 while the locker is free, [`Lockers::BUSY`] while it changes.
+    pub const KEY: u32 = 0;
+    /// The value, in the first bytes of a `u64`.
+    pub const VALUE: u32 = 8;
+    /// A `u64` that is not 0 once a key of this locker was sent to the hash.
+    pub const SPILLED: u32 = 16;
+    /// Bytes of a locker.
+    pub const SIZE: u32 = 32;
+    /// Lockers of a map.
+    pub const COUNT: u32 = 2048;
+    /// Bytes of a map's lockers.
+    pub const MAP_SIZE: u32 = Self::SIZE * Self::COUNT;
+    /// No thread's number. User space writes it into the first locker before any program runs.
+    pub const BUSY: u64 = 1 << 63;
 }
 
 /// Layout of the control map, in `u64` words: what programs and the reader share.

@@ -88,6 +88,7 @@ impl Display for Op {
                     name_of(WIDTHS, width)
                 )
             }
+            Op::CmpXchg { ptr, offset, old, new } => write!(f, "cmpxchg {ptr}[{offset}], {old}, {new}"),
             Op::Copy { dst, dst_offset, src, src_offset, len, align } => {
                 write!(f, "copy {dst}[{dst_offset}], {src}[{src_offset}], {len} align {align}")
             }

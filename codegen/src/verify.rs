@@ -92,7 +92,10 @@ impl<'a> Verifier<'a> {
         match &inst.op {
             Op::Alu(op, a, b) => self.alu(*op, *a, *b, inst.result)?,
             Op::Cmp(_, a, b) => self.comparable(*a, *b)?,
-            Op::Load { ptr, .. } | Op::Store { ptr, .. } | Op::Atomic { ptr, .. } => self.pointer(*ptr)?,
+            Op::Load { ptr, .. }
+            | Op::Store { ptr, .. }
+            | Op::Atomic { ptr, .. }
+            | Op::CmpXchg { ptr, .. } => self.pointer(*ptr)?,
             Op::Copy { dst, src, .. } => self.pointer(*dst).and_then(|()| self.pointer(*src))?,
             Op::Zero { dst, .. } => self.pointer(*dst)?,
             Op::SlotAddr(s) if s.0 as usize >= self.f.slots.len() => return Err("no such slot".into()),

@@ -189,6 +189,10 @@ pub fn encode(op: &MOp, spill_base: u32, out: &mut Vec<Insn>) {
             let imm = atomic_code(op);
             Insn { code: STX | ATOMIC | size(width), dst: reg(base), src: reg(src), off: offset, imm }
         }
+        MOp::CmpXchg { base, offset, src } => {
+            let code = STX | ATOMIC | size(Width::B8);
+            Insn { code, dst: reg(base), src: reg(src), off: offset, imm: 0xf0 | FETCH }
+        }
         MOp::Call { helper, .. } => Insn { code: JMP | CALL, imm: helper as i32, ..Insn::default() },
         MOp::CallLocal { .. } => Insn { code: JMP | CALL, src: pseudo::CALL, imm: -1, ..Insn::default() },
         MOp::Spill { src, slot: s } => store(Reg::R10, slot(s.0), Width::B8, Src::Reg(src)),

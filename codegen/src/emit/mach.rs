@@ -165,6 +165,15 @@ pub enum MOp {
         /// Operand.
         src: Reg,
     },
+    /// Writes `src` to 8 bytes if they hold what r0 holds; leaves in r0 what they held.
+    CmpXchg {
+        /// Base address.
+        base: Reg,
+        /// Byte offset.
+        offset: i16,
+        /// What is written.
+        src: Reg,
+    },
     /// Calls a helper with its first `args` argument registers.
     Call {
         /// Number of the helper.
@@ -323,7 +332,7 @@ pub enum Role {
 
 impl MOp {
     /// Calls `f` on each register that stands in the instruction, with its part. Implied registers
-    /// of calls are given by [`MOp::uses`] and [`MOp::defs`] only.
+    /// (of calls, r0 of `CmpXchg`) are given by [`MOp::uses`] and [`MOp::defs`] only.
     pub fn operands_mut(&mut self, mut f: impl FnMut(&mut Reg, Role)) {
         match self {
             MOp::Mov { dst, src, .. } => {
@@ -363,6 +372,10 @@ impl MOp {
                 let fetches = matches!(op, AtomicOp::FetchAdd | AtomicOp::Xchg);
                 f(src, if fetches { Role::Both } else { Role::Use });
             }
+            MOp::CmpXchg { base, src, .. } => {
+                f(base, Role::Use);
+                f(src, Role::Use);
+            }
             MOp::Spill { src, .. } => f(src, Role::Use),
             MOp::Call { .. } | MOp::CallLocal { .. } | MOp::Stay { .. } => {}
         }
@@ -379,6 +392,9 @@ impl MOp {
         if let MOp::Call { args, .. } | MOp::CallLocal { args, .. } = self {
             (0..*args as usize).for_each(|i| f(Reg::arg(i)));
         }
+        if let MOp::CmpXchg { .. } = self {
+            f(Reg::R0);
+        }
         self.operands(|r, role| {
             if role != Role::Def {
                 f(r);
@@ -390,6 +406,9 @@ impl MOp {
     pub fn defs(&self, mut f: impl FnMut(Reg)) {
         if self.is_call() {
             (0..=5).for_each(|i| f(Reg(i)));
+        }
+        if let MOp::CmpXchg { .. } = self {
+            f(Reg::R0);
         }
         self.operands(|r, role| {
             if role != Role::Use {
@@ -406,7 +425,11 @@ impl MOp {
     /// Has it an effect besides its destination register?
     pub fn has_effect(&self) -> bool {
         match self {
-            MOp::Store { .. } | MOp::Atomic { .. } | MOp::Spill { .. } | MOp::Stay { .. } => true,
+            MOp::Store { .. }
+            | MOp::Atomic { .. }
+            | MOp::CmpXchg { .. }
+            | MOp::Spill { .. }
+            | MOp::Stay { .. } => true,
             op => op.is_call(),
         }
     }

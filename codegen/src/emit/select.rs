@@ -334,6 +334,15 @@ impl<'a> Selector<'a> {
                 let (base, offset) = self.address(*ptr, *offset)?;
                 return self.atomic(*op, *width, (base, offset), *value, result);
             }
+            (Op::CmpXchg { ptr, offset, old, new }, result) => {
+                let ((base, offset), src) = (self.address(*ptr, *offset)?, self.reg(*new));
+                self.reg_into(*old, Reg::R0);
+                self.push(MOp::CmpXchg { base, offset, src });
+                if let Some(v) = result {
+                    let dst = self.reg_of(v);
+                    self.push(MOp::Mov { dst, src: Src::Reg(Reg::R0), wide: true });
+                }
+            }
             (Op::Call(h, args), result) => {
                 self.call(MOp::Call { helper: h.0, args: args.len() as u8 }, args, result);
             }

@@ -43,8 +43,16 @@ impl Lower<'_, '_> {
         self.address(&slot)
     }
 
-    /// `bpf_map_lookup_elem`; null where there is no such entry.
+    /// Address of an entry's value; null where there is no such entry.
     pub(super) fn lookup(&mut self, map: MapId, key: Value) -> Value {
+        match self.shared.lockers(map) {
+            Some(lockers) => self.look_into_locker(map, lockers, key),
+            None => self.lookup_in_hash(map, key),
+        }
+    }
+
+    /// `bpf_map_lookup_elem`
+    pub(super) fn lookup_in_hash(&mut self, map: MapId, key: Value) -> Value {
         let map = self.script_map_ref(map);
         self.call_ptr(helpers::MAP_LOOKUP_ELEM, &[map, key], Space::MapValue)
     }
@@ -124,12 +132,20 @@ impl Lower<'_, '_> {
         };
         let value = self.value_in_memory(value, &ty)?;
         let key = self.key(map, key)?;
+        match self.shared.lockers(map) {
+            Some(lockers) => self.put_into_locker(map, lockers, key, value),
+            None => self.put_into_hash(map, key, value),
+        }
+        Ok(())
+    }
+
+    /// `bpf_map_update_elem`; a full map is counted.
+    pub(super) fn put_into_hash(&mut self, map: MapId, key: Value, value: Value) {
         let map_ref = self.script_map_ref(map);
         let flags = self.f.b.iconst(BPF_ANY);
         let result = self.call(helpers::MAP_UPDATE_ELEM, &[map_ref, key, value, flags]);
         // Not "less than 0": before 6.4 the maps' own functions return an int, whose upper half is zero here.
         self.fault_if(Cond::Ne, result, 0, Fault::MapFull(map));
-        Ok(())
     }
 
     /// Address of a value in memory, where it lies already or in a slot.
@@ -253,10 +269,18 @@ impl Lower<'_, '_> {
     pub(super) fn delete(&mut self, map: MapId, key: Option<&Expr>) -> Lowered<Value> {
         let Some(key) = key else { return self.delete_single(map) };
         let key = self.key(map, key)?;
+        Ok(match self.shared.lockers(map) {
+            Some(lockers) => self.empty_locker(map, lockers, key),
+            None => self.delete_in_hash(map, key),
+        })
+    }
+
+    /// `bpf_map_delete_elem`: was there an entry?
+    pub(super) fn delete_in_hash(&mut self, map: MapId, key: Value) -> Value {
         let map = self.script_map_ref(map);
         let result = self.call(helpers::MAP_DELETE_ELEM, &[map, key]);
         let zero = self.f.b.iconst(0);
-        Ok(self.compare(Cond::Eq, result, zero))
+        self.compare(Cond::Eq, result, zero)
     }
 
     fn delete_single(&mut self, map: MapId) -> Lowered<Value> {

@@ -23,6 +23,8 @@ mod frame;
 mod functions;
 mod hide;
 mod hist;
+mod locker_maps;
+mod lockers;
 mod loops;
 mod map;
 mod memory;

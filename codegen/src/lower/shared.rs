@@ -1,6 +1,6 @@
 //! What all programs of one script share: maps, record kinds, counters.
 
-use super::{Unit, Units};
+use super::{Unit, Units, locker_maps, tallied_maps};
 use crate::hash::FastMap;
 use crate::kernel::Kernel;
 use crate::layout::{self, MapHome};
@@ -26,6 +26,7 @@ pub(super) struct Shared<'p> {
     stacks: Vec<(StackType, bool, ObjMapId)>,
     unwind: Option<ObjMapId>,
     tallies: Option<ObjMapId>,
+    lockers: Option<ObjMapId>,
     records: Vec<Record>,
     counters: Vec<Counter>,
     /// The numbers of the records and the counters of each place.
@@ -45,11 +46,14 @@ impl<'p> Shared<'p> {
         let uses = super::collect::uses(program, kernel);
         let (defs, homes) = layout::script_maps(&program.maps, &uses, ObjMapId(CONTROL.0 + 1));
         maps.extend(defs);
-        let tallies = super::tallied_maps::definition(super::tallied_maps::maps(program, &uses), kernel);
-        let tallies = tallies.map(|def| {
+        let mut add = |def: MapDef| {
             maps.push(def);
             ObjMapId(maps.len() as u32 - 1)
-        });
+        };
+        let tallies = tallied_maps::definition(tallied_maps::maps(program, &uses), kernel);
+        let tallies = tallies.map(&mut add);
+        let lockers = locker_maps::definition(locker_maps::maps(program), kernel);
+        let lockers = lockers.map(&mut add);
         Shared {
             program,
             kernel,
@@ -62,6 +66,7 @@ impl<'p> Shared<'p> {
             stacks: vec![],
             unwind: None,
             tallies,
+            lockers,
             records: vec![],
             counters: vec![],
             of_place: FastMap::default(),
@@ -87,6 +92,13 @@ impl<'p> Shared<'p> {
     pub(super) fn tallies(&self, map: MapId) -> Option<(ObjMapId, u32)> {
         let id = self.tallies?;
         let MapRole::Tallies(maps) = &self.def(id).role else { return None };
+        maps.iter().position(|m| *m == map).map(|n| (id, n as u32))
+    }
+
+    /// The lockers in front of a script's map, likewise.
+    pub(super) fn lockers(&self, map: MapId) -> Option<(ObjMapId, u32)> {
+        let id = self.lockers?;
+        let MapRole::Lockers(maps) = &self.def(id).role else { return None };
         maps.iter().position(|m| *m == map).map(|n| (id, n as u32))
     }
 

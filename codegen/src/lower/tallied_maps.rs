@@ -10,7 +10,7 @@ use rbtrace_lang::hir::{Expr, ExprKind, Map, MapId, Program, StmtKind};
 use rbtrace_lang::types::{AddrSpace, Agg, Type};
 
 /// A map that was made smaller than the default holds exactly as many keys as it says.
-const DEFAULT_ENTRIES: u32 = 4096;
+pub(super) const DEFAULT_ENTRIES: u32 = 4096;
 /// CPUs up to which the tallies fit well into one map value.
 const MOST_CPUS: u32 = 1024;
 

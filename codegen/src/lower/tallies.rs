@@ -22,7 +22,7 @@ use rbtrace_lang::hir::MapId;
 
 /// 2^32 divided by the golden ratio, odd, as an immediate: the high bits of the low half of a product with it
 /// depend on all bits of the key.
-const SPREAD: i64 = 0x9e37_79b1_u32 as i32 as i64;
+pub(super) const SPREAD: i64 = 0x9e37_79b1_u32 as i32 as i64;
 /// Makes the two halves of a text differ when they are exchanged.
 const SECOND: i64 = 31;
 

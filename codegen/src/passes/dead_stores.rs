@@ -150,6 +150,7 @@ impl Pass {
             Op::Load { width, offset, .. } | Op::Atomic { width, offset, .. } => {
                 (*offset, Some(i64::from(width.bytes())))
             }
+            Op::CmpXchg { offset, .. } => (*offset, Some(8)),
             Op::Copy { src_offset, len, .. } => (*src_offset, Some(i64::from(*len))),
             _ => (0, None),
         };
@@ -222,7 +223,7 @@ impl Pass {
 /// Pointers through which an operation reads.
 fn reads(op: &Op) -> &[Value] {
     match op {
-        Op::Load { ptr, .. } | Op::Atomic { ptr, .. } => std::slice::from_ref(ptr),
+        Op::Load { ptr, .. } | Op::Atomic { ptr, .. } | Op::CmpXchg { ptr, .. } => std::slice::from_ref(ptr),
         Op::Copy { src, .. } => std::slice::from_ref(src),
         Op::Call(h, args) if h.fills() == Fills::Whole => args.get(1..).unwrap_or_default(),
         Op::Call(_, args) | Op::CallLocal(_, args) => args,

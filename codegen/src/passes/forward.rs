@@ -174,6 +174,7 @@ impl Pass {
                 self.copy((dst, dst_offset), (src, src_offset), len.into());
             }
             Op::Atomic { width, ptr, offset, .. } => self.write(ptr, offset, width.bytes().into(), None),
+            Op::CmpXchg { ptr, offset, .. } => self.write(ptr, offset, 8, None),
             Op::Call(h, _) if h.is_pure() => {}
             Op::Call(..) | Op::CallLocal(..) => self.call(f, inst),
             _ => {}

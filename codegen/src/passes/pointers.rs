@@ -139,7 +139,8 @@ impl Pointers {
         let mut p = Pointers { exact, may: reaches(f), escaped: BitSet::new() };
         p.find_exact(f);
         for i in f.blocks.iter().flat_map(|b| &b.insts) {
-            if let Op::Store { value, .. } | Op::Atomic { value, .. } = &i.op {
+            if let Op::Store { value, .. } | Op::Atomic { value, .. } | Op::CmpXchg { new: value, .. } = &i.op
+            {
                 p.may[value.0 as usize].iter().for_each(|s| _ = p.escaped.insert(s));
             }
         }

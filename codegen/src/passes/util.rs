@@ -22,6 +22,7 @@ pub fn operands(op: &Op, mut f: impl FnMut(Value)) {
         Op::Store { ptr, value, .. } | Op::Atomic { ptr, value, .. } => {
             [*ptr, *value].into_iter().for_each(f);
         }
+        Op::CmpXchg { ptr, old, new, .. } => [*ptr, *old, *new].into_iter().for_each(f),
         Op::Copy { dst, src, .. } => [*dst, *src].into_iter().for_each(f),
         Op::Zero { dst, .. } => f(*dst),
         Op::Call(_, args) | Op::CallLocal(_, args) => args.iter().copied().for_each(f),
@@ -42,6 +43,11 @@ pub fn operands_mut(op: &mut Op, mut f: impl FnMut(&mut Value)) {
         Op::Store { ptr, value, .. } | Op::Atomic { ptr, value, .. } => {
             f(ptr);
             f(value);
+        }
+        Op::CmpXchg { ptr, old, new, .. } => {
+            f(ptr);
+            f(old);
+            f(new);
         }
         Op::Copy { dst, src, .. } => {
             f(dst);

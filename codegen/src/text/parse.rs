@@ -278,6 +278,10 @@ fn memory(w: &mut Words<'_>, name: &str, a: &str, b: &str) -> Result<Op, String>
             let (ptr, offset) = place(w)?;
             Ok(Op::Atomic { op, width, ptr, offset, value: w.value()? })
         }
+        "cmpxchg" => {
+            let (ptr, offset) = place(w)?;
+            Ok(Op::CmpXchg { ptr, offset, old: w.value()?, new: w.value()? })
+        }
         "copy" => {
             let ((dst, dst_offset), (src, src_offset)) = (place(w)?, place(w)?);
             Ok(Op::Copy { dst, dst_offset, src, src_offset, len: w.int()? as u32, align: w.align()? })

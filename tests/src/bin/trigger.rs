@@ -22,6 +22,7 @@ fn main() -> Result<()> {
         ["getppid", count] => getppid(count.parse()?),
         ["children", count] => children(count.parse()?),
         ["threads", count] => threads(count.parse()?),
+        ["crowd", threads, count] => crowd(threads.parse()?, count.parse()?),
         ["spin", ms] => spin(millis(ms)?, || ()),
         ["kspin", ms] => kspin(millis(ms)?),
         ["sleep", ms] => {
@@ -96,6 +97,22 @@ fn threads(count: usize) -> Result<()> {
         std::thread::spawn(sys::getppid).join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
     }
     Ok(())
+}
+
+/// As many threads, all there at once, each with `count` calls of getppid(2).
+fn crowd(threads: usize, count: usize) -> Result<()> {
+    let all_there = std::sync::Barrier::new(threads);
+    let run = || {
+        all_there.wait();
+        (0..count).for_each(|_| _ = sys::getppid());
+        all_there.wait();
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            std::thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, run)?;
+        }
+        Ok(())
+    })
 }
 
 fn spin(time: Duration, mut work: impl FnMut()) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::kernel::system::possible_cpus;
 use crate::run::attach::{Multi, Namesakes};
 use crate::run::events::Printer;
 use crate::run::load::{self, KernelMaps, Loader, NotLoaded};
+use crate::run::tables::lockers::Lockers;
 use crate::run::tables::tallies::Tallies;
 use crate::run::tables::{Storage, Table};
 use crate::show::print::Env;
@@ -186,7 +187,7 @@ fn map_ring(object: &Object, maps: &KernelMaps) -> Result<Option<(Ring, usize)>,
 /// The script's maps by their number; `None` for those that no program uses.
 fn tables(object: &Object, maps: &KernelMaps, cpus: u32) -> Result<Vec<Option<Table>>, RunError> {
     let mut tables: Vec<Option<Table>> = (0..object.tables.len()).map(|_| None).collect();
-    let mut tallies = tallies(object, maps)?;
+    let (mut tallies, mut lockers) = (tallies(object, maps)?, lockers(object, maps)?);
     for (def, fd) in object.maps.iter().zip(&maps.fds) {
         let MapRole::Script(members) = &def.role else { continue };
         let words = if def.kind == MapKind::Array { Some(map_words(def, fd)?) } else { None };
@@ -198,6 +199,7 @@ fn tables(object: &Object, maps: &KernelMaps, cpus: u32) -> Result<Vec<Option<Ta
                     def: def.clone(),
                     cpus,
                     tallies: tallies.remove(&member.id),
+                    lockers: lockers.remove(&member.id),
                 },
                 (MapForm::Element(element), _) => {
                     Storage::Element { fd: fd.clone(), size: def.value_size, cpus, element }
@@ -220,6 +222,25 @@ fn map_words(def: &MapDef, fd: &OwnedFd) -> Result<Rc<Words>, RunError> {
     Ok(Rc::new(words.map_err(|e| system_error("Failed to map a map's memory", &e))?))
 }
 
+/// What threads keep in front of the script's maps.
+fn lockers(object: &Object, maps: &KernelMaps) -> Result<HashMap<MapId, Lockers>, RunError> {
+    let mut found = HashMap::new();
+    for (def, fd) in object.maps.iter().zip(&maps.fds) {
+        let MapRole::Lockers(members) = &def.role else { continue };
+        let words = map_words(def, fd)?;
+        for (n, id) in members.iter().enumerate() {
+            found.insert(*id, Lockers::new(words.clone(), n as u32, key_size(object, *id)));
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes of a script's map's key.
+fn key_size(object: &Object, id: MapId) -> u32 {
+    let keyed = object.maps.iter().find(|m| matches!(&m.role, MapRole::Script(s) if s[0].id == id));
+    keyed.map_or(0, |m| m.key_size)
+}
+
 /// What is counted in front of the script's maps.
 fn tallies(object: &Object, maps: &KernelMaps) -> Result<HashMap<MapId, Tallies>, RunError> {
     let mut found = HashMap::new();
@@ -227,9 +248,7 @@ fn tallies(object: &Object, maps: &KernelMaps) -> Result<HashMap<MapId, Tallies>
         let MapRole::Tallies(members) = &def.role else { continue };
         let (words, bytes) = (map_words(def, fd)?, def.value_size / members.len().max(1) as u32);
         for (n, id) in members.iter().enumerate() {
-            let keyed = object.maps.iter().find(|m| matches!(&m.role, MapRole::Script(s) if s[0].id == *id));
-            let key_size = keyed.map_or(0, |m| m.key_size);
-            found.insert(*id, Tallies::new(words.clone(), n as u32, bytes, key_size));
+            found.insert(*id, Tallies::new(words.clone(), n as u32, bytes, key_size(object, *id)));
         }
     }
     Ok(found)

@@ -1,5 +1,6 @@
 //! A script's maps, read from outside: entries, summed over the CPUs; emptied and zeroed.
 
+pub mod lockers;
 mod past;
 mod series;
 mod since;

@@ -1,6 +1,7 @@
 //! The kernel objects that a script's maps lie in.
 
 use crate::bytes::u64_at;
+use crate::run::tables::lockers::Lockers;
 use crate::run::tables::tallies::Tallies;
 use crate::sys::map;
 use crate::sys::mapped::Words;
@@ -26,6 +27,8 @@ pub enum Storage {
         cpus: u32,
         /// What is counted in front of the hash.
         tallies: Option<Tallies>,
+        /// What threads keep in front of it.
+        lockers: Option<Lockers>,
     },
     /// In an element of a per-CPU array.
     Element {
@@ -77,8 +80,16 @@ impl Storage {
         value.chunks_exact(size.max(1))
     }
 
-    /// Calls `found` with key and value of each entry.
+    /// Calls `found` with key and value of each entry; of a key that comes twice, the last one is meant.
     pub(super) fn each(&self, found: &mut dyn FnMut(&[u8], &[u8]), ty: &Type) -> io::Result<()> {
+        self.each_in_kernel_object(found, ty)?;
+        if let Storage::Hash { lockers: Some(lockers), .. } = self {
+            lockers.each(found);
+        }
+        Ok(())
+    }
+
+    fn each_in_kernel_object(&self, found: &mut dyn FnMut(&[u8], &[u8]), ty: &Type) -> io::Result<()> {
         let Storage::Hash { fd, def, .. } = self else {
             let value = self.single()?;
             if self.is_set(&value, ty) {
