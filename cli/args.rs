@@ -44,6 +44,8 @@ pub(crate) enum Action {
     Explain(String),
     /// `check FILE…`
     Check(Vec<Source>),
+    /// `--fmt FILE…`
+    Format(Vec<Source>),
     /// Run a script.
     Run(Source),
     /// Nothing was named: the prompt.
@@ -129,6 +131,7 @@ fn command() -> Command {
             flag("verify-llvm-ir", None),
             flag("usdt-file-activation", None),
             flag("stats", None),
+            flag("fmt", None),
             flag("test", None),
             flag("bench", None),
         ])
@@ -280,6 +283,9 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
             (None, word) => Action::List(word),
         });
     }
+    if matches.get_flag("fmt") || last(matches, "mode").as_deref() == Some("format") {
+        return to_format(text, words);
+    }
     let check_only = match last(matches, "mode").as_deref() {
         None => false,
         Some("codegen") => true,
@@ -298,6 +304,13 @@ fn action(matches: &ArgMatches, words: &mut Vec<String>) -> Result<Action, Strin
         },
     };
     Ok(if check_only { Action::Check(vec![source]) } else { Action::Run(source) })
+}
+
+/// What `--fmt` formats.
+fn to_format(text: Option<String>, words: &mut Vec<String>) -> Result<Action, String> {
+    let files = words.drain(..).map(|word| source(&word));
+    let sources: Vec<Source> = text.map(Source::Text).into_iter().chain(files).collect();
+    if sources.is_empty() { Err("--fmt needs a file".into()) } else { Ok(Action::Format(sources)) }
 }
 
 /// First words that are not scripts.

@@ -65,6 +65,7 @@ OPTIONS:
     --no-warnings     no warnings
     --unsafe          allow what changes the system (system(), signal(), override())
     --dry-run         compile, load and attach, then leave
+    --fmt             print the scripts in their usual form (needs no root, writes no file)
     --test, --bench   attach nothing: run the script's test blocks, measure its bench blocks
     --stats           say at the end how often and how long each probe ran (so does -v)
     --max-overhead P  detach the dearest probe where all together take more than P percent of a CPU

@@ -84,6 +84,7 @@ fn act(args: &Args) -> anyhow::Result<u8> {
         Action::Lines(func, format) => verbs::lines(func, *format),
         Action::Explain(name) => verbs::explain(name),
         Action::Check(files) => verbs::check(args, files),
+        Action::Format(files) => verbs::format(files),
         Action::Run(source) => run::run(args, source),
         Action::Prompt => {
             repl::run(&mut host::Prompt::new(args))?;

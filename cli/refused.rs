@@ -16,10 +16,8 @@ const OPTIONS: &[Refused] = &[
 ];
 
 /// Modes (`--mode`) likewise.
-const MODES: &[(&str, &str)] = &[
-    ("compiler-bench", "measure the compiler from outside: `perf stat rbtrace check FILE`"),
-    ("format", "it is spelt --fmt"),
-];
+const MODES: &[(&str, &str)] =
+    &[("compiler-bench", "measure the compiler from outside: `perf stat rbtrace check FILE`")];
 
 /// Stages (`-d`) likewise.
 const STAGES: &[(&str, &str)] = &[

@@ -1,4 +1,4 @@
-//! `-l`, `lines`, `check`.
+//! `-l`, `lines`, `check`, `--fmt`.
 
 use crate::args::{Args, Source};
 use crate::program;
@@ -79,6 +79,23 @@ pub(crate) fn check(args: &Args, files: &[Source]) -> anyhow::Result<u8> {
     let mut failed = false;
     for file in files {
         failed |= !run::check(args, program::read_to_check(file)?, &system);
+    }
+    Ok(u8::from(failed))
+}
+
+/// `--fmt FILE…`: their usual form; 1 when one has errors. No file is written.
+pub(crate) fn format(files: &[Source]) -> anyhow::Result<u8> {
+    let mut failed = false;
+    for file in files {
+        let source = program::read_to_check(file)?.source;
+        match rbtrace_lang::pretty(&source) {
+            Ok(text) => crate::say(&text),
+            Err(diagnostics) => {
+                failed = true;
+                let sources = [source];
+                complain(&diagnostics.iter().map(|d| d.render(&sources)).collect::<String>());
+            }
+        }
     }
     Ok(u8::from(failed))
 }

@@ -29,7 +29,7 @@ pub use check::check;
 pub use compile::{Typed, compile, read};
 pub use diag::{Diagnostic, Severity};
 pub use expand::expand;
-pub use parse::{parse, parse_with_headers};
+pub use parse::{parse, parse_with_headers, pretty};
 pub use span::{Source, Span};
 pub use system::System;
 

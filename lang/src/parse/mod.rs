@@ -17,6 +17,7 @@ mod item;
 mod layout;
 mod literal;
 mod preprocess;
+mod pretty;
 mod scan;
 mod stmt;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) use literal::number;
 use pest::Parser as _;
 use pest::iterators::Pair;
 use preprocess::Directive;
+pub use pretty::pretty;
 use std::num::NonZeroUsize;
 use std::sync::Once;
 
