@@ -116,6 +116,10 @@ helpers! {
     GET_NS_CURRENT_PID_TGID = 120, (5, 7), Quiet, reads [], Nothing;
     /// `u64 bpf_ktime_get_boot_ns()`
     KTIME_GET_BOOT_NS = 125, (5, 8), Quiet, reads [], Nothing;
+    /// `long bpf_seq_printf(seq_file, format, size, data, len)`
+    SEQ_PRINTF = 126, (5, 8), Quiet, reads [1, 3], Nothing;
+    /// `long bpf_seq_write(seq_file, data, len)`
+    SEQ_WRITE = 127, (5, 8), Quiet, reads [1], Nothing;
     /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`
     RINGBUF_RESERVE = 131, (5, 8), Quiet, reads [], Nothing;
     /// `void bpf_ringbuf_submit(data, flags)`

@@ -184,12 +184,12 @@ impl Argument {
 }
 
 /// What the context of a program is, for `ctx`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ctx {
     /// Nothing worth reading.
     None,
     /// The kernel's struct of this name.
-    Struct(&'static str),
+    Struct(Rc<str>),
     /// The record whose fields are `args`.
     Record,
 }
@@ -271,7 +271,7 @@ impl Context {
                 &[][..],
             )
         };
-        let (ctx, registers) = (Ctx::Struct("pt_regs"), true);
+        let (ctx, registers) = (Ctx::Struct("pt_regs".into()), true);
         Context { ctx, numbered, retval, registers, advice, ..Context::bare(kind) }
     }
 }

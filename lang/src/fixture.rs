@@ -13,6 +13,7 @@ use std::rc::Rc;
 
 /// The system of tests.
 ///
+/// - the iterator `task`
 /// - functions `vfs_read`, `vfs_write`, `vfs_open` of the kernel and `nf_hook` of module `nft`
 /// - `struct task { u32 pid; char comm[16]; struct task *parent; struct { u8 flag_a:1; u8 flag_b:3; };
 ///   union { u64 whole; u32 half; } u; int list[4]; const char *name; enum color color; }`
@@ -37,6 +38,8 @@ impl Default for Fixture {
 
 const FUNCTIONS: &[(&str, &str)] =
     &[("vmlinux", "vfs_open"), ("vmlinux", "vfs_read"), ("vmlinux", "vfs_write"), ("nft", "nf_hook")];
+/// What stands for a list of objects in BTF.
+const ITERATOR: &str = "bpf_iter_task";
 const TRACEPOINTS: &[(&str, &str, u32, Option<SystemCall>)] = &[
     ("net", "netif_rx", 7, None),
     ("sched", "sched_switch", 1, None),
@@ -76,6 +79,7 @@ impl Fixture {
             ("task", struct_type("task", StructKind::Struct, 72, 8, 1)),
             ("net_device", struct_type("net_device", StructKind::Struct, 16, 1, 2)),
             ("sk_buff", struct_type("sk_buff", StructKind::Struct, 24, 8, 3)),
+            ("bpf_iter__task", struct_type("bpf_iter__task", StructKind::Struct, 16, 8, 7)),
         ]);
         Fixture { structs, color }
     }
@@ -103,6 +107,12 @@ impl Fixture {
                 field("data", array(U8, 8), 16),
             ],
             ("order", 6) => vec![field("count", I32, 0), field("color", Type::Enum(self.color.clone()), 4)],
+            ("bpf_iter__task", 7) => {
+                vec![
+                    field("meta", Type::ptr(Type::Void, AddrSpace::Kernel), 0),
+                    field("task", self.pointer_to("task"), 8),
+                ]
+            }
             ("", 4) => vec![bit_field("flag_a", 0, 1), bit_field("flag_b", 1, 3)],
             ("", 5) => vec![field("whole", U64, 0), field("half", U32, 0)],
             _ => return None,
@@ -239,6 +249,10 @@ impl System for Fixture {
     }
 
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto> {
+        if func == ITERATOR {
+            let function = Some(BtfFunction { module: "vmlinux".into(), id: 5 });
+            return Ok(FuncProto { params: vec![], ret: I64, function });
+        }
         self.kernel_function(module, func)?;
         let at = FUNCTIONS.iter().position(|f| f.1 == func).map(|n| (FUNCTIONS[n].0, n as u32 + 1));
         Ok(FuncProto {

@@ -1,5 +1,6 @@
 //! What programs are attached to.
 
+use crate::system::BtfFunction;
 use std::rc::Rc;
 
 /// What a program is attached to.
@@ -39,6 +40,17 @@ pub enum Target {
         id: u32,
         /// On return.
         ret: bool,
+    },
+    /// `iter`: each of the kernel's objects of a kind, when the list of them is read.
+    Iterator {
+        /// Which list.
+        name: Rc<str>,
+        /// The function that stands for it in the kernel's BTF.
+        function: BtfFunction,
+        /// The file of the BPF file system through which the list is read, instead of by us.
+        pin: Option<Rc<str>>,
+        /// Only the objects of this process.
+        pid: Option<i32>,
     },
     /// `tracepoint`.
     Tracepoint {
@@ -165,6 +177,7 @@ impl Target {
         match self {
             Target::Kprobe { .. }
             | Target::KernelFunction { .. }
+            | Target::Iterator { .. }
             | Target::Tracepoint { .. }
             | Target::RawTracepoint { .. }
             | Target::Uprobe { .. }
@@ -182,6 +195,11 @@ impl Target {
     /// Does nothing in the kernel fire it? Then we run its programs.
     pub fn is_ours(&self) -> bool {
         matches!(self, Target::Begin | Target::End | Target::SelfSignal(_) | Target::Block { .. })
+    }
+
+    /// Is it read through a file by others, when we are gone?
+    pub fn is_pinned(&self) -> bool {
+        matches!(self, Target::Iterator { pin: Some(_), .. })
     }
 
     /// Does it lie in code of a program or library?
@@ -223,6 +241,6 @@ impl Target {
     /// May another task run while a program does? Those on kprobes, tracepoints and perf events run without
     /// preemption, as do test runs (`bpf_prog_test_run_raw_tp`, net/bpf/test_run.c).
     pub fn is_preemptible(&self) -> bool {
-        self.is_of_user() || matches!(self, Target::KernelFunction { .. })
+        self.is_of_user() || matches!(self, Target::KernelFunction { .. } | Target::Iterator { .. })
     }
 }

@@ -102,8 +102,12 @@ pub const PROBES: &[ProbeKind] = &[
         name: "iter",
         short: &["it"],
         forms: &["iter:NAME[:PIN]"],
-        brief: "Walks a list of kernel objects.",
-        supported: false,
+        brief: "Each object of one of the kernel's lists, once when everything is attached.",
+        doc: "ctx has the object's fields (ctx.task), which -lv shows. comm, pid and tid are those of who reads the list: \
+              rbtrace, or with PIN whoever reads the file of this name, /sys/fs/bpf/PIN or an absolute path; such a \
+              program prints with printf() only, and stays until the file is removed. With -p only the objects of the \
+              process are seen, from Linux 6.1 on. The kernel's own BTF is needed. exit() ends the run after the list.",
+        example: "iter:task_file { printf(\"%s %d %s\\n\", ctx.task.comm, ctx.fd, path(ctx.file.f_path)); }",
         ..BASE
     },
     ProbeKind {

@@ -35,14 +35,22 @@ pub(super) fn print(lower: &mut Lower, pieces: &[Piece], args: &[Expr], span: Sp
         let message = "This kernel prints no more than three values with debugf() (5.16 or newer)";
         return lower.unsupported(span, message);
     }
-    let bytes = values.len() as u32 * 8;
-    let words = Place::slot(lower.slot(bytes));
-    for (n, value) in (0..).zip(&values) {
-        lower.store_scalar(&words.at(n * 8), 8, *value);
-    }
-    let (data, bytes) = (lower.address(&words), lower.f.b.iconst(i64::from(bytes)));
+    let (data, bytes) = words(lower, &values);
     lower.call(helpers::TRACE_VPRINTK, &[format, size, data, bytes]);
     Ok(lower.f.b.iconst(0))
+}
+
+/// Values side by side in memory: its address and its size in bytes.
+pub(super) fn words(lower: &mut Lower, values: &[Value]) -> (Value, Value) {
+    if values.is_empty() {
+        return (lower.f.b.iconst(0), lower.f.b.iconst(0));
+    }
+    let bytes = values.len() as u32 * 8;
+    let words = Place::slot(lower.slot(bytes));
+    for (n, value) in (0..).zip(values) {
+        lower.store_scalar(&words.at(n * 8), 8, *value);
+    }
+    (lower.address(&words), lower.f.b.iconst(i64::from(bytes)))
 }
 
 /// Does every kernel take the format? Old ones refuse the call, and the line would be
@@ -68,7 +76,7 @@ fn padded(lower: &mut Lower, values: &[Value]) -> Vec<Value> {
 }
 
 /// A number, or where a text lies.
-fn value(lower: &mut Lower, e: &Expr) -> Lowered<Value> {
+pub(super) fn value(lower: &mut Lower, e: &Expr) -> Lowered<Value> {
     if let Type::Str(_) = e.ty {
         let place = Place::slot(lower.slot_for(&e.ty)).padded();
         lower.store_as(e, &e.ty, &place, Fill::Padded)?;
@@ -79,7 +87,7 @@ fn value(lower: &mut Lower, e: &Expr) -> Lowered<Value> {
 }
 
 /// The format in the kernel's words: every number has 64 bits.
-fn kernel_format(pieces: &[Piece]) -> String {
+pub(super) fn kernel_format(pieces: &[Piece]) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Text(text) => text.replace('%', "%%"),
         Piece::Conv(conv) => format!("{}%{}{}", prefix(conv), flags(conv), letter(conv.kind)),

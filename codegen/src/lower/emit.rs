@@ -2,6 +2,7 @@
 
 use super::Lowered;
 use super::frame::Lower;
+use super::iterator::Reader;
 use super::memory::{Base, Fill, Place};
 use super::visit;
 use crate::helpers;
@@ -22,8 +23,9 @@ impl Lower<'_, '_> {
     /// Sends something to user space.
     pub(super) fn emit(&mut self, emit: &Emit, span: Span) -> Lowered<()> {
         let outer = self.f.b.set_span(span);
-        let done = match emit.kind {
-            EmitKind::Join { max_args, .. } => self.emit_join(emit, max_args, span),
+        let done = match &emit.kind {
+            _ if self.iterator() == Some(Reader::Others) => self.write_to_file(emit, span),
+            EmitKind::Join { max_args, .. } => self.emit_join(emit, *max_args, span),
             _ => self.emit_values(&emit.kind, sent(emit), span),
         };
         self.f.b.set_span(outer);

@@ -4,7 +4,7 @@ use super::frame::Lower;
 use super::memory::{Base, Fill, Place};
 use super::{Lowered, debug};
 use crate::helpers;
-use crate::ir::{Alu, Cond, Helper, Ty, Value};
+use crate::ir::{Alu, Block, Cond, Helper, Op, Space, Ty, Value, Width};
 use crate::layout::TEXT_SPARE;
 use crate::object::{Fault, ProgramType};
 use rbtrace_lang::context::Location;
@@ -176,7 +176,8 @@ impl Lower<'_, '_> {
     /// `socket_cookie(sock)`. In programs that are bound to a function the kernel makes a cookie if the socket has none
     /// yet; other programs read the one that it has.
     fn socket_cookie(&mut self, sock: &Expr) -> Lowered<Value> {
-        if let Some((word, 0)) = self.bound_object(sock)
+        if let Some(Bound { hops, offset: 0 }) = bound_object(sock)
+            && let [word] = hops[..]
             && self.plan.load.ty == ProgramType::Tracing
         {
             let object = self.ctx_word(word, &U64, sock.span)?;
@@ -188,37 +189,66 @@ impl Lower<'_, '_> {
         )
     }
 
-    /// `path(path)`
+    /// `path(path)`; empty where there is none.
     fn path(&mut self, path: &Expr, ty: &Type, span: Span) -> Lowered<Place> {
-        let Some((word, offset)) =
-            self.bound_object(path).filter(|_| self.plan.load.ty == ProgramType::Tracing)
-        else {
+        let Some(bound) = bound_object(path).filter(|_| self.plan.load.ty == ProgramType::Tracing) else {
             return self.unsupported(
                 span,
-                "path() takes a path that lies in an argument of the function: path(args.file.f_path), path(args.path)",
+                "path() takes a path that lies in an argument of the function or in ctx: path(args.file.f_path), path(args.path), path(ctx.file.f_path)",
             );
         };
-        let object = self.ctx_word(word, &U64, span)?;
-        let object = self.f.b.offset(object, i64::from(offset));
         let place = Place::slot(self.slot(ty.size() + TEXT_SPARE)).padded();
         self.zero(&place, ty.size() + TEXT_SPARE);
+        let end = self.f.b.create_block();
+        let object = self.follow_pointers(&bound, end, span)?;
         let (to, size) = (self.address(&place), self.f.b.iconst(i64::from(ty.size())));
         // Where it has no room for the whole path the end of it stands there.
         self.call(helpers::D_PATH, &[object, to, size]);
+        self.f.b.jump(end, &[]);
+        self.f.b.start(end);
         Ok(place)
     }
 
-    /// The word of the context whose pointer to a kernel object an expression follows by nothing but an offset, and the offset.
-    fn bound_object(&self, e: &Expr) -> Option<(u32, u32)> {
-        match &e.kind {
-            ExprKind::At(Location::Pointer(word) | Location::Word(word)) => Some((*word, 0)),
-            ExprKind::Convert(inner) | ExprKind::Reinterpret(inner) => self.bound_object(inner),
-            ExprKind::Deref(pointer) => self.bound_object(pointer),
-            ExprKind::Field { base, offset, bits: None } if !matches!(e.ty, Type::Ptr { .. }) => {
-                let (word, before) = self.bound_object(base)?;
-                Some((word, before + offset))
-            }
-            _ => None,
+    /// Where an object lies, as a pointer that the verifier knows the type of; goes to `null` where a pointer on the way
+    /// to it leads nowhere.
+    fn follow_pointers(&mut self, bound: &Bound, null: Block, span: Span) -> Lowered<Value> {
+        let mut object = self.ctx(span)?;
+        for offset in &bound.hops {
+            let load = Op::Load { width: Width::B8, signed: false, ptr: object, offset: *offset as i32 };
+            object = self.f.b.ins(load, Ty::Ptr(Space::Btf));
+            let found = self.f.b.create_block();
+            self.branch_null(object, null, found);
+            self.f.b.start(found);
         }
+        Ok(self.f.b.offset(object, i64::from(bound.offset)))
+    }
+}
+
+/// How to get to an object of the kernel with nothing but loads that the verifier can follow.
+struct Bound {
+    /// Where the pointers lie: the first in the program's context, each further one in what the one before points to.
+    hops: Vec<u32>,
+    /// The object itself, in what the last one points to.
+    offset: u32,
+}
+
+/// How to get to what an expression stands for, or points to.
+fn bound_object(e: &Expr) -> Option<Bound> {
+    match &e.kind {
+        ExprKind::At(Location::Pointer(word) | Location::Word(word)) => {
+            Some(Bound { hops: vec![*word], offset: 0 })
+        }
+        ExprKind::At(Location::Context) => Some(Bound { hops: vec![], offset: 0 }),
+        ExprKind::Convert(inner) | ExprKind::Reinterpret(inner) => bound_object(inner),
+        ExprKind::Deref(pointer) => bound_object(pointer),
+        ExprKind::Field { base, offset, bits: None } => {
+            let mut bound = bound_object(base)?;
+            bound.offset += offset;
+            if matches!(e.ty, Type::Ptr { .. }) {
+                bound.hops.push(std::mem::take(&mut bound.offset));
+            }
+            Some(bound)
+        }
+        _ => None,
     }
 }

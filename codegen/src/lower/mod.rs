@@ -23,6 +23,7 @@ mod frame;
 mod functions;
 mod hide;
 mod hist;
+mod iterator;
 mod locker_maps;
 mod lockers;
 mod loops;

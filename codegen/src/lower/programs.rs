@@ -48,6 +48,9 @@ const TRACE_FENTRY: u32 = 24;
 /// `BPF_TRACE_FEXIT`
 const TRACE_FEXIT: u32 = 25;
 
+/// `BPF_TRACE_ITER`
+const TRACE_ITER: u32 = 28;
+
 /// What loading a program for this target takes.
 fn load(target: &Target) -> LoadAs {
     match target {
@@ -60,6 +63,9 @@ fn load(target: &Target) -> LoadAs {
             attach_type: if *ret { TRACE_FEXIT } else { TRACE_FENTRY },
             function: Some(BtfFunction { module: module.clone(), id: *id }),
         },
+        Target::Iterator { function, .. } => {
+            LoadAs { ty: ProgramType::Tracing, attach_type: TRACE_ITER, function: Some(function.clone()) }
+        }
         Target::Tracepoint { .. } => ProgramType::Tracepoint.into(),
         Target::RawTracepoint { .. } => ProgramType::RawTracepoint.into(),
         Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. } => ProgramType::PerfEvent.into(),

@@ -2,18 +2,22 @@
 
 use super::Lowered;
 use super::frame::{Leave, Lower};
+use super::iterator;
 use super::memory::{Fill, Place};
 use super::visit;
 use crate::ir::{Cond, Ty, Value, Width};
 use crate::object::{Control, ProgramType};
 use rbtrace_lang::hir::{EmitKind, Expr, ExprKind, LocalId, Stmt, StmtKind};
 use rbtrace_lang::target::Target;
+use rbtrace_lang::types::U64;
 
 impl Lower<'_, '_> {
     /// The program: the predicate, then the body.
     pub(super) fn body(&mut self) -> Lowered<()> {
         self.skip_after_exit();
+        self.skip_end_of_list()?;
         self.predicate()?;
+        self.write_mark()?;
         self.actions()
     }
 
@@ -31,6 +35,20 @@ impl Lower<'_, '_> {
         self.f.b.start(skip);
         self.return_zero();
         self.f.b.start(run);
+    }
+
+    /// Ends the program of an iterator behind the last object, where the kernel runs it once more, with none.
+    fn skip_end_of_list(&mut self) -> Lowered<()> {
+        if self.iterator().is_none() {
+            return Ok(());
+        }
+        let (run, skip) = (self.f.b.create_block(), self.f.b.create_block());
+        let object = self.ctx_word(iterator::OBJECT, &U64, self.probe.span)?;
+        self.branch_null(object, skip, run);
+        self.f.b.start(skip);
+        self.return_zero();
+        self.f.b.start(run);
+        Ok(())
     }
 
     /// Ends the program where the predicate is false.
@@ -111,6 +129,8 @@ impl Lower<'_, '_> {
                     Some(value) => self.scalar(value)?,
                     None => self.f.b.iconst(0),
                 };
+                // What the program of an iterator returns says how the list goes on.
+                let value = if self.iterator().is_some() { self.f.b.iconst(0) } else { value };
                 self.leave(value);
                 Ok(())
             }
@@ -199,7 +219,8 @@ impl Lower<'_, '_> {
         let exit_word = self.control(Control::EXIT);
         let one = self.f.b.iconst(1);
         self.f.b.store(Width::B8, exit_word, 0, one);
-        if self.plan.load.ty != ProgramType::TestRun {
+        // Of an iterator the rest of the list is still to come.
+        if self.plan.load.ty != ProgramType::TestRun && self.iterator().is_none() {
             self.mark_exit();
         }
         let zero = self.f.b.iconst(0);

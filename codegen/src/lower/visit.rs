@@ -152,6 +152,19 @@ pub(super) fn exits(probe: &Probe) -> bool {
     found
 }
 
+/// Does a body send anything to user space?
+pub(super) fn sends(probe: &Probe) -> bool {
+    let mut found = false;
+    walk_probe(probe, &mut |node| {
+        found |= match node {
+            Node::Stmt(stmt) => matches!(stmt, StmtKind::Emit(_)),
+            Node::Expr(e) => matches!(e.kind, ExprKind::Emit(_)),
+            Node::Lvalue(_) => false,
+        };
+    });
+    found
+}
+
 /// Is there a loop in a body, other than an unrolled one?
 pub(super) fn has_loop(probe: &Probe) -> bool {
     let mut found = false;

@@ -53,7 +53,7 @@ impl Provider for Fentry {
         let context = Context {
             space: AddrSpace::Kernel,
             any_process: true,
-            ctx: Ctx::Struct("bpf_raw_tracepoint_args"),
+            ctx: Ctx::Struct("bpf_raw_tracepoint_args".into()),
             func: Some(Type::Ksym),
             matched: sight.matched.and_then(|m| {
                 let found = argument("".into(), &m.ty, u32::from(m.word) * WORD);

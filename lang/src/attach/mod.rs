@@ -7,6 +7,7 @@ mod begin_end;
 mod block;
 pub mod by_type;
 mod fentry;
+mod iterator;
 mod kprobe;
 mod lex;
 mod operand;
@@ -161,6 +162,7 @@ const PROVIDERS: &[&dyn Provider] = &[
     &begin_end::BeginEnd,
     &block::Block,
     &fentry::Fentry,
+    &iterator::Iterator,
     &kprobe::Kprobe,
     &perf_event::PerfEvent,
     &rawtracepoint::RawTracepoint,

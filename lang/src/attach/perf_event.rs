@@ -86,7 +86,7 @@ impl Provider for PerfEvent {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let ctx = Ctx::Struct("bpf_perf_event_data");
+        let ctx = Ctx::Struct("bpf_perf_event_data".into());
         Context { ctx, registers: true, ..Context::bare(sight.kind) }
     }
 }

@@ -44,7 +44,7 @@ impl Provider for RawTracepoint {
         Context {
             space: AddrSpace::Kernel,
             any_process: true,
-            ctx: Ctx::Struct("bpf_raw_tracepoint_args"),
+            ctx: Ctx::Struct("bpf_raw_tracepoint_args".into()),
             numbered: (0..usize::from(ARG_REGISTERS)).map(|n| Argument::word(word(n))).collect(),
             args,
             ..Context::bare(sight.kind)

@@ -173,6 +173,49 @@ fn static_probes_with_all_their_places() {
 }
 
 #[test]
+fn lists_of_objects() {
+    let iterators = "iter:task,it:task:list,iter:task:/mnt/list";
+    check(
+        iterators,
+        &expect![[r#"
+        1 iter:task Iterator { name: "task", function: BtfFunction { module: "vmlinux", id: 5 }, pin: None, pid: None }
+        2 iter:task:/sys/fs/bpf/list Iterator { name: "task", function: BtfFunction { module: "vmlinux", id: 5 }, pin: Some("/sys/fs/bpf/list"), pid: None }
+        3 iter:task:/mnt/list Iterator { name: "task", function: BtfFunction { module: "vmlinux", id: 5 }, pin: Some("/mnt/list"), pid: None }
+    "#]],
+    );
+    let pid = Options { pid: Some(7), ..Options::default() };
+    expect![[r#"
+        1 iter:task Iterator { name: "task", function: BtfFunction { module: "vmlinux", id: 5 }, pin: None, pid: Some(7) }
+    "#]].assert_eq(&shown("iter:task", &pid));
+    check_errors(
+        &["iter", "iter:", "iter:task:", "iter:t*", "iter:task:a*", "iter:a:b:c", "iter:nosuch"],
+        &expect![[r#"
+            stdin:1:1-5: ERROR: iter takes 1 or 2 parts after its colon, not 0
+              HINT: forms: iter:NAME[:PIN]
+            stdin:1:1-6: ERROR: iter: a name is empty
+              HINT: forms: iter:NAME[:PIN]
+            stdin:1:1-11: ERROR: iter: a name is empty
+              HINT: forms: iter:NAME[:PIN]
+            stdin:1:1-8: ERROR: iter takes no wildcards: each list has objects of its own kind
+              HINT: forms: iter:NAME[:PIN]
+            stdin:1:1-13: ERROR: iter takes no wildcards: each list has objects of its own kind
+              HINT: forms: iter:NAME[:PIN]
+            stdin:1:1-11: ERROR: iter takes 1 or 2 parts after its colon, not 3
+              HINT: forms: iter:NAME[:PIN]
+            stdin:1:1-12: ERROR: nothing matches iter:nosuch
+              HINT: no struct or union 'bpf_iter__nosuch'
+        "#]],
+    );
+    expect![[r#"
+        stdin:1:1-9: ERROR: -p leaves nothing of iter:map: its objects belong to no process
+        iter:map {}
+        ~~~~~~~~
+        HINT: forms: iter:NAME[:PIN]
+    "#]]
+    .assert_eq(&shown("iter:map", &pid));
+}
+
+#[test]
 fn labels_and_parameters() {
     let options =
         Options { params: vec!["vfs_read".into(), "5".into()], allow_unsafe: true, ..Options::default() };

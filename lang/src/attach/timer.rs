@@ -29,7 +29,7 @@ impl Provider for Timer {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let ctx = Ctx::Struct("bpf_perf_event_data");
+        let ctx = Ctx::Struct("bpf_perf_event_data".into());
         Context { ctx, registers: true, ..Context::bare(sight.kind) }
     }
 }

@@ -183,7 +183,7 @@ impl Checker<'_> {
 
     /// `ctx`: a pointer to the program's context.
     fn context(&mut self, span: Span) -> Typed {
-        let to = match (self.view.context.ctx, &self.view.context.args) {
+        let to = match (&self.view.context.ctx, &self.view.context.args) {
             (Ctx::None, _) => return self.error(span, "there is no context in this kind of probe"),
             (Ctx::Struct(name), _) => {
                 self.system.struct_type(StructKind::Struct, name).map_or(Type::Void, Type::Struct)

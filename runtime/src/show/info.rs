@@ -74,7 +74,7 @@ fn machine() -> Vec<Row> {
 const OTHERWISE: [(&str, &str); 2] =
     [("map_lookup_percpu_elem", "lookup_percpu_elem"), ("ktime_get_tai_ns", "get_tai_ns")];
 
-/// Helpers that generated code calls, and whether programs of kprobes may.
+/// Helpers that generated code calls, and whether programs of kprobes may. Those for files are for iterators.
 fn callable(kernel: &LiveKernel) -> Vec<Row<String>> {
     let name = |name: &str| {
         let name = name.to_ascii_lowercase();
@@ -82,7 +82,8 @@ fn callable(kernel: &LiveKernel) -> Vec<Row<String>> {
         other.map_or(name, |(_, other)| other.to_string())
     };
     let row = |info: &Info| (name(info.name), tried(kernel.can_call(ProgramType::Kprobe, info.helper)));
-    helpers::TABLE.iter().map(row).collect()
+    let of_iterators = |info: &&Info| matches!(info.helper, helpers::SEQ_PRINTF | helpers::SEQ_WRITE);
+    helpers::TABLE.iter().filter(|info| !of_iterators(info)).map(row).collect()
 }
 
 fn features(system: &LiveSystem, kernel: &LiveKernel) -> Vec<Row> {

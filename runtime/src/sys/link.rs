@@ -3,6 +3,7 @@
 use super::{descriptor, status};
 use libbpf_sys as lb;
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -116,6 +117,33 @@ pub fn missed(link: BorrowedFd) -> io::Result<u64> {
             _ => 0,
         }
     })
+}
+
+/// Links a program to the list of objects that it was bound to when it was loaded (5.8); with a process to its objects
+/// alone (6.1).
+pub fn iterator(prog: BorrowedFd, pid: Option<i32>) -> io::Result<OwnedFd> {
+    let mut info = lb::bpf_iter_link_info::default();
+    info.task.pid = pid.unwrap_or(0) as u32;
+    let mut opts = options();
+    if pid.is_some() {
+        opts.iter_info = &raw mut info;
+        opts.iter_info_len = size_of::<lb::bpf_iter_link_info>() as u32;
+    }
+    // SAFETY: `info` outlives the call, and its size is given.
+    descriptor(unsafe { lb::bpf_link_create(prog.as_raw_fd(), 0, lb::BPF_TRACE_ITER, &raw const opts) })
+}
+
+/// A file whose reading walks the list of an iterator's link.
+pub fn iterator_file(link: BorrowedFd) -> io::Result<File> {
+    // SAFETY: takes a descriptor only.
+    descriptor(unsafe { lb::bpf_iter_create(link.as_raw_fd()) }).map(File::from)
+}
+
+/// Gives a link a name in the BPF file system, through which it outlives us.
+pub fn pin(link: BorrowedFd, path: &str) -> io::Result<()> {
+    let path = CString::new(path).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    status(unsafe { lb::bpf_obj_pin(link.as_raw_fd(), path.as_ptr()) })
 }
 
 /// Takes a program off at once where the link's kind can.

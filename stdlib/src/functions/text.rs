@@ -80,10 +80,11 @@ pub(super) const TEXT: &[Function] = &[
         name: "path",
         params: &[param("path", Kind::Any), optional("size", Kind::ConstInt)],
         result: "string",
-        probes: &["fentry", "fexit"],
+        probes: &["fentry", "fexit", "iter"],
         brief: "The whole path of a struct path.",
         doc: "It must lie in an argument of the function, and the function must be one of those in which the kernel allows \
-              it (btf_allowlist_d_path: security_file_open, vfs_truncate, filp_close, …). A path that is longer than size, \
+              it (btf_allowlist_d_path: security_file_open, vfs_truncate, filp_close, …). In iter it must lie in what a \
+              field of ctx leads to: path(ctx.vma.vm_file.f_path). Where there is none it is empty. A path that is longer than size, \
               max_strlen by default, is cut at its front.",
         example: "fentry:security_file_open { print(path(args.file.f_path)); }",
         ..Function::PLAIN

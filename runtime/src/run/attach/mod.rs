@@ -4,6 +4,7 @@
 
 mod fentry;
 mod hot;
+mod iterator;
 mod kprobe;
 mod multi;
 mod perf_event;
@@ -20,6 +21,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 pub use hot::patterns as hot_patterns;
+pub use iterator::List;
 pub use kprobe::Namesakes;
 pub use multi::Multi;
 
@@ -36,6 +38,8 @@ pub struct Link {
     pub note: Option<String>,
     /// Number of the program.
     pub program: usize,
+    /// Of an iterator: what becomes of its list.
+    pub list: Option<List>,
 }
 
 /// Why a program could not be attached.
@@ -90,6 +94,7 @@ pub fn attach(
             kprobe::attach(prog, &spot, cookie, || namesakes.of(object, module.as_deref(), func))
         }
         Target::KernelFunction { func, .. } => fentry::attach(prog, func),
+        Target::Iterator { pin, pid, .. } => iterator::attach(prog, pin.clone(), *pid),
         Target::Tracepoint { id, .. } => tracepoint::attach(prog, *id, cookie),
         Target::RawTracepoint { event, .. } => raw_tracepoint::attach(prog, event, cookie),
         Target::Interval(period) => perf_event::interval(prog, *period, cookie),

@@ -108,8 +108,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn keep(&mut self, link: Link, to: &Attachment) {
+    fn keep(&mut self, mut link: Link, to: &Attachment) {
         if let Some(point) = self.point(to) {
+            self.lists.extend(link.list.take().map(|list| (list, point)));
             self.tell(&format!("attached {} by {}", point.name, link.method));
             if let Some(note) = &link.note {
                 self.printer.say(Said::Warning(&Diagnostic::warning(point.span, note.clone())));
@@ -147,7 +148,9 @@ impl<'a> Session<'a> {
 
     /// Is there anything to wait for?
     pub(super) fn has_more_to_do(&self) -> bool {
-        self.object.targets().any(|t| !matches!(t, Target::Begin | Target::End | Target::Block { .. }))
+        self.object.targets().any(|t| {
+            !matches!(t, Target::Begin | Target::End | Target::Block { .. } | Target::Iterator { .. })
+        })
     }
 
     /// Says how many probes there are.

@@ -8,6 +8,7 @@ mod blocks;
 mod child;
 mod cost;
 mod ending;
+mod lists;
 mod live_table;
 mod misses;
 mod polling;
@@ -27,7 +28,7 @@ pub use live_table::LiveTable;
 pub use polling::Progress;
 
 use crate::files::symbols::Names;
-use crate::run::attach::{Link, Namesakes};
+use crate::run::attach::{Link, List, Namesakes};
 use crate::run::events::Printer;
 use crate::run::load::KernelMaps;
 use crate::show::sink::Sink;
@@ -35,7 +36,7 @@ use crate::sys;
 use crate::sys::mapped::Words;
 use crate::sys::ring::Ring;
 use rbtrace_codegen::kernel::Kernel;
-use rbtrace_codegen::object::{Control, Object};
+use rbtrace_codegen::object::{Control, Object, Point};
 use rbtrace_lang::hir::ProbeId;
 use rbtrace_lang::target::{Purpose, Target};
 use rbtrace_lang::{Diagnostic, Severity, Span, System};
@@ -205,6 +206,8 @@ pub struct Session<'a> {
     /// What the kernel is slow to close of probes that were detached on the way.
     slow_to_close: Vec<OwnedFd>,
     unwinder: Option<unwind::Unwinder>,
+    /// The lists of iterators that are attached.
+    lists: Vec<(List, &'a Point)>,
     options: Behaviour<'a>,
 }
 
@@ -237,7 +240,9 @@ impl<'a> Session<'a> {
         if !session.exit_asked() && blocks.is_none() {
             session.attach_all()?;
         }
+        session.pin_lists()?;
         session.announce();
+        session.walk_lists()?;
         if let Some(purpose) = blocks
             && !session.exit_asked()
         {

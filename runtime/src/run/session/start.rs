@@ -76,6 +76,7 @@ impl<'a> Session<'a> {
             meter: None,
             slow_to_close: vec![],
             unwinder: Unwinder::new(object, &maps.fds),
+            lists: Vec::new(),
             options: Behaviour { pid, kernel, warn_reads, wake, blocks },
             watch: Watch::new(&printer),
             printer,

@@ -161,7 +161,7 @@ impl Lister<'_> {
         }
     }
 
-    fn named_arguments(&mut self, id: TypeId, skip: usize, ret: bool) -> io::Result<()> {
+    pub(super) fn named_arguments(&mut self, id: TypeId, skip: usize, ret: bool) -> io::Result<()> {
         if !self.options.verbose {
             return Ok(());
         }

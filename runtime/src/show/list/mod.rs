@@ -4,6 +4,7 @@
 //! (`soft*`), a name that any provider may have (`vfs_read`), or a type (`struct sk_*`).
 
 mod functions;
+mod iterators;
 pub(crate) mod providers;
 mod types;
 mod users;

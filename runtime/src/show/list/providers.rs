@@ -5,6 +5,7 @@ use crate::kernel::LiveSystem;
 use crate::sys::kernelfs;
 use crate::sys::probe::{NOTHING, program};
 use libbpf_sys as lb;
+use rbtrace_lang::System;
 use rbtrace_lang::attach::event_names;
 use rbtrace_lang::system::{Answer, SystemError};
 use rbtrace_lang::target::Target;
@@ -74,6 +75,13 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         works: typed_functions,
         list: |l, name, rest| l.btf_functions(name, rest),
         ..PLAIN
+    },
+    Provider {
+        names: &["iter"],
+        works: lists_of_objects,
+        listed: Listed::ByPattern,
+        list: |l, _, rest| l.iterators(rest),
+        arguments: |l, target| l.fields_of_iterator(target),
     },
     Provider {
         names: &["rawtracepoint"],
@@ -161,6 +169,11 @@ fn typed_functions(system: &LiveSystem) -> Answer<()> {
     system.require_kprobes()
 }
 
+/// Iterators are bound to functions that the kernel's BTF names.
+fn lists_of_objects(system: &LiveSystem) -> Answer<()> {
+    system.kernel_function_proto(Some("vmlinux"), "bpf_iter_task").map(drop)
+}
+
 /// Has the kernel a source of events of this name?
 fn has_pmu(name: &str) -> Answer<()> {
     let none = |e| SystemError::new(format!("{name} events cannot be had: {e}"));
@@ -185,6 +198,11 @@ impl Lister<'_> {
     fn arguments_of_kprobe(&mut self, target: &Target) -> io::Result<()> {
         let Target::Kprobe { func, module, offset: 0, ret } = target else { return Ok(()) };
         self.kprobe_arguments(module.as_deref(), func, *ret)
+    }
+
+    fn fields_of_iterator(&mut self, target: &Target) -> io::Result<()> {
+        let Target::Iterator { name, .. } = target else { return Ok(()) };
+        self.iterator_fields(name)
     }
 
     fn arguments_of_raw(&mut self, target: &Target) -> io::Result<()> {

@@ -93,6 +93,9 @@ impl Sink for JsonSink<'_> {
                 }
                 super::text::notify(self.notify.take(), &mut self.out);
             }
+            Said::Pinned(path) if !self.wanted.quiet => {
+                self.line("pinned", |out| json::string(path.as_bytes(), out));
+            }
             Said::Printf(text) => {
                 let text = self.render(text);
                 json::text_line("printf", &text, &mut self.out.buf);
@@ -149,7 +152,7 @@ impl Sink for JsonSink<'_> {
                 terminal::message(&warning.render(self.sources));
             }
             Said::Detail(text) if self.wanted.verbose => terminal::message(&format!("{text}\n")),
-            Said::Warning(_) | Said::Detail(_) | Said::Ended => {}
+            Said::Pinned(_) | Said::Warning(_) | Said::Detail(_) | Said::Ended => {}
         }
     }
 

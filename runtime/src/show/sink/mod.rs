@@ -23,6 +23,8 @@ use std::rc::Rc;
 pub enum Said<'a> {
     /// The probes are attached, this many.
     Attached(usize),
+    /// An iterator has this name now, and whoever reads the file runs it.
+    Pinned(&'a str),
     /// `printf`: the format, and its arguments in the record.
     Printf(Formatted<'a>),
     /// `errorf`, `warnf`: where they stand, and the calls of the macros around them, innermost first.

@@ -115,6 +115,10 @@ impl Sink for TextSink<'_> {
     fn say(&mut self, said: Said) {
         match said {
             Said::Attached(count) => self.attached(count),
+            Said::Pinned(path) if !self.wanted.quiet => {
+                terminal::message(&format!("Pinned: cat {path} reads it, rm {path} removes it\n"));
+            }
+            Said::Pinned(_) => {}
             Said::Printf(text) => text.render(self.terminal, &mut self.out.buf),
             Said::Complaint(severity, text, span, calls) => self.complain(severity, text, span, calls),
             Said::Value(value) => self.print(|out| {
