@@ -23,6 +23,9 @@ const STACK_MAP_ENTRIES: u32 = 16384;
 /// Processes that can have an unwind table at a time.
 const UNWOUND_PROCESSES: u32 = 1024;
 
+/// Places for processes that were announced, a power of two. Those that share a place are announced again.
+pub const ANNOUNCED: u32 = 1024;
+
 /// Offset of the "set" word that follows the value of a map without keys.
 pub fn set_word(value: &Type) -> u32 {
     value.size().next_multiple_of(8)
@@ -148,6 +151,19 @@ pub fn unwind_map() -> MapDef {
         max_entries: UNWOUND_PROCESSES,
         flags: 0,
         role: MapRole::Unwind,
+    }
+}
+
+/// The processes that were announced.
+pub fn announced_map() -> MapDef {
+    MapDef {
+        name: "announced".into(),
+        kind: MapKind::Array,
+        key_size: 4,
+        value_size: ANNOUNCED * 8,
+        max_entries: 1,
+        flags: 0,
+        role: MapRole::Announced,
     }
 }
 

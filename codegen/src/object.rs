@@ -244,6 +244,8 @@ pub enum MapRole {
     },
     /// By process: the array of [`UnwindRow`]s that its user stacks are unwound by.
     Unwind,
+    /// Processes that programs have announced ([`Header::PROCESS`]), each word a hash of number and name.
+    Announced,
     /// Counts that programs keep in front of these maps of the script, in their order; laid out as [`Tallies`] says.
     Tallies(Vec<MapId>),
     /// Values that programs keep in front of these maps of the script, in their order; laid out as [`Lockers`] says.
@@ -455,6 +457,9 @@ impl Header {
     pub const SIZE: u32 = 8;
     /// The `kind` that marks `exit()`: nothing that follows is printed before the end's own records.
     pub const EXIT: u32 = u32::MAX;
+    /// The `kind` that announces a process, whose number stands in place of the attach point's: addresses of its code
+    /// were seen for the first time, and it may end before they are shown.
+    pub const PROCESS: u32 = u32::MAX - 1;
 }
 
 /// The meaning of one kind of record.

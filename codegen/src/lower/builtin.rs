@@ -186,10 +186,17 @@ impl Lower<'_, '_> {
 
     /// A user address and the process that owns it.
     pub(super) fn store_usym(&mut self, address: Value, dst: &Place) {
+        let pid = self.store_address(address, dst);
+        self.announce(pid);
+    }
+
+    /// The same of an address that may be shown without a name; returns the process.
+    pub(super) fn store_address(&mut self, address: Value, dst: &Place) -> Value {
         self.store_scalar(dst, 8, address);
         let pid = self.process_id();
         self.store_scalar(&dst.at(8), 4, pid);
         self.zero(&dst.at(12), 4);
+        pid
     }
 
     pub(super) fn signal(&mut self, e: &Expr) -> Lowered<Value> {

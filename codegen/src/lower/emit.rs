@@ -103,7 +103,7 @@ impl Lower<'_, '_> {
 
     /// Submits a record; wakes the reader only where it says that it sleeps, and says at once that it does not
     /// any more: a wake-up costs far more than a record, and the reader may take a while to come.
-    fn submit(&mut self, record: Value) {
+    pub(super) fn submit(&mut self, record: Value) {
         let word = self.control(Control::SLEEPING);
         let sleeps = self.f.b.load(Width::B8, false, word, 0);
         let (wake, end) = (self.f.b.create_block(), self.f.b.create_block());

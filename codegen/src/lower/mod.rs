@@ -8,6 +8,7 @@
 //! bytes after the NUL are zero only where [`memory::Fill::Padded`] says so (keys and comparisons).
 
 mod agg;
+mod announce;
 mod area;
 mod arith;
 mod builtin;

@@ -25,6 +25,7 @@ pub(super) struct Shared<'p> {
     data: Option<(ObjMapId, Vec<u8>)>,
     stacks: Vec<(StackType, bool, ObjMapId)>,
     unwind: Option<ObjMapId>,
+    announced: Option<ObjMapId>,
     tallies: Option<ObjMapId>,
     lockers: Option<ObjMapId>,
     records: Vec<Record>,
@@ -65,6 +66,7 @@ impl<'p> Shared<'p> {
             data: None,
             stacks: vec![],
             unwind: None,
+            announced: None,
             tallies,
             lockers,
             records: vec![],
@@ -139,6 +141,13 @@ impl<'p> Shared<'p> {
     pub(super) fn unwind_tables(&mut self) -> ObjMapId {
         let id = self.unwind.unwrap_or_else(|| self.add_map(layout::unwind_map()));
         self.unwind = Some(id);
+        id
+    }
+
+    /// The processes that were announced; made on first use.
+    pub(super) fn announced(&mut self) -> ObjMapId {
+        let id = self.announced.unwrap_or_else(|| self.add_map(layout::announced_map()));
+        self.announced = Some(id);
         id
     }
 

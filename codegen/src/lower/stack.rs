@@ -8,7 +8,7 @@ use crate::helpers;
 use crate::ir::{Alu, Cond, Value};
 use crate::object::Fault;
 use rbtrace_lang::hir::{Expr, ExprKind};
-use rbtrace_lang::types::{StackType, Type};
+use rbtrace_lang::types::{StackMode, StackType, Type};
 
 /// `EEXIST` of `include/uapi/asm-generic/errno-base.h`: the bucket holds another stack.
 const EEXIST: i64 = 17;
@@ -28,7 +28,10 @@ impl Lower<'_, '_> {
     /// A user stack: its id and the process whose symbols it needs.
     pub(super) fn store_ustack(&mut self, ty: StackType, dst: &Place) -> Lowered<()> {
         let id = if ty.cfi { self.unwound_stack_id(ty)? } else { self.stack_id(ty, true)? };
-        self.store_usym(id, dst);
+        let pid = self.store_address(id, dst);
+        if matches!(ty.mode, StackMode::Bpftrace | StackMode::Perf) {
+            self.announce(pid);
+        }
         Ok(())
     }
 

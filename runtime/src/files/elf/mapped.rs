@@ -39,7 +39,8 @@ impl Mapped {
         Mapped { map, path: PathBuf::from(name), buffers: RefCell::default() }
     }
 
-    fn slice(&self) -> &[u8] {
+    /// The file's bytes.
+    pub(super) fn slice(&self) -> &[u8] {
         match &self.map {
             Bytes::Map(map) => map,
             Bytes::Copy(bytes) => bytes,

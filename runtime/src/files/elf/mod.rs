@@ -48,15 +48,20 @@ pub(super) struct Kept(#[expect(dead_code, reason = "it is only held")] Rc<Mappe
 impl Elf {
     /// Opens and maps a file; reads its headers only.
     pub fn open(path: &Path) -> Result<Elf, Error> {
-        Elf::of(Mapped::open(path)?)
+        Elf::of(Rc::new(Mapped::open(path)?))
     }
 
     /// Reads the headers of a file that is in memory only, as the vdso is.
     pub fn of_bytes(bytes: Vec<u8>, name: &str) -> Result<Elf, Error> {
-        Elf::of(Mapped::of_bytes(bytes, name))
+        Elf::of(Rc::new(Mapped::of_bytes(bytes, name)))
     }
 
-    fn of(map: Mapped) -> Result<Elf, Error> {
+    /// The same file once more, whether there still is a way to it or not.
+    pub fn again(&self) -> Result<Elf, Error> {
+        Elf::of(self.map.clone())
+    }
+
+    fn of(map: Rc<Mapped>) -> Result<Elf, Error> {
         let path = map.path().to_path_buf();
         // SAFETY: `file` and the symbol tables are dropped with `map`, and methods hand out what they
         // hold for the lifetime of `&self` only.
@@ -70,12 +75,17 @@ impl Elf {
         let symtab = SymbolTable::of(&file, ".symtab", ".strtab");
         let dynsym = SymbolTable::of(&file, ".dynsym", ".dynstr");
         let relocatable = file.kind() == object::ObjectKind::Relocatable;
-        Ok(Elf { file, symtab, dynsym, sections, relocatable, map: Rc::new(map) })
+        Ok(Elf { file, symtab, dynsym, sections, relocatable, map })
     }
 
     /// The file's path.
     pub fn path(&self) -> &Path {
         self.map.path()
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.map.slice().len() as u64
     }
 
     /// The processor that it is for.

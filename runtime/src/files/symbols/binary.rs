@@ -3,7 +3,7 @@
 use crate::files::debuginfo;
 use crate::files::dwarf::{DebugInfo, InlineStep};
 use crate::files::elf::{Elf, Symbol};
-use std::path::PathBuf;
+use std::cell::OnceCell;
 
 /// Without `.debug_aranges`, all of a file's units are read to find one: not for more than this, in bytes.
 const MAX_UNINDEXED: u64 = 256 << 20;
@@ -14,49 +14,40 @@ const MAX_NAMES: usize = 512 << 20;
 /// How many source files are kept in memory.
 const MAX_UNITS: usize = 32;
 
-/// A binary's symbols, sorted by address.
+/// A program or library. Held open from when it is first met: its process may end, and the way to it with it.
 #[derive(Debug)]
 pub(super) struct Binary {
-    /// Start, size, place of the name in `names`.
-    symbols: Vec<(u64, u64, u32)>,
-    /// Names, each ended by a NUL.
-    names: Vec<u8>,
     elf: Elf,
+    /// Read with the first name.
+    symbols: OnceCell<Symbols>,
     /// Debug information: not looked for yet, or what was found.
     debug: Option<Option<Box<DebugInfo>>>,
 }
 
-impl Binary {
+/// A binary's symbols, sorted by address.
+#[derive(Debug)]
+struct Symbols {
+    /// Start, size, place of the name in `names`.
+    places: Vec<(u64, u64, u32)>,
+    /// Names, each ended by a NUL.
+    names: Vec<u8>,
+}
+
+impl Symbols {
     /// Reads the symbols of a file: its own table, else that of its separate debug file, else what it
     /// exports.
-    pub(super) fn of(elf: Elf) -> Option<Binary> {
-        let mut binary = Binary { symbols: Vec::new(), names: Vec::new(), elf, debug: None };
-        let separate =
-            if binary.elf.has_symtab() { None } else { binary.separate().and_then(|p| Elf::open(&p).ok()) };
-        let table: Vec<Symbol> = match &separate {
-            Some(elf) if elf.has_symtab() => code_symbols(elf),
-            _ => code_symbols(&binary.elf),
-        };
-        let (symbols, names) = pack(table);
-        (binary.symbols, binary.names) = (symbols, names);
-        Some(binary)
-    }
-
-    fn separate(&self) -> Option<PathBuf> {
-        debuginfo::separate_file(&self.elf)
-    }
-
-    /// The address by which the file itself calls what is loaded from this offset of it.
-    pub(super) fn address_of_offset(&self, offset: u64) -> Option<u64> {
-        self.elf.address_of_offset(offset)
+    fn of(elf: &Elf) -> Symbols {
+        let separate = if elf.has_symtab() { None } else { debuginfo::separate_file(elf) };
+        let separate = separate.and_then(|path| Elf::open(&path).ok()).filter(Elf::has_symtab);
+        pack(code_symbols(separate.as_ref().unwrap_or(elf)))
     }
 
     /// Names an address: symbol and offset.
-    pub(super) fn name(&self, address: u64) -> Option<(&str, u64)> {
-        let after = self.symbols.partition_point(|s| s.0 <= address);
+    fn name(&self, address: u64) -> Option<(&str, u64)> {
+        let after = self.places.partition_point(|s| s.0 <= address);
         // A symbol may lie within a larger one.
-        let before = self.symbols[..after].iter().rev().take(8);
-        let next = self.symbols.get(after).map_or(u64::MAX, |s| s.0);
+        let before = self.places[..after].iter().rev().take(8);
+        let next = self.places.get(after).map_or(u64::MAX, |s| s.0);
         let holds = |s: &&(u64, u64, u32)| if s.1 == 0 { address < next } else { address - s.0 < s.1 };
         let (start, _, name) = before.into_iter().find(holds)?;
         Some((self.name_at(*name)?, address - start))
@@ -66,6 +57,23 @@ impl Binary {
         let rest = self.names.get(place as usize..)?;
         let end = rest.iter().position(|&b| b == 0)?;
         std::str::from_utf8(&rest[..end]).ok()
+    }
+}
+
+impl Binary {
+    /// An open file.
+    pub(super) fn of(elf: Elf) -> Binary {
+        Binary { elf, symbols: OnceCell::new(), debug: None }
+    }
+
+    /// The address by which the file itself calls what is loaded from this offset of it.
+    pub(super) fn address_of_offset(&self, offset: u64) -> Option<u64> {
+        self.elf.address_of_offset(offset)
+    }
+
+    /// Names an address: symbol and offset.
+    pub(super) fn name(&self, address: u64) -> Option<(&str, u64)> {
+        self.symbols.get_or_init(|| Symbols::of(&self.elf)).name(address)
     }
 
     /// The source lines of an address, innermost first; empty without debug information.
@@ -85,10 +93,9 @@ impl Binary {
 }
 
 fn open_debug(elf: &Elf) -> Option<DebugInfo> {
-    let path = debuginfo::of_elf(elf)?;
-    let large = std::fs::metadata(&path).ok()?.len() > MAX_UNINDEXED;
-    let file = Elf::open(&path).ok()?;
-    if large && !file.has_address_index() {
+    let file =
+        if elf.has_debug_info() { elf.again() } else { Elf::open(&debuginfo::separate_file(elf)?) }.ok()?;
+    if file.size() > MAX_UNINDEXED && !file.has_address_index() {
         return None;
     }
     DebugInfo::of(file).ok()
@@ -116,13 +123,13 @@ fn code_symbols(elf: &Elf) -> Vec<Symbol<'_>> {
     symbols
 }
 
-fn pack(table: Vec<Symbol>) -> (Vec<(u64, u64, u32)>, Vec<u8>) {
+fn pack(table: Vec<Symbol>) -> Symbols {
     let mut names = Vec::with_capacity(table.iter().map(|s| s.name.len() + 1).sum());
-    let mut symbols = Vec::with_capacity(table.len());
+    let mut places = Vec::with_capacity(table.len());
     for symbol in table {
-        symbols.push((symbol.address, symbol.size, names.len() as u32));
+        places.push((symbol.address, symbol.size, names.len() as u32));
         names.extend_from_slice(symbol.name.as_bytes());
         names.push(0);
     }
-    (symbols, names)
+    Symbols { places, names }
 }

@@ -13,7 +13,7 @@ pub trait Names {
     fn kernel_source(&mut self, address: u64) -> Rc<[SourceFrame]>;
     /// Source lines of an address of a process.
     fn user_source(&mut self, pid: u32, address: u64) -> Rc<[SourceFrame]>;
-    /// Remembers a process's mappings and symbols now, for when it will be gone.
+    /// Remembers a process's mappings and their files now, for when it will be gone.
     fn preload(&mut self, pid: u32);
     /// Reasons for missing names that the user should know; each is reported once.
     fn take_notes(&mut self) -> Vec<String> {

@@ -36,7 +36,7 @@ fn start(scratch: &Scratch, flags: &[&str], symbol: &str) -> Option<(Running, u6
 /// Names addresses by a file, whatever it holds.
 pub(crate) fn name_all(path: &std::path::Path, addresses: &[u64]) {
     let elf = crate::files::elf::Elf::open(path).ok();
-    let Some(mut binary) = elf.and_then(binary::Binary::of) else { return };
+    let Some(mut binary) = elf.map(binary::Binary::of) else { return };
     for &address in addresses {
         let _ =
             (binary.name(address).is_some(), binary.address_of_offset(address), binary.frames(address).len());

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How long a process is taken for the same without looking.
 const TRUSTED: Duration = Duration::from_millis(200);
 
+/// As many processes are remembered as a map of stacks holds stacks.
+const MOST_PROCESSES: usize = 16384;
+
 /// Processes and binaries that were seen. What is known of a process stays when it is gone.
 #[derive(Default)]
 pub(super) struct UserNames {
@@ -37,7 +40,7 @@ struct Place {
 }
 
 impl UserNames {
-    /// Remembers a process's mappings and the symbols of what is mapped, for when it will be gone.
+    /// Remembers a process's mappings and opens what is mapped, for when it will be gone.
     pub(super) fn preload(&mut self, pid: u32) {
         self.refresh(pid);
         let mappings = self.processes.get(&pid).map(|p| p.mappings.clone()).unwrap_or_default();
@@ -134,6 +137,7 @@ impl UserNames {
             (Some(mappings), known) => {
                 let same = known.filter(|p| p.start_time == start_time).map(|p| std::mem::take(&mut p.jit));
                 let (checked, jit) = (Instant::now(), same.unwrap_or_default());
+                self.make_room();
                 self.processes.insert(pid, Process { start_time, mappings, checked, jit });
             }
             (None, Some(known)) => known.checked = Instant::now(),
@@ -141,9 +145,18 @@ impl UserNames {
         }
     }
 
+    /// Forgets the process that was looked at longest ago, where there are too many.
+    fn make_room(&mut self) {
+        if self.processes.len() < MOST_PROCESSES {
+            return;
+        }
+        let oldest = self.processes.iter().min_by_key(|(_, p)| p.checked).map(|(pid, _)| *pid);
+        oldest.map(|pid| self.processes.remove(&pid));
+    }
+
     /// The binary of a mapping, opened on first use.
     fn binary(&mut self, pid: u32, mapping: &Mapping) -> Option<&mut Binary> {
-        let open = || mapping.open(pid).and_then(Binary::of);
+        let open = || mapping.open(pid).map(Binary::of);
         self.binaries.entry(mapping.file.clone()).or_insert_with(open).as_mut()
     }
 }

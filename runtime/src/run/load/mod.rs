@@ -13,11 +13,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
-/// Bytes of the ring buffer where events come from probes, and where only begin, end and timers do, without loops.
+/// Bytes of the ring buffer where events come from probes, where only begin, end and timers do, without loops, and where
+/// no events come but the announcements of processes.
 ///
 /// The kernel allocates every page when the map is made (0.7 ms for each MiB), so a large one costs all
 /// scripts start-up time. 4 MiB hold 200 ms of the fastest stream of short records that a CPU can print.
-const RING_BYTES: (u32, u32) = (4 * 1024 * 1024, 512 * 1024);
+const RING_BYTES: (u32, u32, u32) = (4 * 1024 * 1024, 512 * 1024, 32 * 1024);
 
 /// Bytes for the verifier's log, at first and at most (what kernels before 5.2 take).
 const MIN_LOG: usize = 64 * 1024;
@@ -151,6 +152,7 @@ fn ring_size(object: &Object) -> u32 {
     let page = mapped::page_size() as u64;
     let wanted = match object.config.perf_rb_pages {
         Some(pages) => u64::from(pages) * page,
+        None if object.records.is_empty() => u64::from(RING_BYTES.2),
         None if object.programs.iter().any(is_frequent) => u64::from(RING_BYTES.0),
         None => u64::from(RING_BYTES.1),
     };

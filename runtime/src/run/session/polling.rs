@@ -102,7 +102,9 @@ impl Session<'_> {
         *slow = false;
         let count = ring.consume(|record| {
             *exited |= is_exit(record);
-            if !*exited {
+            if u32_at(record, 0) == Header::PROCESS {
+                printer.env.names.borrow_mut().preload(u32_at(record, 4));
+            } else if !*exited {
                 *slow = printer.record(record);
             }
             !*slow && printer.sink.failure().is_none()
