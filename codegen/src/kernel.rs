@@ -71,6 +71,10 @@ features! {
     IsaV4 = (6, 6), "instruction set v4";
     /// uprobe-multi links.
     UprobeMulti = (6, 6), "uprobe_multi";
+    /// One link for the entries and the returns of kernel functions.
+    KprobeSession = (6, 10), "kprobe_session";
+    /// The same for functions of programs and libraries.
+    UprobeSession = (6, 13), "uprobe_session";
     /// Stacks of the CPU for tracing programs.
     PrivateStacks = (6, 13), "private stacks";
 }

@@ -86,6 +86,8 @@ impl LiveKernel {
             Feature::LongKeys => probe::key(513),
             Feature::KprobeMulti => probe::multi(Multi::Kprobe),
             Feature::UprobeMulti => probe::multi(Multi::Uprobe),
+            Feature::KprobeSession => probe::multi(Multi::KprobeSession),
+            Feature::UprobeSession => probe::multi(Multi::UprobeSession),
             Feature::PrivateStacks => probe::program(lb::BPF_PROG_TYPE_KPROBE, 0, 0, &TWO_FULL_STACKS),
         }
     }

@@ -21,8 +21,14 @@ pub fn perf_event(prog: BorrowedFd, event: BorrowedFd, cookie: u64) -> io::Resul
     })
 }
 
-/// Links a program to many kernel functions at once (5.18 with FPROBE), each with its cookie.
-pub fn kprobe_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> io::Result<OwnedFd> {
+/// Links a program to many kernel functions at once (5.18 with FPROBE), each with its cookie: to their entries, their
+/// returns (`ret`), or with the attach type of a session to both.
+pub fn kprobe_multi(
+    prog: BorrowedFd,
+    functions: &[(&str, u64)],
+    ret: bool,
+    attach: lb::bpf_attach_type,
+) -> io::Result<OwnedFd> {
     let names: Vec<CString> = functions
         .iter()
         .map(|(f, _)| CString::new(*f))
@@ -39,9 +45,7 @@ pub fn kprobe_multi(prog: BorrowedFd, functions: &[(&str, u64)], ret: bool) -> i
         ..Default::default()
     };
     // SAFETY: names and cookies are arrays of `cnt` elements that outlive the call.
-    descriptor(unsafe {
-        lb::bpf_link_create(prog.as_raw_fd(), 0, lb::BPF_TRACE_KPROBE_MULTI, &raw const opts)
-    })
+    descriptor(unsafe { lb::bpf_link_create(prog.as_raw_fd(), 0, attach, &raw const opts) })
 }
 
 /// A place of a file.
@@ -62,6 +66,7 @@ pub fn uprobe_multi(
     places: &[UserPlace],
     ret: bool,
     pid: Option<i32>,
+    attach: lb::bpf_attach_type,
 ) -> io::Result<OwnedFd> {
     let path = CString::new(path).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let offsets: Vec<u64> = places.iter().map(|p| p.offset).collect();
@@ -80,9 +85,7 @@ pub fn uprobe_multi(
         ..Default::default()
     };
     // SAFETY: path, offsets, cookies and counters outlive the call; the arrays have `cnt` elements.
-    descriptor(unsafe {
-        lb::bpf_link_create(prog.as_raw_fd(), 0, lb::BPF_TRACE_UPROBE_MULTI, &raw const opts)
-    })
+    descriptor(unsafe { lb::bpf_link_create(prog.as_raw_fd(), 0, attach, &raw const opts) })
 }
 
 /// Attaches to a raw tracepoint by name, or without one to what the program was bound to when it was loaded. A cookie

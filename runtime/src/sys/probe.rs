@@ -52,6 +52,10 @@ pub enum Multi {
     Kprobe,
     /// Places of one or more files.
     Uprobe,
+    /// Entries and returns of kernel functions.
+    KprobeSession,
+    /// Entries and returns of functions of one or more files.
+    UprobeSession,
 }
 
 impl Multi {
@@ -60,6 +64,8 @@ impl Multi {
         match self {
             Multi::Kprobe => lb::BPF_TRACE_KPROBE_MULTI,
             Multi::Uprobe => lb::BPF_TRACE_UPROBE_MULTI,
+            Multi::KprobeSession => lb::BPF_TRACE_KPROBE_SESSION,
+            Multi::UprobeSession => lb::BPF_TRACE_UPROBE_SESSION,
         }
     }
 }
@@ -70,14 +76,14 @@ pub fn multi(kind: Multi) -> bool {
     let spec = spec(lb::BPF_PROG_TYPE_KPROBE, attach, 0, &NOTHING);
     let Ok(prog) = bpf::prog_load(&spec, None) else { return false };
     let errno = match kind {
-        Multi::Uprobe => link_to_root(std::os::fd::AsFd::as_fd(&prog)),
-        Multi::Kprobe => link_to_nothing(std::os::fd::AsFd::as_fd(&prog), attach),
+        Multi::Uprobe | Multi::UprobeSession => link_to_root(std::os::fd::AsFd::as_fd(&prog), attach),
+        Multi::Kprobe | Multi::KprobeSession => link_to_nothing(std::os::fd::AsFd::as_fd(&prog), attach),
     };
     match kind {
         // The root folder is no file that could be probed.
-        Multi::Uprobe => errno == libc::EBADF,
+        Multi::Uprobe | Multi::UprobeSession => errno == libc::EBADF,
         // No such function; a kernel without fprobe says EOPNOTSUPP.
-        Multi::Kprobe => errno == libc::ESRCH || errno == libc::ENOENT,
+        Multi::Kprobe | Multi::KprobeSession => errno == libc::ESRCH || errno == libc::ENOENT,
     }
 }
 
@@ -95,7 +101,7 @@ fn link_to_nothing(prog: BorrowedFd, attach: lb::bpf_attach_type) -> i32 {
 }
 
 /// The errno of linking to offset 0 of `/`.
-fn link_to_root(prog: BorrowedFd) -> i32 {
+fn link_to_root(prog: BorrowedFd, attach: lb::bpf_attach_type) -> i32 {
     let offset: std::ffi::c_ulong = 0;
     let mut opts = options();
     opts.__bindgen_anon_1.uprobe_multi = lb::bpf_link_create_opts__bindgen_ty_1__bindgen_ty_3 {
@@ -105,7 +111,7 @@ fn link_to_root(prog: BorrowedFd) -> i32 {
         ..Default::default()
     };
     // SAFETY: the path is NUL-terminated; `offsets` is an array of `cnt` numbers; both outlive the call.
-    -unsafe { lb::bpf_link_create(prog.as_raw_fd(), -1, lb::BPF_TRACE_UPROBE_MULTI, &raw const opts) }
+    -unsafe { lb::bpf_link_create(prog.as_raw_fd(), -1, attach, &raw const opts) }
 }
 
 fn options() -> lb::bpf_link_create_opts {
@@ -148,6 +154,11 @@ pub const NOTHING: [u64; 2] = [mov_k(0, 0), EXIT];
 /// `dst = imm`
 pub const fn mov_k(dst: u8, imm: i32) -> u64 {
     insn(0xb7, dst, 0, 0, imm)
+}
+
+/// A call of a function of the kernel itself, by its number in the kernel's types (`BPF_PSEUDO_KFUNC_CALL`).
+pub const fn kernel_call(function: u32) -> u64 {
+    insn(0x85, 0, 2, 0, function as i32)
 }
 
 /// A call of a helper.

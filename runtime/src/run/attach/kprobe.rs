@@ -24,7 +24,7 @@ struct Function {
 
 impl Namesakes {
     /// The addresses that a name stands for; `None` unless there are several, at known addresses.
-    pub(super) fn of(&self, object: &Object, module: Option<&str>, func: &str) -> Option<Vec<u64>> {
+    pub fn of(&self, object: &Object, module: Option<&str>, func: &str) -> Option<Vec<u64>> {
         let functions = self.0.get_or_init(|| functions_of(object)).get(func)?;
         let fitting = functions.iter().filter(|f| module.is_none_or(|m| f.module == m));
         let addresses: Vec<u64> = fitting.map(|f| f.address).collect();

@@ -7,6 +7,7 @@ mod hot;
 mod iterator;
 mod kprobe;
 mod multi;
+mod paired;
 mod perf_event;
 mod raw_tracepoint;
 mod refusal;
@@ -24,6 +25,7 @@ pub use hot::patterns as hot_patterns;
 pub use iterator::List;
 pub use kprobe::Namesakes;
 pub use multi::Multi;
+pub use paired::{IS_RETURN, Pair, pairs};
 
 /// An attached program.
 #[derive(Debug, Default)]

@@ -1,14 +1,25 @@
-//! One link for many functions: kprobe-multi (5.18, with FPROBE) and uprobe-multi (6.6).
+//! One link for many functions: kprobe-multi (5.18, with FPROBE) and uprobe-multi (6.6), and sessions (`paired.rs`).
 
 use super::{Attached, Failure, Link};
 use crate::files::btf::{KernelTypes, KindTag};
 use crate::sys::link;
 pub use crate::sys::probe::Multi;
+use rbtrace_codegen::kernel::Feature;
 use rbtrace_codegen::object::{Attachment, Program, ProgramType};
 use rbtrace_lang::target::{Target, UserCode};
 use std::os::fd::BorrowedFd;
 
 impl Multi {
+    /// What the kernel must be able to do.
+    pub fn feature(self) -> Feature {
+        match self {
+            Multi::Kprobe => Feature::KprobeMulti,
+            Multi::Uprobe => Feature::UprobeMulti,
+            Multi::KprobeSession => Feature::KprobeSession,
+            Multi::UprobeSession => Feature::UprobeSession,
+        }
+    }
+
     /// The link that could serve this program; `None` where it has one place only, or places that such a
     /// link does not take.
     pub fn of(program: &Program) -> Option<Multi> {
@@ -29,6 +40,8 @@ impl Multi {
         match self {
             Multi::Kprobe => "kprobe-multi",
             Multi::Uprobe => "uprobe-multi",
+            Multi::KprobeSession => "kprobe-session",
+            Multi::UprobeSession => "uprobe-session",
         }
     }
 
@@ -40,8 +53,8 @@ impl Multi {
             let (same, other) = rest.into_iter().partition(|a| together(&first.target, &a.target));
             rest = other;
             let fd = match self {
-                Multi::Kprobe => kernel(prog, &same),
-                Multi::Uprobe => user(prog, &same, pid),
+                Multi::Kprobe | Multi::KprobeSession => kernel(prog, &same, self.attach_type()),
+                Multi::Uprobe | Multi::UprobeSession => user(prog, &same, pid, self.attach_type()),
             };
             all.links.push(fd?);
         }
@@ -73,7 +86,7 @@ fn cookie(place: &Attachment) -> u64 {
     place.points.first().map_or(0, |id| u64::from(id.0))
 }
 
-fn kernel(prog: BorrowedFd, places: &[&Attachment]) -> Made {
+fn kernel(prog: BorrowedFd, places: &[&Attachment], attach: u32) -> Made {
     let mut on_return = false;
     let mut functions = Vec::with_capacity(places.len());
     for place in places {
@@ -82,10 +95,10 @@ fn kernel(prog: BorrowedFd, places: &[&Attachment]) -> Made {
             functions.push((&**func, cookie(place)));
         }
     }
-    Ok(link::kprobe_multi(prog, &functions, on_return)?)
+    Ok(link::kprobe_multi(prog, &functions, on_return, attach)?)
 }
 
-fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>) -> Made {
+fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>, attach: u32) -> Made {
     let mut file = ("", false, None);
     let mut all = Vec::with_capacity(places.len());
     for place in places {
@@ -95,5 +108,5 @@ fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>) -> Made {
         }
     }
     let (path, on_return, own) = file;
-    Ok(link::uprobe_multi(prog, path, &all, on_return, own.or(pid))?)
+    Ok(link::uprobe_multi(prog, path, &all, on_return, own.or(pid), attach)?)
 }

@@ -2,10 +2,9 @@
 
 use super::steps::Steps;
 use super::{RunError, Session, child, placeless};
-use crate::run::attach::{self, Failure, Link, Multi};
+use crate::run::attach::{self, Failure, Link, Multi, Pair};
 use crate::show::sink::Said;
 use crate::sys;
-use rbtrace_codegen::kernel::Feature;
 use rbtrace_codegen::object::{Attachment, Point, Program};
 use rbtrace_lang::hir::MissingProbes;
 use rbtrace_lang::target::Target;
@@ -19,11 +18,12 @@ impl<'a> Session<'a> {
     /// The link that can serve all places of this program at once, where the kernel has it.
     pub(super) fn multi(&self, program: &Program) -> Option<Multi> {
         let multi = Multi::of(program)?;
-        let feature = match multi {
-            Multi::Kprobe => Feature::KprobeMulti,
-            Multi::Uprobe => Feature::UprobeMulti,
-        };
-        self.options.kernel.is_some_and(|k| k.has(feature)).then_some(multi)
+        self.has(multi).then_some(multi)
+    }
+
+    /// Has the kernel such links?
+    pub(super) fn has(&self, multi: Multi) -> bool {
+        self.options.kernel.is_some_and(|k| k.has(multi.feature()))
     }
 
     /// Attaches every program to its places.
@@ -55,6 +55,13 @@ impl<'a> Session<'a> {
     fn attach_each(&mut self, steps: &mut Steps) -> Result<(), RunError> {
         let is_multi = |program: &Program| self.multi(program) == Some(Multi::Kprobe);
         for index in attach::order(self.object, is_multi) {
+            let pair = self.pairs.iter().copied().find(|p| p.entry == index || p.ret == index);
+            if let Some(pair) = pair {
+                if pair.entry == index {
+                    self.attach_pair(pair, steps)?;
+                }
+                continue;
+            }
             match self.multi(&self.object.programs[index]) {
                 Some(multi) if self.attach_multi(index, multi)? => {}
                 _ => self.attach_program(index, steps)?,
@@ -104,6 +111,29 @@ impl<'a> Session<'a> {
                 self.tell(&format!("{}: {why}; attaching one by one", multi.name()));
                 self.programs[index] = self.load_plain(index)?;
                 Ok(false)
+            }
+        }
+    }
+
+    /// Attaches a program for entry and return, which counts as one probe for each function. Where the kernel does not take
+    /// it, both are loaded anew.
+    fn attach_pair(&mut self, pair: Pair, steps: &mut Steps) -> Result<(), RunError> {
+        let program = &self.object.programs[pair.entry];
+        let name = pair.link(self.object).name();
+        let pid = self.only_process(program);
+        match pair.attach(self.object, self.programs[pair.entry].as_fd(), pid) {
+            Ok(link) => {
+                self.tell(&format!("attached {} functions by {name}", program.attach.len()));
+                self.attached.extend(program.attach.iter().flat_map(|a| &a.points));
+                self.links.push(link);
+                Ok(())
+            }
+            Err(failure) => {
+                self.tell(&format!("{name}: {}; attaching one by one", sys::describe(&failure.error)));
+                [pair.entry, pair.ret].into_iter().try_for_each(|index| {
+                    self.programs[index] = self.load_plain(index)?;
+                    self.attach_program(index, steps)
+                })
             }
         }
     }

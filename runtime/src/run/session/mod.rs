@@ -28,7 +28,7 @@ pub use live_table::LiveTable;
 pub use polling::Progress;
 
 use crate::files::symbols::Names;
-use crate::run::attach::{Link, List, Namesakes};
+use crate::run::attach::{self, Link, List, Namesakes};
 use crate::run::events::Printer;
 use crate::run::load::KernelMaps;
 use crate::show::sink::Sink;
@@ -200,6 +200,8 @@ pub struct Session<'a> {
     lost_reported: Instant,
     /// The attach points that programs are attached to.
     attached: BTreeSet<ProbeId>,
+    /// Programs that are one in the kernel.
+    pairs: Vec<attach::Pair>,
     namesakes: Namesakes,
     /// Measures what the probes cost, where that is asked for.
     meter: Option<cost::Meter>,

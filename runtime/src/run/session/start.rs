@@ -6,9 +6,10 @@ use super::steps::Steps;
 use super::unwind::Unwinder;
 use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, placeless, system_error};
+use crate::files::btf::{KernelTypes, KindTag};
 use crate::files::symbols::{self, Symbolizer};
 use crate::kernel::system::possible_cpus;
-use crate::run::attach::{Multi, Namesakes};
+use crate::run::attach::{self, Multi, Namesakes, Pair};
 use crate::run::events::Printer;
 use crate::run::load::{self, KernelMaps, Loader, NotLoaded};
 use crate::run::tables::lockers::Lockers;
@@ -24,6 +25,7 @@ use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
 use rbtrace_codegen::object::{self, Control, Form, MapDef, MapForm, MapKind, MapRole, Object};
 use rbtrace_lang::hir::MapId;
+use rbtrace_lang::target::Target;
 use rbtrace_lang::{Diagnostic, Severity};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -73,6 +75,7 @@ impl<'a> Session<'a> {
             lost_reported: Instant::now(),
             attached: BTreeSet::new(),
             namesakes: Namesakes::default(),
+            pairs: vec![],
             meter: None,
             slow_to_close: vec![],
             unwinder: Unwinder::new(object, &maps.fds),
@@ -82,6 +85,10 @@ impl<'a> Session<'a> {
             printer,
             maps,
         };
+        // What each of two programs costs can only be said of two.
+        if !costs && max_overhead.is_none() {
+            session.pairs = session.find_pairs();
+        }
         session.load_programs()?;
         if costs || max_overhead.is_some() {
             session.measure_costs(max_overhead)?;
@@ -96,7 +103,13 @@ impl<'a> Session<'a> {
         let loader = Loader::new(self.object, &self.maps);
         let mut without = Vec::new();
         let mut steps = Steps::new("Loading", self.object.programs.len());
-        for program in &self.object.programs {
+        let merged = self.load_pairs(&loader);
+        self.pairs.retain(|pair| merged.contains_key(&pair.entry));
+        for (index, program) in self.object.programs.iter().enumerate() {
+            if let Some(fd) = merged.get(&index) {
+                self.programs.push(fd.try_clone().map_err(|e| system_error("A descriptor", &e))?);
+                continue;
+            }
             let attach_type = self.multi(program).map_or(0, Multi::attach_type);
             let loaded =
                 loader.load(program, attach_type).map_err(|refusal| self.not_loaded(program, refusal))?;
@@ -109,6 +122,42 @@ impl<'a> Session<'a> {
             self.printer.say(Said::Warning(&warning));
         }
         Ok(())
+    }
+
+    /// The programs that one link can serve at both ends of the same functions, where the kernel has such links. Those go by
+    /// name, so a name that stands for several functions has none.
+    fn find_pairs(&self) -> Vec<Pair> {
+        let mut pairs = attach::pairs(self.object);
+        pairs.retain(|pair| {
+            let several = |a: &object::Attachment| match &a.target {
+                Target::Kprobe { func, module, .. } => {
+                    self.namesakes.of(self.object, module.as_deref(), func).is_some()
+                }
+                _ => false,
+            };
+            let places = &self.object.programs[pair.entry].attach;
+            self.has(pair.link(self.object)) && !(places.len() == 1 && places.iter().any(several))
+        });
+        pairs
+    }
+
+    /// Loads a program for each pair, for both of its numbers. A pair that the kernel refuses stays two programs.
+    fn load_pairs(&self, loader: &Loader) -> HashMap<usize, Rc<OwnedFd>> {
+        let mut loaded = HashMap::new();
+        if self.pairs.is_empty() {
+            return loaded;
+        }
+        let function = KernelTypes::default().find(Some("vmlinux"), KindTag::Func, attach::IS_RETURN);
+        let function = function.ok().flatten();
+        for pair in &self.pairs {
+            let merged = function.and_then(|f| pair.merged(self.object, f.id));
+            let link = pair.link(self.object).attach_type();
+            if let Some(Ok(program)) = merged.map(|program| loader.load(&program, link)) {
+                let fd = Rc::new(program.fd);
+                loaded.extend([(pair.entry, fd.clone()), (pair.ret, fd)]);
+            }
+        }
+        loaded
     }
 
     fn not_loaded(&self, program: &object::Program, refusal: NotLoaded) -> RunError {
