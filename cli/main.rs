@@ -19,7 +19,7 @@ mod stages;
 mod verbs;
 
 use args::{Action, Args};
-use rbtrace_runtime::kernel::LiveSystem;
+use rbtrace_runtime::kernel::{LiveKernel, LiveSystem};
 use rbtrace_runtime::show::info;
 use rbtrace_runtime::show::terminal::{self, message as complain};
 use std::io::{self, Write as _};
@@ -76,7 +76,7 @@ fn act(args: &Args) -> anyhow::Result<u8> {
             Ok(0)
         }
         Action::Info => {
-            say(&info::report(&LiveSystem::new(), &help::version()));
+            say(&info::report(&LiveSystem::new(), &LiveKernel::without(&args.without), &help::version()));
             Ok(0)
         }
         Action::List(pattern) => verbs::list(args, pattern.as_deref()),

@@ -16,13 +16,12 @@ type Row<N = &'static str> = (N, String);
 
 /// The report, for printing. Lines that bpftrace has, too, are named as there: scripts look for them (`libdw` stands
 /// for DWARF support as such). `version` is this build's.
-pub fn report(system: &LiveSystem, version: &str) -> String {
-    let kernel = LiveKernel::default();
+pub fn report(system: &LiveSystem, kernel: &LiveKernel, version: &str) -> String {
     let mut out = String::new();
     section(&mut out, "System", &machine());
     section(&mut out, "Build", &[("version", version.to_string()), ("libdw (DWARF support)", "yes".into())]);
-    section(&mut out, "Kernel helpers", &callable(&kernel));
-    section(&mut out, "Kernel features", &features(system, &kernel));
+    section(&mut out, "Kernel helpers", &callable(kernel));
+    section(&mut out, "Kernel features", &features(system, kernel));
     section(&mut out, "Probe types", &probe_types(system));
     section(&mut out, "Limits", &limits());
     out.truncate(out.trim_end().len());
@@ -141,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_report_has_its_sections_and_lines() {
-        let report = report(&LiveSystem::new(), "v1.2.3");
+        let report = report(&LiveSystem::new(), &LiveKernel::default(), "v1.2.3");
         for text in
             ["System\n  OS: Linux ", "\nBuild\n  version: v1.2.3\n", "\nKernel helpers\n", "\n  btf: "]
         {

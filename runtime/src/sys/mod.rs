@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod filesystem;
 pub mod guarded;
 pub mod kernelfs;
+pub mod limits;
 pub mod link;
 pub mod map;
 pub mod mapped;

@@ -5,6 +5,7 @@
 //! whether the file is a kernel, a module or a program.
 
 mod call;
+mod copies;
 mod flow;
 mod function;
 mod index;
@@ -18,6 +19,7 @@ mod unit;
 pub(crate) use call::Call;
 pub(crate) use types::UserTypes;
 
+pub use copies::InlinedCopy;
 pub use function::{CallSite, FunctionTree, Inlined, Range};
 pub use line::{LineRow, Lines};
 pub use source::{LinePlace, LineQuery, normal as normal_path};

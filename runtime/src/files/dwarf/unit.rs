@@ -82,7 +82,7 @@ impl Unit {
         Ok(self.ranges.get_or_init(|| ranges))
     }
 
-    fn function(&self, info: &DebugInfo, entry: usize) -> Result<Rc<FunctionTree>, Error> {
+    pub(super) fn function(&self, info: &DebugInfo, entry: usize) -> Result<Rc<FunctionTree>, Error> {
         if let Some(function) = self.functions.borrow().get(&entry) {
             return Ok(function.clone());
         }

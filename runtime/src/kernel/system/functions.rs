@@ -1,8 +1,9 @@
 //! Kernel functions and symbols.
 
 use super::types::no_btf;
-use super::{LiveSystem, Names};
+use super::{LiveSystem, Names, inlining};
 use crate::files::btf::KindTag;
+use crate::files::debuginfo;
 use crate::files::symbols::{self, kallsyms};
 use crate::kernel::tracefs;
 use crate::sys::kernelfs;
@@ -11,6 +12,7 @@ use crate::{glob, near};
 use rbtrace_lang::system::{Answer, ArgumentType, BtfFunction, SystemError, Taker};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
+use std::rc::Rc;
 
 /// Present where perf can make kprobes (`CONFIG_KPROBE_EVENTS`).
 const KPROBE_PMU: &str = "bus/event_source/devices/kprobe";
@@ -46,6 +48,9 @@ impl LiveSystem {
             return Err(self.no_function(module, func));
         }
         self.check_listed(module, func)?;
+        if module.is_none_or(|m| m == "vmlinux") {
+            self.note_inlined_copies(func);
+        }
         Ok(found)
     }
 
@@ -100,32 +105,57 @@ impl LiveSystem {
         Ok(found)
     }
 
+    /// A function without a symbol: is it misspelt, inlined, or has the compiler made another one of it?
     fn no_function(&self, module: Option<&str>, func: &str) -> SystemError {
-        let mut names: BTreeSet<String> = BTreeSet::new();
+        let (mut near_names, mut made): (BTreeSet<String>, BTreeSet<String>) = Default::default();
         if !self.foreign {
             let _ = kallsyms::read(|line| {
-                if line.is_text()
-                    && kallsyms::in_module(&line, module)
-                    && !near::near(func, [line.name]).is_empty()
-                {
-                    names.insert(line.name.to_owned());
+                if line.is_text() && kallsyms::in_module(&line, module) {
+                    if inlining::is_made_from(line.name, func) {
+                        made.insert(line.name.to_owned());
+                    } else if !near::near(func, [line.name]).is_empty() {
+                        near_names.insert(line.name.to_owned());
+                    }
                 }
                 true
             });
         }
         let place = module.map_or(String::new(), |m| format!("{m}:"));
-        let hint = near::hint(func, names.iter().map(String::as_str));
+        let hint = match made.first() {
+            Some(name) => Some(format!(
+                "the compiler has made {name} of it, whose arguments may be others: kprobe:{name}"
+            )),
+            None => self.inlined_everywhere(func).or_else(|| {
+                near::hint(func, near_names.iter().map(String::as_str)).or_else(|| self.perhaps_inlined())
+            }),
+        };
         SystemError::missing(format!("nothing matches kprobe:{place}{func}"), hint)
+    }
+
+    /// Where nothing tells whether the name is only inlined.
+    fn perhaps_inlined(&self) -> Option<String> {
+        if self.foreign || debuginfo::kernel_is_at_hand() {
+            return None;
+        }
+        let package = debuginfo::kernel_package(&debuginfo::kernel_release());
+        Some(format!(
+            "there is no such function, or all its calls are inlined; debug information would tell ({package})"
+        ))
     }
 
     /// What ftrace lists as traceable; where the system keeps that list back, all code symbols. Without
     /// those that kprobes refuse.
     fn matching_functions(&self, module: Option<&str>, func: &str) -> Answer<Names> {
-        let mut found: BTreeSet<(String, String)> = BTreeSet::new();
+        let mut found: Names = vec![];
+        // Lists have the functions of a module together.
+        let mut owner: Rc<str> = "vmlinux".into();
         let mut take = |m: &str, f: &str| {
             let fits = glob::matches(func, f) && module.is_none_or(|want| glob::matches(want, m));
             if fits && !f.starts_with(RCU) {
-                found.insert((m.to_owned(), f.to_owned()));
+                if *owner != *m {
+                    owner = m.into();
+                }
+                found.push((owner.clone(), f.into()));
             }
         };
         let listed = self.traceable_functions(&mut |m, f| {
@@ -142,9 +172,13 @@ impl LiveSystem {
             ));
             code_symbols(&mut take).map_err(|e| tracefs::cannot_read(Path::new("/proc/kallsyms"), &e))?;
         }
-        let refused = if found.is_empty() { HashSet::new() } else { tracefs::kprobe_blacklist() };
-        let usable = found.into_iter().filter(|(_, f)| !refused.contains(f));
-        Ok(usable.map(|(m, f)| (m.into(), f.into())).collect())
+        if !found.is_empty() {
+            let refused = tracefs::kprobe_blacklist();
+            found.retain(|(_, f)| !refused.contains(&**f));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     /// Functions by the type of an argument: those of a pattern that the kernel's types say it of.

@@ -8,6 +8,7 @@ mod cgroups;
 mod ctype;
 pub(crate) mod format;
 mod functions;
+mod inlining;
 mod linked;
 mod named;
 mod static_probes;
@@ -18,7 +19,7 @@ mod uprobes;
 mod user_types;
 
 use crate::files::btf::KernelTypes;
-use crate::files::dwarf::LineQuery;
+use crate::files::dwarf::{DebugInfo, LineQuery};
 use crate::files::elf::Elf;
 use crate::files::symbols;
 use crate::kernel::tracefs::TraceFs;
@@ -32,7 +33,7 @@ use rbtrace_lang::system::{
 };
 use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -52,6 +53,9 @@ pub struct LiveSystem {
     /// The list of functions that can be traced, where it is not the kernel's, and whether others may be probed as well.
     traceable: Option<(PathBuf, bool)>,
     notes: RefCell<Vec<String>>,
+    kernel_debug_info: OnceCell<Option<DebugInfo>>,
+    /// How many functions were looked up for inlined copies.
+    checked_for_copies: Cell<usize>,
     /// Formats of tracepoints that were asked for, by `category:event`.
     formats: RefCell<HashMap<String, TracepointFormat>>,
     /// Binaries that were looked into.

@@ -71,8 +71,7 @@ impl Failure {
         match (&self.hint, self.error.raw_os_error()) {
             (Some(hint), _) => error.hint(hint.clone()),
             (None, Some(libc::EPERM | libc::EACCES)) => error.hint(crate::run::load::permission_hint()),
-            (None, Some(libc::EMFILE)) => error.hint("too many open files: raise `ulimit -n`"),
-            _ => error,
+            (None, _) => sys::limits::hint(&self.error).into_iter().fold(error, Diagnostic::hint),
         }
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::sys::{self, bpf, map, mapped};
+use crate::sys::{self, bpf, limits, map, mapped};
 use rbtrace_codegen::helpers;
 use rbtrace_codegen::object::{
     Form, MapDef, MapKind, MapRole, Object, Program, Reloc, RelocTarget, UnwindRow,
@@ -167,8 +167,11 @@ fn is_frequent(program: &Program) -> bool {
 fn map_error(def: &MapDef, err: &io::Error) -> Diagnostic {
     let what = format!("Failed to create map '{}': {}", def.name, sys::describe(err));
     let error = Diagnostic { span: None, ..Diagnostic::error(Span::default(), what) };
+    if let Some(hint) = limits::hint(err) {
+        return error.hint(hint);
+    }
     match err.raw_os_error() {
-        Some(libc::EPERM) => error.hint(permission_hint()),
+        Some(libc::EPERM) => error.hint(permission_hint()).hint(MEMLOCK),
         Some(libc::EINVAL) if def.kind == MapKind::RingBuf => {
             error.hint("only kernels from 5.8 on have the ring buffer through which everything is printed")
         }
@@ -180,6 +183,9 @@ fn map_error(def: &MapDef, err: &io::Error) -> Diagnostic {
         _ => error,
     }
 }
+
+/// Before 5.11 maps count as locked memory (libbpf raises the limit where it may).
+const MEMLOCK: &str = "before Linux 5.11 maps count as locked memory: raise `ulimit -l`";
 
 /// Who may load programs.
 pub fn permission_hint() -> &'static str {
@@ -228,6 +234,9 @@ impl<'a> Loader<'a> {
             && let Ok(fd) = bpf::prog_load(&plain, None)
         {
             return Ok(Loaded { fd, without_btf: Some(first) });
+        }
+        if let Some(hint) = limits::hint(&first) {
+            return Err(NotLoaded::other(self.refused(program, &first).hint(hint)));
         }
         if first.raw_os_error() == Some(libc::EPERM) {
             return Err(NotLoaded::other(self.refused(program, &first).hint(permission_hint())));

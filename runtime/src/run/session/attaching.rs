@@ -1,6 +1,7 @@
 //! Attaching everything, and reporting it.
 
 use super::steps::Steps;
+use super::traced_files::TracedFiles;
 use super::{RunError, Session, child, placeless};
 use crate::run::attach::{self, Failure, Link, Multi, Pair};
 use crate::show::sink::Said;
@@ -29,6 +30,7 @@ impl<'a> Session<'a> {
     /// Attaches every program to its places.
     pub(super) fn attach_all(&mut self) -> Result<(), RunError> {
         self.warn_of_hot_places();
+        self.traced_files = TracedFiles::of(self);
         let mut steps = Steps::new("Attaching", self.object.targets().count());
         let attached = self.attach_each(&mut steps);
         steps.end(&mut self.printer);

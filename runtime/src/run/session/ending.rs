@@ -67,6 +67,7 @@ impl<'a> Session<'a> {
         self.printer.sink.flush();
         self.report();
         self.report_misses(&misses);
+        self.report_traced_files();
         self.report_costs();
         self.printer.sink.flush();
         let faults = self.counts().into_iter().filter(|(_, count)| *count > 0).collect();

@@ -19,6 +19,7 @@ mod start;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod traced_files;
 mod unwind;
 mod watching;
 
@@ -123,7 +124,12 @@ fn placeless_warning(text: String) -> Diagnostic {
 
 /// What the system refused.
 fn system_error(what: &str, err: &io::Error) -> RunError {
-    RunError::plain(format!("{what}: {}", sys::describe(err)))
+    let error = placeless(format!("{what}: {}", sys::describe(err)));
+    match sys::limits::hint(err) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+    .into()
 }
 
 /// A running script: loaded and attached from [`Session::start`] until it is stopped or dropped.
@@ -205,6 +211,7 @@ pub struct Session<'a> {
     namesakes: Namesakes,
     /// Measures what the probes cost, where that is asked for.
     meter: Option<cost::Meter>,
+    traced_files: traced_files::TracedFiles,
     /// What the kernel is slow to close of probes that were detached on the way.
     slow_to_close: Vec<OwnedFd>,
     unwinder: Option<unwind::Unwinder>,

@@ -3,6 +3,7 @@
 use super::polling::QUIET_ROUNDS;
 use super::stacks::StackMaps;
 use super::steps::Steps;
+use super::traced_files::TracedFiles;
 use super::unwind::Unwinder;
 use super::watching::Watch;
 use super::{Behaviour, REFUSED, RunError, RunOptions, Session, child, placeless, system_error};
@@ -19,7 +20,7 @@ use crate::show::print::Env;
 use crate::show::sink::{Said, Sink};
 use crate::sys::mapped::Words;
 use crate::sys::ring::Ring;
-use crate::sys::{self, process, time};
+use crate::sys::{self, limits, process, time};
 use rbtrace_codegen::helpers;
 use rbtrace_codegen::kernel::Kernel;
 use rbtrace_codegen::layout;
@@ -50,6 +51,8 @@ impl<'a> Session<'a> {
             .map(process::watch)
             .transpose()
             .map_err(|e| system_error("Failed to attach to pid", &e))?;
+        // Where it cannot be raised, what finds no room says so.
+        let _ = limits::allow_open_files(files_needed(object));
         let maps = load::create_maps(object)?;
         let control = map_control(object, &maps)?;
         control.set(Control::CPID, child.as_ref().map_or(0, |c| c.pid() as u64));
@@ -80,6 +83,7 @@ impl<'a> Session<'a> {
             slow_to_close: vec![],
             unwinder: Unwinder::new(object, &maps.fds),
             lists: Vec::new(),
+            traced_files: TracedFiles::default(),
             options: Behaviour { pid, kernel, warn_reads, wake, blocks },
             watch: Watch::new(&printer),
             printer,
@@ -192,6 +196,16 @@ fn warning_on_btf(refusals: &[io::Error], programs: usize) -> Option<Diagnostic>
         warning
             .hint("what it counts and prints is the same; but the kernel and bpftool cannot name its lines"),
     )
+}
+
+/// Descriptors for programs, maps, and for each place an event and a link, on each CPU where it is sampled; and some to
+/// spare.
+fn files_needed(object: &Object) -> u64 {
+    const SPARE: u64 = 64;
+    let cpus = u64::from(possible_cpus());
+    let sampled = |t: &Target| matches!(t, Target::Profile(_) | Target::PerfEvent { .. });
+    let places: u64 = object.targets().map(|t| if sampled(t) { 2 * cpus } else { 2 }).sum();
+    places + object.programs.len() as u64 + object.maps.len() as u64 + SPARE
 }
 
 fn printer<'a>(

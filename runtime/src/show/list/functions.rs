@@ -122,13 +122,20 @@ impl Lister<'_> {
         let Some(found) = self.take(takers(self.system, module, func)) else { return Ok(()) };
         for Taker { func, function: BtfFunction { module, .. }, .. } in found {
             writeln!(self.out, "{provider}:{module}:{func}")?;
-            if self.options.verbose
-                && let Ok(Some(id)) = self.system.types().find(Some(&module), KindTag::Func, &func)
-            {
-                self.named_arguments(id, 0, provider == "fexit")?;
-            }
+            self.typed_arguments(&module, &func, provider == "fexit")?;
         }
         Ok(())
+    }
+
+    /// The arguments of one of them.
+    pub(super) fn typed_arguments(&mut self, module: &str, func: &str, ret: bool) -> io::Result<()> {
+        if !self.options.verbose {
+            return Ok(());
+        }
+        match self.system.types().find(Some(module), KindTag::Func, func) {
+            Ok(Some(id)) => self.named_arguments(id, 0, ret),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn raw_tracepoints(&mut self, _: &str, rest: &str) -> io::Result<()> {

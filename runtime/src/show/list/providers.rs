@@ -74,6 +74,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         names: &["fentry", "fexit"],
         works: typed_functions,
         list: |l, name, rest| l.btf_functions(name, rest),
+        arguments: |l, target| l.arguments_by_type(target),
         ..PLAIN
     },
     Provider {
@@ -203,6 +204,11 @@ impl Lister<'_> {
     fn fields_of_iterator(&mut self, target: &Target) -> io::Result<()> {
         let Target::Iterator { name, .. } = target else { return Ok(()) };
         self.iterator_fields(name)
+    }
+
+    fn arguments_by_type(&mut self, target: &Target) -> io::Result<()> {
+        let Target::KernelFunction { func, module, ret, .. } = target else { return Ok(()) };
+        self.typed_arguments(module, func, *ret)
     }
 
     fn arguments_of_raw(&mut self, target: &Target) -> io::Result<()> {
