@@ -126,7 +126,7 @@ impl Checker<'_> {
     fn argument(&mut self, argument: &Argument, span: Span) -> Typed {
         match &argument.at {
             Ok(location) => self.at(*location, &argument.ty, span),
-            Err(why) => self.error(span, format!("the parameter '{}' cannot be read: {why}", argument.name)),
+            Err(why) => self.error(span, format!("args.{} cannot be read: {why}", argument.name)),
         }
     }
 

@@ -170,7 +170,7 @@ fn arguments_of_functions_of_programs_lie_where_the_system_says() {
     );
     assert_eq!(
         messages("uprobe:/bin/app:work { print(args.ratio); print(args.m); print((struct ordr *)arg0); }"),
-        "ERROR: the parameter 'ratio' cannot be read: it is passed in a floating-point register\n\
+        "ERROR: args.ratio cannot be read: it is passed in a floating-point register\n\
          ERROR: the function has no parameter 'm'\n\
          HINT: did you mean 'n'?\n\
          ERROR: there is no type 'struct ordr'\n"

@@ -156,7 +156,7 @@ fn tracepoint_records() {
         messages("tracepoint:net:netif_rx { print(args.lenn); print(args.common_pid); print(retval); }"),
         "ERROR: 'struct _tracepoint_net_netif_rx' has no field 'lenn'\n\
          HINT: did you mean 'len'?\n\
-         ERROR: the kernel keeps the common_ fields of tracepoints from programs\n\
+         ERROR: args.common_pid cannot be read: the kernel keeps the common_ fields of tracepoints from programs\n\
          ERROR: retval exists only in kretprobe, uretprobe and fexit probes\n\
          HINT: the result of a system call is args.ret\n"
     );
