@@ -217,6 +217,11 @@ pub trait System {
         ty: &ArgumentType,
     ) -> Answer<Vec<Taker>>;
 
+    /// May the programs of this kind of probe call a kernel function (a kfunc)?
+    fn may_call(&self, _probe: &str, _func: &str) -> Answer<bool> {
+        Ok(false)
+    }
+
     /// User-level functions that match: `binary` is a path, a pattern of paths, a library's name or,
     /// with `pid`, `*`. Fills in [`Target::Uprobe`] whole (path, symbol, file offset); `offset` is added.
     fn uprobes(

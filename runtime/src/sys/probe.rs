@@ -25,6 +25,22 @@ pub fn helper(prog_type: u32, helper: u32) -> io::Result<bool> {
     }
 }
 
+/// Does the kernel let programs of this type, bound to the function `bound` where they are bound to one, call the
+/// function of this number in its BTF? The call lacks its arguments, so a refusal must name another reason.
+pub fn kernel_function(prog_type: u32, bound: Option<u32>, func: u32) -> bool {
+    const OF_THE_KERNEL: u8 = 2; // BPF_PSEUDO_KFUNC_CALL, include/uapi/linux/bpf.h
+    let insns = [insn(0x85, 0, OF_THE_KERNEL, 0, func as i32), mov_k(0, 0), EXIT];
+    let attach = if bound.is_some() { lb::BPF_TRACE_FENTRY } else { 0 };
+    let mut log = vec![0u8; LOG];
+    if load(prog_type, attach, bound.unwrap_or(0), &insns, Some(&mut log)).is_ok() {
+        return true;
+    }
+    let log = String::from_utf8_lossy(&log);
+    let log = log.trim_matches('\0').trim();
+    // Kernels before 5.13 know no such calls.
+    !log.is_empty() && !["is not allowed", "reserved fields", "not supported"].iter().any(|t| log.contains(t))
+}
+
 /// Does the kernel take this program?
 pub fn program(prog_type: u32, attach_type: u32, btf_id: u32, insns: &[u64]) -> bool {
     load(prog_type, attach_type, btf_id, insns, None).is_ok()

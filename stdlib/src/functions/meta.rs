@@ -49,6 +49,15 @@ pub(super) const META: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "kfunc_allowed",
+        params: &[param("name", Kind::Literal)],
+        result: "bool",
+        brief: "May the programs of this kind of probe call a function of the kernel (a kfunc)?",
+        doc: "Found by trying on the running kernel.",
+        example: "kprobe:vfs_read { print(kfunc_allowed(\"bpf_task_from_pid\")); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "fail",
         params: &[param("format", Kind::Literal)],
         variadic: true,

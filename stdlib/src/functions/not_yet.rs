@@ -8,7 +8,6 @@ const fn missing(name: &'static str, brief: &'static str) -> Function {
 }
 
 pub(super) const NOT_YET: &[Function] = &[
-    missing("kfunc_allowed", "May this kind of probe call a kernel function (kfunc)?"),
     missing("skboutput", "Writes a packet to a file for packet analysers."),
     missing("unwatch", "Removes a watchpoint."),
 ];

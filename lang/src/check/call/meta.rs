@@ -95,6 +95,13 @@ impl Checker<'_> {
         Some(boolean(found, span))
     }
 
+    /// `kfunc_allowed("name")`
+    pub(crate) fn kfunc_allowed(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let name = self.name_arg("kfunc_allowed", args, 0)?;
+        let answer = self.system.may_call(self.view.context.kind, &name);
+        Some(boolean(self.ask(span, answer)?, span))
+    }
+
     /// `fail(format, …)`: an error where it can be reached.
     pub(crate) fn fail(&mut self, args: &[ast::Expr], span: Span) -> Typed {
         let (pieces, values) = self.format_args("fail", args, span)?;

@@ -88,6 +88,7 @@ impl Checker<'_> {
             "debugf" => self.debugf(args, span),
             "socket_cookie" => self.socket_cookie(args, span),
             "stack_len" => self.stack_len(args, span),
+            "kfunc_allowed" => self.kfunc_allowed(args, span),
             "kfunc_exist" => self.kfunc_exist(args, span),
             "bswap" => self.bswap(args, span),
             "nsecs" => self.nsecs(args, span),

@@ -25,7 +25,9 @@ use crate::files::symbols;
 use crate::kernel::tracefs::TraceFs;
 use crate::sys::kernelfs;
 use crate::sys::mapped::page_size;
+use crate::sys::probe;
 use crate::sys::time;
+use libbpf_sys as lb;
 use rbtrace_lang::System;
 use rbtrace_lang::context::Argument;
 use rbtrace_lang::system::{
@@ -111,6 +113,16 @@ impl LiveSystem {
     }
 }
 
+/// The type of the programs that serve a kind of probe.
+fn program_type(probe: &str) -> u32 {
+    match probe {
+        "tracepoint" => lb::BPF_PROG_TYPE_TRACEPOINT,
+        "interval" | "profile" | "software" | "hardware" | "watchpoint" => lb::BPF_PROG_TYPE_PERF_EVENT,
+        "kprobe" | "kretprobe" | "uprobe" | "uretprobe" | "usdt" => lb::BPF_PROG_TYPE_KPROBE,
+        _ => lb::BPF_PROG_TYPE_RAW_TRACEPOINT,
+    }
+}
+
 impl System for LiveSystem {
     fn kernel_functions(&self, module: Option<Pattern>, func: Pattern) -> Answer<Names> {
         self.find_functions(module, func)
@@ -155,6 +167,17 @@ impl System for LiveSystem {
 
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto> {
         self.function_proto(module, func)
+    }
+
+    fn may_call(&self, probe: &str, func: &str) -> Answer<bool> {
+        let number = |name| Some(self.function_proto(Some("vmlinux"), name).ok()?.function?.id);
+        let Some(func) = number(func) else { return Ok(false) };
+        Ok(match probe {
+            // They are bound to a function: any will do.
+            "fentry" | "fexit" => number("vfs_read")
+                .is_some_and(|bound| probe::kernel_function(lb::BPF_PROG_TYPE_TRACING, Some(bound), func)),
+            _ => probe::kernel_function(program_type(probe), None, func),
+        })
     }
 
     fn kernel_functions_taking(
