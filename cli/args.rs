@@ -85,6 +85,8 @@ pub(crate) struct Args {
     pub(crate) format: Format,
     pub(crate) buffering: Buffering,
     pub(crate) stages: Vec<Stage>,
+    /// `--debuginfo DIR`
+    pub(crate) debug_folders: Vec<PathBuf>,
     /// `--btf FILE`
     pub(crate) btf: Option<PathBuf>,
     /// `-I DIR`
@@ -147,6 +149,7 @@ fn command() -> Command {
             value("include-dir", Some('I')),
             value("include", None),
             value("btf", None),
+            value("debuginfo", None),
             value("mode", None),
             value("probe-filter", None),
             value("no-feature", None),
@@ -200,6 +203,7 @@ impl Args {
             buffering: last(&matches, "buffer").map_or(Ok(Buffering::Line), |b| buffering(&b))?,
             stages: all(&matches, "debug").iter().map(|d| stages(d)).collect::<Result<Vec<_>, _>>()?.concat(),
             btf: last(&matches, "btf").map(PathBuf::from),
+            debug_folders: folders(&all(&matches, "debuginfo")),
             include_dirs: all(&matches, "include-dir").into_iter().map(PathBuf::from).collect(),
             includes: all(&matches, "include"),
             probe_filter: last(&matches, "probe-filter").map(|f| filter::of(&f)).transpose()?,
@@ -220,6 +224,11 @@ impl Args {
         }
         Ok(self)
     }
+}
+
+/// `DIR[:DIR]`, any number of times.
+fn folders(lists: &[String]) -> Vec<PathBuf> {
+    lists.iter().flat_map(|list| list.split(':')).filter(|f| !f.is_empty()).map(PathBuf::from).collect()
 }
 
 fn all(matches: &ArgMatches, name: &str) -> Vec<String> {

@@ -19,6 +19,7 @@ mod stages;
 mod verbs;
 
 use args::{Action, Args};
+use rbtrace_runtime::files::debuginfo;
 use rbtrace_runtime::kernel::{LiveKernel, LiveSystem};
 use rbtrace_runtime::show::info;
 use rbtrace_runtime::show::terminal::{self, message as complain};
@@ -62,6 +63,10 @@ fn say(text: &str) {
 }
 
 fn act(args: &Args) -> anyhow::Result<u8> {
+    for folder in args.debug_folders.iter().filter(|f| !f.is_dir() && !args.no_warnings) {
+        complain(&format!("WARNING: --debuginfo: there is no folder {}\n", folder.display()));
+    }
+    debuginfo::look_in(args.debug_folders.clone());
     match &args.action {
         Action::ScriptHelp(script) => {
             say(&script.help());

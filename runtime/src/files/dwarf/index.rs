@@ -4,7 +4,7 @@ use super::function::overflows;
 use super::{DebugInfo, Error};
 
 /// Address ranges of units.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct UnitIndex {
     /// Start, end (exclusive), offset of the unit in `.debug_info`; sorted by start.
     ranges: Vec<(u64, u64, usize)>,

@@ -13,6 +13,7 @@ mod line;
 mod node;
 mod scan;
 mod source;
+mod split;
 mod types;
 mod unit;
 
@@ -29,13 +30,21 @@ pub use unit::Unit;
 pub(crate) mod tests;
 
 use super::Error;
-use super::elf::Elf;
+use super::elf::{Elf, Kept};
 use gimli::{UnitOffset, UnitType};
 use index::UnitIndex;
+use split::{Package, Split};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
+
+fn load(elf: &Elf) -> Result<gimli::Dwarf<Reader>, Error> {
+    gimli::Dwarf::load(|id| {
+        // SAFETY: kept in `dwarf`, beside the file in `kept`, and by units, which hold that, too; none hands it out.
+        unsafe { elf.debug_section(id.name()) }.map(|data| Reader::new(data, gimli::LittleEndian))
+    })
+}
 
 /// Reads bytes of a mapped section.
 pub(crate) type Reader = gimli::EndianSlice<'static, gimli::LittleEndian>;
@@ -56,11 +65,20 @@ pub struct InlineStep {
 /// The DWARF of one ELF file.
 #[derive(Debug)]
 pub struct DebugInfo {
-    // A view of what `elf` maps. Units keep that themselves: they may outlive us.
+    // A view of what `kept` maps. Units keep that themselves: they may outlive us.
     dwarf: gimli::Dwarf<Reader>,
     index: OnceCell<UnitIndex>,
     units: RefCell<HashMap<usize, Rc<Unit>>>,
-    elf: Elf,
+    elf: Rc<Elf>,
+    /// What this file shares with others.
+    shared: Option<Rc<DebugInfo>>,
+    /// Of what was split off: the unit that stayed in the program.
+    skeleton: Option<Rc<Unit>>,
+    /// What was split off, by the offset of the unit that stayed.
+    splits: RefCell<HashMap<usize, Split>>,
+    package: OnceCell<Option<Package>>,
+    /// The bytes of all files that are looked into.
+    kept: Rc<[Kept]>,
 }
 
 impl DebugInfo {
@@ -75,11 +93,28 @@ impl DebugInfo {
             let path = elf.path().display();
             return Err(Error::missing(format!("{path} has no debug information (.debug_info)")));
         }
-        let dwarf = gimli::Dwarf::load(|id| {
-            // SAFETY: kept in `dwarf`, beside `elf`, and by units, which hold `elf.kept()`; neither hands it out.
-            unsafe { elf.debug_section(id.name()) }.map(|data| Reader::new(data, gimli::LittleEndian))
-        })?;
-        Ok(DebugInfo { dwarf, index: OnceCell::new(), units: RefCell::default(), elf })
+        let mut dwarf = load(&elf)?;
+        let shared = split::shared(&elf).map(Rc::new);
+        let mut kept = vec![elf.kept()];
+        if let Some(shared) = &shared {
+            dwarf.set_sup(load(&shared.elf)?);
+            kept.extend_from_slice(&shared.kept);
+        }
+        Ok(DebugInfo { shared, kept: kept.into(), ..DebugInfo::new(dwarf, Rc::new(elf)) })
+    }
+
+    fn new(dwarf: gimli::Dwarf<Reader>, elf: Rc<Elf>) -> DebugInfo {
+        DebugInfo {
+            dwarf,
+            index: OnceCell::new(),
+            units: RefCell::default(),
+            shared: None,
+            skeleton: None,
+            splits: RefCell::default(),
+            package: OnceCell::new(),
+            kept: [elf.kept()].into(),
+            elf,
+        }
     }
 
     /// The file.
@@ -107,6 +142,13 @@ impl DebugInfo {
         row: Option<LineRow>,
     ) -> Result<Vec<InlineStep>, Error> {
         let lines = unit.lines(self)?;
+        let split = self.split(unit).ok().flatten();
+        let split_unit = split.as_ref().map(|info| info.split_unit()).transpose()?.flatten();
+        // Call sites of what was split off number their files by a table of its own.
+        let call_lines = match (&split, &split_unit) {
+            (Some(info), Some(unit)) if unit.inner.line_program.is_some() => unit.lines(info)?,
+            _ => lines,
+        };
         let mut place = row.map_or_else(CallSite::default, |r| CallSite {
             file: u64::from(r.file),
             line: r.line,
@@ -114,7 +156,8 @@ impl DebugInfo {
         });
         let mut frames = Vec::new();
         let mut push = |name: Option<&Rc<str>>, place: CallSite| {
-            let file = lines.path(place.file);
+            let table = if frames.is_empty() { lines } else { call_lines };
+            let file = table.path(place.file);
             frames.push(InlineStep { function: name.cloned(), file, line: place.line, column: place.column });
         };
         if let Some(function) = function {
@@ -136,7 +179,14 @@ impl DebugInfo {
     }
 
     fn function_in(&self, unit: &Unit, address: u64) -> Result<Option<Rc<FunctionTree>>, Error> {
-        unit.function_at(self, address)
+        // Where what was split off is not at hand, lines are known and functions are not.
+        match self.split(unit).ok().flatten() {
+            Some(info) => match info.split_unit()? {
+                Some(unit) => unit.function_at(&info, address),
+                None => Ok(None),
+            },
+            None => unit.function_at(self, address),
+        }
     }
 
     /// The unit whose code an address is.
@@ -153,7 +203,17 @@ impl DebugInfo {
             return Ok(unit.clone());
         }
         let header = self.read(self.dwarf.unit_header(gimli::DebugInfoOffset(offset)))?;
-        let unit = Rc::new(Unit::new(self.read(self.dwarf.unit(header))?, self.elf.kept()));
+        let mut unit = self.read(self.dwarf.unit(header))?;
+        if let Some(skeleton) = &self.skeleton {
+            unit.copy_relocated_attributes(&skeleton.inner);
+            // Its table is the only one in its file, and need not be named.
+            if unit.line_program.is_none() {
+                let (size, folder) = (unit.header.address_size(), unit.comp_dir);
+                let first = self.dwarf.debug_line.program(gimli::DebugLineOffset(0), size, folder, None);
+                unit.line_program = first.ok();
+            }
+        }
+        let unit = Rc::new(Unit::new(unit, Rc::clone(&self.kept)));
         self.units.borrow_mut().insert(offset, unit.clone());
         Ok(unit)
     }
@@ -202,7 +262,8 @@ impl DebugInfo {
         if let Some(index) = self.index.get() {
             return Ok(index);
         }
-        let index = UnitIndex::read(self)?;
+        // What was split off is found by the unit that stayed.
+        let index = if self.skeleton.is_some() { UnitIndex::default() } else { UnitIndex::read(self)? };
         Ok(self.index.get_or_init(|| index))
     }
 

@@ -79,6 +79,13 @@ impl Node {
         match self.value(name) {
             Some(AttributeValue::UnitRef(offset)) => Node::at(&self.info, &self.unit, offset).map(Some),
             Some(AttributeValue::DebugInfoRef(offset)) => Node::anywhere(&self.info, offset.0),
+            Some(AttributeValue::DebugInfoRefSup(offset)) => match &self.info.shared {
+                Some(shared) => Node::anywhere(shared, offset.0),
+                None => Err(Error::missing(format!(
+                    "{}: what its debug information shares with other files (dwz) is not at hand",
+                    self.info.elf().path().display()
+                ))),
+            },
             Some(AttributeValue::DebugTypesRef(signature)) => match self.info.type_unit(signature)? {
                 Some((unit, offset)) => Node::at(&self.info, &unit, offset).map(Some),
                 None => Ok(None),

@@ -15,11 +15,11 @@ pub struct Unit {
     functions: RefCell<HashMap<usize, Rc<FunctionTree>>>,
     lines: OnceCell<Lines>,
     // What the readers above read: dropped last.
-    _bytes: Kept,
+    _bytes: Rc<[Kept]>,
 }
 
 impl Unit {
-    pub(super) fn new(inner: gimli::Unit<Reader>, bytes: Kept) -> Unit {
+    pub(super) fn new(inner: gimli::Unit<Reader>, bytes: Rc<[Kept]>) -> Unit {
         let (ranges, functions, lines) = (OnceCell::new(), RefCell::default(), OnceCell::new());
         Unit { inner, ranges, functions, lines, _bytes: bytes }
     }

@@ -42,7 +42,7 @@ pub struct Elf {
 }
 
 /// The bytes of a file, held for what reads them. See [`Elf::debug_section`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Kept(#[expect(dead_code, reason = "it is only held")] Rc<Mapped>);
 
 impl Elf {
@@ -88,6 +88,11 @@ impl Elf {
         self.map.slice().len() as u64
     }
 
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        self.map.slice()
+    }
+
     /// The processor that it is for.
     pub fn architecture(&self) -> Architecture {
         self.file.architecture()
@@ -106,6 +111,11 @@ impl Elf {
     /// Name and checksum of the separate debug file (`.gnu_debuglink`).
     pub fn debug_link(&self) -> Option<(&[u8], u32)> {
         self.file.gnu_debuglink().ok().flatten()
+    }
+
+    /// Name and build id of the file that has what this one shares with others (`.gnu_debugaltlink`).
+    pub fn shared_link(&self) -> Option<(&[u8], &[u8])> {
+        self.file.gnu_debugaltlink().ok().flatten()
     }
 
     /// Has it DWARF?

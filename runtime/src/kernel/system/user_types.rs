@@ -57,15 +57,20 @@ impl LiveSystem {
         if let Some(known) = self.user.opened.borrow().get(path) {
             return known.clone();
         }
-        let found = self.elf(path).and_then(|elf| match debuginfo::of_elf(&elf) {
-            Some(file) => Ok(Rc::new(DebugInfo::open(&file)?)),
-            None => Err(SystemError::with_hint(
-                format!("{} has no debug information", path.display()),
-                USE_NUMBERED,
-            )),
+        let found = self.elf(path).and_then(|elf| match debuginfo::search(&elf) {
+            Ok(file) => Ok(Rc::new(DebugInfo::open(&file)?)),
+            Err(refused) => Err(none(path, &refused)),
         });
         self.user.opened.borrow_mut().insert(path.to_owned(), found.clone());
         found
+    }
+}
+
+fn none(path: &Path, refused: &[String]) -> SystemError {
+    let message = format!("{} has no debug information", path.display());
+    match refused {
+        [] => SystemError::with_hint(message, USE_NUMBERED),
+        files => SystemError::with_hint(format!("{message} that fits"), files.join("; ")),
     }
 }
 

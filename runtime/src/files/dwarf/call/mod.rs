@@ -21,6 +21,7 @@ use std::rc::Rc;
 /// A function that can be called, at one of its instructions.
 pub(crate) struct Call {
     function: Node,
+    symbol: String,
     /// The address of the instruction, and of the function's first.
     at: u64,
     start: u64,
@@ -30,10 +31,20 @@ impl Call {
     /// The function whose code an address of the file is; `None` where debug information has none there.
     pub(crate) fn find(info: &Rc<DebugInfo>, at: u64) -> Result<Option<Call>, Error> {
         let Some(unit) = info.unit_at(at)? else { return Ok(None) };
+        let split = info.split(&unit)?;
         let Some(tree) = info.function_in(&unit, at)? else { return Ok(None) };
-        let function = Node::at(info, &unit, UnitOffset(tree.entry))?;
+        let entry = UnitOffset(tree.entry);
+        let function = match split {
+            Some(split) => match split.split_unit()? {
+                Some(unit) => Node::at(&split, &unit, entry)?,
+                None => return Ok(None),
+            },
+            None => Node::at(info, &unit, entry)?,
+        };
         let start = tree.ranges.iter().find(|r| r.contains(at)).map_or(at, |r| r.start);
-        Ok(Some(Call { function, at, start }))
+        let symbols = info.elf().names_of(&[start]);
+        let symbol = symbols.get(&start).map_or_else(String::new, |(name, _)| name.clone());
+        Ok(Some(Call { function, symbol, at, start }))
     }
 
     /// The parameters in order.
@@ -50,7 +61,7 @@ impl Call {
                 Said::At(at) => (Ok(at), ty),
                 Said::Gone => (Err(GONE.into()), ty),
                 _ if self.at != self.start => (Err(NOT_HERE.into()), ty),
-                _ if self.is_clone()? => (Err(CLONED.into()), ty),
+                _ if self.is_clone() => (Err(CLONED.into()), ty),
                 _ if passed.by_address => (passed.at, Type::ptr(ty, AddrSpace::User)),
                 _ => (passed.at, ty),
             };
@@ -84,11 +95,9 @@ impl Call {
     }
 
     /// Was it made from another function, with parameters left out or changed (`f.isra.0`)?
-    fn is_clone(&self) -> Result<bool, Error> {
+    fn is_clone(&self) -> bool {
         let made_from = self.function.has(gimli::DW_AT_abstract_origin);
-        let symbols = self.function.info().elf().names_of(&[self.start]);
-        let name = symbols.get(&self.start).map_or("", |(name, _)| name);
-        Ok(made_from && [".isra.", ".constprop.", ".part."].iter().any(|mark| name.contains(mark)))
+        made_from && [".isra.", ".constprop.", ".part."].iter().any(|mark| self.symbol.contains(mark))
     }
 }
 

@@ -20,14 +20,29 @@ const OUTER: &[DwTag] = &[
 impl UserTypes {
     /// The type of this name in a file; those source files first of which something was read already.
     pub(crate) fn find(&self, info: &Rc<DebugInfo>, name: TypeName) -> Result<Option<Type>, Error> {
+        let mut missing = None;
         for offset in info.unit_offsets()? {
             let unit = info.unit(offset)?;
-            if let Some(node) = find_in(info, &unit, name)? {
+            let found = match info.split(&unit) {
+                Ok(Some(split)) => {
+                    split.split_unit()?.map(|unit| find_in(&split, &unit, name)).transpose()?.flatten()
+                }
+                Ok(None) => find_in(info, &unit, name)?,
+                Err(e) => {
+                    missing = Some(e);
+                    None
+                }
+            };
+            if let Some(node) = found {
                 return self.of(&node).map(Some);
             }
             info.keep_units(MAX_UNITS);
         }
-        Ok(None)
+        match (&info.shared, missing) {
+            (Some(shared), _) => self.find(shared, name),
+            (None, Some(missing)) => Err(missing),
+            (None, None) => Ok(None),
+        }
     }
 }
 

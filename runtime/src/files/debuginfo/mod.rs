@@ -1,17 +1,55 @@
 //! Finding the files that hold debug information: of the kernel, of a module, of a program.
 
+mod checksum;
+mod program;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub use program::{of_elf, search, separate_file};
+pub use split::{package, shared, split_off};
+
 use crate::files::Error;
 use crate::files::dwarf::DebugInfo;
 use crate::files::elf::Elf;
 use crate::sys::kernelfs;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Environment variable that names a kernel image with debug information.
 pub const VMLINUX_VARIABLE: &str = "RBTRACE_VMLINUX";
 
 /// Root of separate debug files (`gdb`'s `debug-file-directory`).
 const DEBUG_ROOT: &str = "/usr/lib/debug";
+
+/// Folders of the user's (`--debuginfo`): a property of the whole process, as the paths of a loader are.
+static FOLDERS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Names folders that are looked through before the usual ones. The first call counts.
+pub fn look_in(folders: Vec<PathBuf>) {
+    let _ = FOLDERS.set(folders);
+}
+
+fn folders() -> &'static [PathBuf] {
+    FOLDERS.get().map_or(&[], Vec::as_slice)
+}
+
+/// The roots of separate debug files for a program, and whether the user named them. A program of a container is
+/// looked for in the container, too.
+fn roots(program: &Path) -> Vec<(PathBuf, bool)> {
+    let usual = DEBUG_ROOT.trim_start_matches('/');
+    let inside = container(program).map(|root| (root.join(usual), false));
+    let named = folders().iter().map(|folder| (folder.clone(), true));
+    named.chain([(PathBuf::from(DEBUG_ROOT), false)]).chain(inside).collect()
+}
+
+/// `/proc/PID/root` of a path below it.
+fn container(path: &Path) -> Option<PathBuf> {
+    let mut parts = path.components();
+    let root: PathBuf = parts.by_ref().take(4).collect();
+    (root.starts_with("/proc") && root.ends_with("root")).then_some(root)
+}
 
 /// Release of the running kernel, as `uname -r` prints it.
 pub fn kernel_release() -> String {
@@ -70,29 +108,6 @@ pub fn module(name: &str) -> Result<DebugInfo, Error> {
     })
 }
 
-/// The path of the file that holds the debug information of a program or library: its own, or a
-/// separate one found by build id or by its debug link.
-pub fn of_elf(elf: &Elf) -> Option<PathBuf> {
-    if elf.has_debug_info() {
-        return Some(elf.path().to_path_buf());
-    }
-    separate_file(elf)
-}
-
-/// The separate debug file of a program or library.
-pub fn separate_file(elf: &Elf) -> Option<PathBuf> {
-    let mut paths: Vec<PathBuf> = elf.build_id().and_then(build_id_path).into_iter().collect();
-    // A name, not a way: the file's owner chose it.
-    if let Some((name, _)) = elf.debug_link()
-        && !name.contains(&b'/')
-    {
-        paths.extend(debug_link_paths(elf.path(), &String::from_utf8_lossy(name)));
-    }
-    let fits =
-        |p: &PathBuf| Elf::open(p).is_ok_and(|e| e.build_id().is_none() || e.build_id() == elf.build_id());
-    paths.into_iter().find(|p| p.as_path() != elf.path() && p.exists() && fits(p))
-}
-
 /// Opens the first file that exists, has debug information and is of the right build. Else says, for
 /// each, why not.
 fn first_fitting(paths: &[PathBuf], wanted: Option<&[u8]>) -> Result<DebugInfo, String> {
@@ -125,7 +140,11 @@ fn fitting(path: &Path, wanted: Option<&[u8]>) -> Result<DebugInfo, String> {
 }
 
 fn kernel_paths(release: &str, build_id: Option<&[u8]>) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = build_id.and_then(build_id_path).into_iter().collect();
+    let mut paths: Vec<PathBuf> = build_id_paths(build_id);
+    for folder in folders() {
+        let names = [format!("vmlinux-{release}"), format!("boot/vmlinux-{release}"), "vmlinux".into()];
+        paths.extend(names.map(|name| folder.join(name)));
+    }
     let places = [
         format!("{DEBUG_ROOT}/boot/vmlinux-{release}"),
         format!("{DEBUG_ROOT}/lib/modules/{release}/vmlinux"),
@@ -141,7 +160,7 @@ fn kernel_paths(release: &str, build_id: Option<&[u8]>) -> Vec<PathBuf> {
 }
 
 fn module_paths(name: &str, release: &str, build_id: Option<&[u8]>) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = build_id.and_then(build_id_path).into_iter().collect();
+    let mut paths: Vec<PathBuf> = build_id_paths(build_id);
     let base = format!("/lib/modules/{release}");
     let Some(relative) = module_file(name, &base) else {
         paths.push(PathBuf::from(format!("{DEBUG_ROOT}{base}/**/{name}.ko")));
@@ -165,22 +184,18 @@ fn module_file(name: &str, base: &str) -> Option<String> {
     files.find(|f| same(f)).map(str::to_string)
 }
 
-/// `/usr/lib/debug/.build-id/ab/cdef….debug`
-fn build_id_path(id: &[u8]) -> Option<PathBuf> {
-    let (first, rest) = id.split_first()?;
-    let rest: String = rest.iter().map(|b| format!("{b:02x}")).collect();
-    Some(PathBuf::from(format!("{DEBUG_ROOT}/.build-id/{first:02x}/{rest}.debug")))
+/// Where a file of this build ID is looked for.
+fn build_id_paths(id: Option<&[u8]>) -> Vec<PathBuf> {
+    let Some(id) = id else { return vec![] };
+    let all = folders().iter().map(PathBuf::as_path).chain([Path::new(DEBUG_ROOT)]);
+    all.filter_map(|root| build_id_path(root, id)).collect()
 }
 
-/// The places in which `gdb` looks for a debug link.
-fn debug_link_paths(binary: &Path, name: &str) -> Vec<PathBuf> {
-    let directory = binary.parent().unwrap_or(Path::new("/"));
-    let below = directory.strip_prefix("/").unwrap_or(directory);
-    vec![
-        directory.join(name),
-        directory.join(".debug").join(name),
-        Path::new(DEBUG_ROOT).join(below).join(name),
-    ]
+/// `ROOT/.build-id/ab/cdef….debug`
+fn build_id_path(root: &Path, id: &[u8]) -> Option<PathBuf> {
+    let (first, rest) = id.split_first()?;
+    let rest: String = rest.iter().map(|b| format!("{b:02x}")).collect();
+    Some(root.join(format!(".build-id/{first:02x}/{rest}.debug")))
 }
 
 /// Build id of the running kernel.
@@ -229,10 +244,9 @@ pub fn kernel_package(release: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod kernel_tests {
     use super::*;
-    use crate::files::dwarf::tests::{Scratch, fixture};
-    use std::process::Command;
+    use crate::files::dwarf::tests::Scratch;
 
     fn note(name: &[u8], kind: u32, data: &[u8]) -> Vec<u8> {
         let mut note = Vec::new();
@@ -257,30 +271,9 @@ mod tests {
 
     #[test]
     fn a_build_id_is_a_path() {
-        let path = build_id_path(&[0xab, 0x01, 0xff]).unwrap();
+        let path = build_id_path(Path::new(DEBUG_ROOT), &[0xab, 0x01, 0xff]).unwrap();
         assert_eq!(path, Path::new("/usr/lib/debug/.build-id/ab/01ff.debug"));
-        assert_eq!(build_id_path(&[]), None);
-    }
-
-    #[test]
-    fn a_debug_link_leads_to_the_separate_file() {
-        let scratch = Scratch::new();
-        let Some(path) = fixture(&scratch, &[]) else { return };
-        let debug = scratch.0.join("fixture.debug");
-        let run = |args: &[&str]| {
-            let status = Command::new("objcopy").args(args).current_dir(&scratch.0).status();
-            assert!(status.expect("objcopy comes with gcc").success());
-        };
-        run(&["--only-keep-debug", "fixture", "fixture.debug"]);
-        run(&["--strip-all", "--add-gnu-debuglink=fixture.debug", "fixture"]);
-        let elf = Elf::open(&path).unwrap();
-        assert!(!elf.has_debug_info());
-        assert_eq!(of_elf(&elf), Some(debug.clone()));
-        assert!(DebugInfo::open(&debug).is_ok());
-        // Whoever owns the program can put anything in that place.
-        fs::remove_file(&debug).unwrap();
-        crate::sys::untrusted::tests::fifo(&debug);
-        assert_eq!(of_elf(&elf), None);
+        assert_eq!(build_id_path(Path::new(DEBUG_ROOT), &[]), None);
     }
 
     #[test]
