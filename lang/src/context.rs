@@ -157,10 +157,12 @@ impl Args {
         }
     }
 
-    /// A record's fields.
-    pub fn record(record: StructType) -> Args {
-        let fields = record.fields.get().map_or(&[][..], |fields| fields);
-        let list = fields.iter().map(Argument::of_field).collect();
+    /// A record's fields; as a whole it has those that can be read.
+    pub fn record(mut record: StructType) -> Args {
+        let fields = record.fields.take().unwrap_or_default();
+        let list: Rc<[Argument]> = fields.iter().map(Argument::of_field).collect();
+        let readable = fields.iter().zip(&*list).filter(|(_, argument)| argument.at.is_ok());
+        record.fields = readable.map(|(field, _)| field.clone()).collect::<Rc<[_]>>().into();
         Args::Record(Rc::new(record), list)
     }
 }
