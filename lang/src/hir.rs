@@ -319,6 +319,8 @@ pub enum EmitKind {
     System(Rc<[Piece]>),
     /// `cat(format, args)`
     Cat(Rc<[Piece]>),
+    /// `unwatch(address)`
+    Unwatch,
     /// `join(array of char pointers, separator)`; its one argument is the pointer.
     Join {
         /// Between two texts.

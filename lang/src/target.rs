@@ -83,6 +83,15 @@ pub enum Target {
         /// Events between two samples.
         period: u64,
     },
+    /// `watchpoint`: accesses to a place in memory.
+    Watchpoint {
+        /// Where it begins.
+        address: u64,
+        /// Bytes: 1, 2, 4 or 8.
+        length: u8,
+        /// Which accesses.
+        access: Access,
+    },
     /// `uprobe`, `uretprobe`.
     Uprobe {
         /// The file.
@@ -144,6 +153,17 @@ pub enum Purpose {
     Bench,
 }
 
+/// Accesses to memory that a processor can be made to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It is written.
+    Write,
+    /// It is read or written.
+    ReadWrite,
+    /// An instruction there is executed.
+    Execute,
+}
+
 /// How often a timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Period {
@@ -180,6 +200,7 @@ impl Target {
             | Target::Iterator { .. }
             | Target::Tracepoint { .. }
             | Target::RawTracepoint { .. }
+            | Target::Watchpoint { .. }
             | Target::Uprobe { .. }
             | Target::Usdt { .. } => true,
             Target::Begin
@@ -219,6 +240,11 @@ impl Target {
             }
             _ => None,
         }
+    }
+
+    /// Is a place in the memory of processes watched?
+    pub fn watches_user(&self) -> bool {
+        matches!(self, Target::Watchpoint { address, .. } if address >> 63 == 0)
     }
 
     /// Can `bpf_get_func_ip` tell where the traced function begins?

@@ -226,7 +226,12 @@ pub const PROBES: &[ProbeKind] = &[
         short: &["w"],
         forms: &["watchpoint:ADDRESS:LENGTH:MODE"],
         brief: "An access to a place in memory.",
-        supported: false,
+        doc: "LENGTH is 1, 2, 4 or 8, and ADDRESS must be a multiple of it; MODE is w (it is written), rw (read or written) or x \
+              (executed). An address of processes is watched in that of -p, with all its threads and what it starts, in \
+              the command of -c, or in all; one of the kernel on every CPU. The processor's debug registers do it: \
+              x86-64 has four, and no mode for reads alone. The kernel reports what is written by the kernel itself \
+              for a process (read(2)) as well.",
+        example: "watchpoint:0x10000000:8:w { printf(\"%s\\n\", ustack); }",
         ..BASE
     },
 ];

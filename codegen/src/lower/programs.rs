@@ -32,6 +32,8 @@ pub(super) fn split<'p>(
         let load = load(&point.target);
         let own = asks_name && !has_cookie(load.ty, kernel)
             || load.ty == ProgramType::TestRun
+            // The events that threads inherit have no cookie.
+            || matches!(point.target, Target::Watchpoint { .. })
             || only_here(&point.target);
         let fits =
             |p: &&mut Plan| !own && p.load == load && flavour(&p.attach[0].target) == flavour(&point.target);
@@ -68,7 +70,9 @@ fn load(target: &Target) -> LoadAs {
         }
         Target::Tracepoint { .. } => ProgramType::Tracepoint.into(),
         Target::RawTracepoint { .. } => ProgramType::RawTracepoint.into(),
-        Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. } => ProgramType::PerfEvent.into(),
+        Target::Interval(_) | Target::Profile(_) | Target::PerfEvent { .. } | Target::Watchpoint { .. } => {
+            ProgramType::PerfEvent.into()
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod timer;
 mod tracepoint;
 mod uprobe;
 mod usdt;
+mod watchpoint;
 
 use crate::ast::AttachSpec;
 use crate::context::{Args, Argument, Context, Location, Wants};
@@ -171,6 +172,7 @@ const PROVIDERS: &[&dyn Provider] = &[
     &tracepoint::Tracepoint,
     &uprobe::Uprobe,
     &usdt::Usdt,
+    &watchpoint::Watchpoint,
 ];
 
 /// One attach point to resolve.

@@ -216,6 +216,42 @@ fn lists_of_objects() {
 }
 
 #[test]
+fn places_in_memory() {
+    check(
+        "watchpoint:0x1000:8:w,w:4096:1:rw,w:0xffffffff81000000:4:x",
+        &expect![[r#"
+        1 watchpoint:0x1000:8:w Watchpoint { address: 4096, length: 8, access: Write }
+        2 watchpoint:4096:1:rw Watchpoint { address: 4096, length: 1, access: ReadWrite }
+        3 watchpoint:0xffffffff81000000:4:x Watchpoint { address: 18446744071578845184, length: 4, access: Execute }
+    "#]],
+    );
+    check_errors(
+        &["w:1:1", "w:0:8:w", "w:x:8:w", "w:8:3:w", "w:8:x:w", "w:8:8:r", "w:8:8:wx", "w:8:8:"],
+        &expect![[r#"
+            stdin:1:1-6: ERROR: watchpoint takes 3 parts after its colon, not 2
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+            stdin:1:1-8: ERROR: watchpoint: the address is 0
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+            stdin:1:1-8: ERROR: the address cannot be read: not a number: x
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+            stdin:1:1-8: ERROR: watchpoint: 3 bytes cannot be watched, but 1, 2, 4 or 8 can
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+            stdin:1:1-8: ERROR: the length cannot be read: not a number: x
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+            stdin:1:1-8: ERROR: x86-64 cannot watch reads alone
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+              HINT: rw watches reads and writes
+            stdin:1:1-9: ERROR: there is no mode 'wx'
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+              HINT: w writes, rw reads and writes, x executes
+            stdin:1:1-7: ERROR: there is no mode ''
+              HINT: forms: watchpoint:ADDRESS:LENGTH:MODE
+              HINT: w writes, rw reads and writes, x executes
+        "#]],
+    );
+}
+
+#[test]
 fn labels_and_parameters() {
     let options =
         Options { params: vec!["vfs_read".into(), "5".into()], allow_unsafe: true, ..Options::default() };

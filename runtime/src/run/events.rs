@@ -1,6 +1,6 @@
 //! Records from the ring buffer, and what is done with each.
 
-use crate::bytes::u32_at;
+use crate::bytes::{u32_at, u64_at};
 use crate::run::actions;
 use crate::run::tables::{Entry, Table};
 use crate::show::print::{Env, Row, printf, read};
@@ -25,6 +25,8 @@ pub struct Printer<'a> {
     pub tables: Vec<Option<Table>>,
     /// Most bytes that `cat` prints.
     pub max_cat_bytes: u32,
+    /// Addresses that `unwatch()` was called with.
+    pub unwatched: Vec<u64>,
     /// `system()` is only counted now.
     skipping: bool,
     /// How often it was not run.
@@ -41,7 +43,7 @@ impl<'a> Printer<'a> {
     /// For this object's records.
     pub fn new(object: &'a Object, env: Env<'a>, sink: Box<dyn Sink + 'a>) -> Self {
         let (tables, max_cat_bytes) = (Vec::new(), 10240);
-        Printer { object, env, sink, tables, max_cat_bytes, skipping: false, skipped: 0 }
+        Printer { object, env, sink, tables, max_cat_bytes, unwatched: vec![], skipping: false, skipped: 0 }
     }
 
     /// Says one thing.
@@ -95,6 +97,10 @@ impl<'a> Printer<'a> {
             }
             EmitKind::System(pieces) => self.system(pieces, record, data),
             EmitKind::Cat(pieces) => self.cat(pieces, record, data),
+            EmitKind::Unwatch => {
+                let address = record.fields.first().and_then(|f| data.get(f.offset as usize..));
+                self.unwatched.extend(address.map(|bytes| u64_at(bytes, 0)));
+            }
             EmitKind::Join { sep, .. } => {
                 let text = actions::join(&record.fields, data, sep);
                 self.say(Said::Output(OutputKind::Join, &text));

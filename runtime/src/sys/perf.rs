@@ -25,6 +25,15 @@ pub enum Event<'a> {
         /// its offset.
         counter: Option<(u8, u64)>,
     },
+    /// A place in memory; threads and processes that are made by the watched ones are watched, too.
+    Watched {
+        /// Where.
+        address: u64,
+        /// [`READ`], [`WRITE`], [`EXECUTE`].
+        access: u32,
+        /// Bytes.
+        length: u64,
+    },
     /// A counter that fires at regular intervals.
     Sampled {
         /// `PERF_TYPE_*`
@@ -35,6 +44,13 @@ pub enum Event<'a> {
         rate: Rate,
     },
 }
+
+/// `HW_BREAKPOINT_R` (include/uapi/linux/hw_breakpoint.h)
+pub const READ: u32 = 1;
+/// `HW_BREAKPOINT_W`
+pub const WRITE: u32 = 2;
+/// `HW_BREAKPOINT_X`
+pub const EXECUTE: u32 = 4;
 
 /// How often a sampled event fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +88,15 @@ pub fn open(event: &Event, target: PerfScope) -> io::Result<OwnedFd> {
                 text.map(CString::new).transpose().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
             attr.__bindgen_anon_3.config1 = name.as_ref().map_or(0, |n| n.as_ptr() as u64);
             attr.__bindgen_anon_4.config2 = *offset;
+        }
+        Event::Watched { address, access, length } => {
+            attr.type_ = lb::PERF_TYPE_BREAKPOINT;
+            attr.bp_type = *access;
+            attr.__bindgen_anon_3.bp_addr = *address;
+            attr.__bindgen_anon_4.bp_len = *length;
+            attr.__bindgen_anon_1.sample_period = 1;
+            attr.set_disabled(1);
+            attr.set_inherit(1);
         }
         Event::Sampled { perf_type, config, rate } => {
             attr.type_ = *perf_type;

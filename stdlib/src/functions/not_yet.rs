@@ -7,7 +7,5 @@ const fn missing(name: &'static str, brief: &'static str) -> Function {
     Function { name, brief, supported: false, ..Function::PLAIN }
 }
 
-pub(super) const NOT_YET: &[Function] = &[
-    missing("skboutput", "Writes a packet to a file for packet analysers."),
-    missing("unwatch", "Removes a watchpoint."),
-];
+pub(super) const NOT_YET: &[Function] =
+    &[missing("skboutput", "Writes a packet to a file for packet analysers.")];

@@ -81,6 +81,14 @@ pub(super) const PROCESS: &[Function] = &[
         ..Function::PLAIN
     },
     Function {
+        name: "unwatch",
+        params: &[param("address", Kind::Any)],
+        brief: "Detaches the watchpoints of this address.",
+        doc: "rbtrace does it once it reads of it: until then they may fire some more times.",
+        example: "watchpoint:0x10000000:8:w { print(ustack); unwatch(0x10000000); }",
+        ..Function::PLAIN
+    },
+    Function {
         name: "override",
         params: &[param("result", Kind::Int)],
         needs_unsafe: true,

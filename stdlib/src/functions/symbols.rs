@@ -74,7 +74,17 @@ pub(super) const SYMBOLS: &[Function] = &[
         name: "reg",
         params: &[param("name", Kind::Literal)],
         result: "uint64",
-        probes: &["kprobe", "kretprobe", "uprobe", "uretprobe", "usdt", "profile", "software", "hardware"],
+        probes: &[
+            "kprobe",
+            "kretprobe",
+            "uprobe",
+            "uretprobe",
+            "usdt",
+            "profile",
+            "software",
+            "hardware",
+            "watchpoint",
+        ],
         brief: "A register of the probed code.",
         example: "kprobe:vfs_read { print(ksym(reg(\"ip\"))); }",
         ..Function::PLAIN

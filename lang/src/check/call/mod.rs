@@ -67,6 +67,7 @@ impl Checker<'_> {
             "time" => self.time(args, span),
             "join" => self.join(args, span),
             "exit" => self.exit(args, span),
+            "unwatch" => self.unwatch(args, span),
             "clear" | "zero" => self.whole_map(text, args, span),
             "delete" => self.delete(args, span),
             "has_key" => self.has_key(args, span),

@@ -5,7 +5,7 @@ use crate::Span;
 use crate::ast::{self, ExprKind as Ast};
 use crate::check::{Checker, Typed};
 use crate::hir::{EmitKind, Expr, ExprKind, StmtKind};
-use crate::types::{I64, Type};
+use crate::types::{I64, Type, U64};
 
 /// Most texts that `join` prints.
 const MAX_JOIN_ARGS: u32 = 16;
@@ -85,6 +85,16 @@ impl Checker<'_> {
             }
         };
         emit(EmitKind::Join { sep: sep.into(), max_args: MAX_JOIN_ARGS }, vec![array], span)
+    }
+
+    /// `unwatch(address)`
+    pub(crate) fn unwatch(&mut self, args: &[ast::Expr], span: Span) -> Typed {
+        let address = self.expr(&args[0])?;
+        if !address.ty.is_integer() && !matches!(address.ty, Type::Ptr { .. }) {
+            let message = format!("unwatch() takes the address of a watchpoint, not {}", address.ty);
+            return self.error(args[0].span, message);
+        }
+        emit(EmitKind::Unwatch, vec![crate::check::convert::convert(address, U64)], span)
     }
 
     pub(crate) fn exit(&mut self, args: &[ast::Expr], span: Span) -> Typed {

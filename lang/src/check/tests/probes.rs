@@ -130,7 +130,7 @@ fn builtins_are_bound_to_kinds_of_probes() {
          ERROR: func exists only in kprobe, kretprobe, uprobe, uretprobe, fentry and fexit probes\n\
          ERROR: args exists only in tracepoint, rawtracepoint, kprobe, uprobe, fentry and fexit probes\n\
          ERROR: reg() does not work in begin probes\n\
-         HINT: it works in kprobe, kretprobe, uprobe, uretprobe, usdt, profile, software, hardware\n\
+         HINT: it works in kprobe, kretprobe, uprobe, uretprobe, usdt, profile, software, hardware, watchpoint\n\
          ERROR: there is no context in this kind of probe\n"
     );
     assert!(

@@ -13,6 +13,7 @@ mod raw_tracepoint;
 mod refusal;
 mod tracepoint;
 mod uprobe;
+mod watchpoint;
 
 use crate::sys::{self, link, perf};
 use rbtrace_codegen::object::{Attachment, Object, Point, Program};
@@ -104,6 +105,10 @@ pub fn attach(
             let rate = perf::Rate::Period(*period);
             let event = perf::Event::Sampled { perf_type: *perf_type, config: *config, rate };
             perf_event::everywhere(prog, &event, pid, cookie)
+        }
+        Target::Watchpoint { address, length, access } => {
+            let place = watchpoint::Place { address: *address, length: *length, access: *access };
+            watchpoint::attach(prog, &place, pid)
         }
         Target::Uprobe { .. } | Target::Usdt { .. } => match to.target.user_code() {
             Some(code) => uprobe::attach(prog, &code, code.pid.or(pid), cookie),

@@ -55,7 +55,7 @@ fn explain(error: std::io::Error) -> Failure {
 }
 
 /// CPUs that are on.
-fn online_cpus() -> Result<Vec<i32>, Failure> {
+pub(super) fn online_cpus() -> Result<Vec<i32>, Failure> {
     let text = kernelfs::sysfs().text("devices/system/cpu/online").map_err(|error| Failure {
         hint: Some(format!("the CPUs to attach to are unknown: {error}")),
         error,

@@ -72,10 +72,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The process that a program is attached in; static probes only in that of the command, if there is one.
+    /// The process that a program is attached in; static probes and memory of processes only in that of the command, if
+    /// there is one.
     fn only_process(&self, program: &Program) -> Option<i32> {
-        let is_static = program.attach.iter().any(|a| matches!(a.target, Target::Usdt { .. }));
-        let command = self.child.as_ref().filter(|_| is_static);
+        let is_its = |target: &Target| matches!(target, Target::Usdt { .. }) || target.watches_user();
+        let of_command = program.attach.iter().any(|a| is_its(&a.target));
+        let command = self.child.as_ref().filter(|_| of_command);
         self.options.pid.or(command.map(child::Running::pid))
     }
 

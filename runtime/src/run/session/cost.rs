@@ -93,7 +93,7 @@ impl Session<'_> {
     }
 
     /// Detaches one program from all its places.
-    fn take_off(&mut self, program: usize) {
+    pub(super) fn take_off(&mut self, program: usize) {
         let (own, others) = std::mem::take(&mut self.links).into_iter().partition(|l| l.program == program);
         self.links = others;
         self.slow_to_close.extend(attach::detach(own));

@@ -3,7 +3,8 @@
 use super::{RunError, Session, system_error};
 use crate::bytes::u32_at;
 use crate::sys::poll;
-use rbtrace_codegen::object::{Control, Header};
+use rbtrace_codegen::object::{Attachment, Control, Header};
+use rbtrace_lang::target::Target;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,7 @@ impl Session<'_> {
         let until = Instant::now().checked_add(timeout);
         loop {
             let events = self.drain();
+            self.unwatch();
             if let Some(e) = self.broken_ring.take() {
                 return Err(system_error("The ring buffer cannot be mapped", &e));
             }
@@ -114,6 +116,19 @@ impl Session<'_> {
             self.broken_ring = Some(e);
             0
         })
+    }
+
+    /// Takes off the watchpoints that the script wants no more.
+    fn unwatch(&mut self) {
+        for wanted in std::mem::take(&mut self.printer.unwatched) {
+            let is_there =
+                |a: &Attachment| matches!(a.target, Target::Watchpoint { address, .. } if address == wanted);
+            for (index, program) in self.object.programs.iter().enumerate() {
+                if program.attach.iter().any(is_there) {
+                    self.take_off(index);
+                }
+            }
+        }
     }
 
     /// Prints all records that are there.

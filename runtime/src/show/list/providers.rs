@@ -2,8 +2,9 @@
 
 use super::Lister;
 use crate::kernel::LiveSystem;
-use crate::sys::kernelfs;
+use crate::sys::perf::{self, Event, PerfScope};
 use crate::sys::probe::{NOTHING, program};
+use crate::sys::{self, kernelfs};
 use libbpf_sys as lb;
 use rbtrace_lang::System;
 use rbtrace_lang::attach::event_names;
@@ -110,6 +111,13 @@ pub(crate) const PROVIDERS: &[Provider] = &[
     Provider { names: &["uprobe"], listed: Listed::InFiles, ..UPROBE },
     Provider { names: &["uretprobe"], ..UPROBE },
     Provider {
+        names: &["watchpoint"],
+        works: watched_memory,
+        // Any address is one.
+        list: |_, _, _| Ok(()),
+        ..PLAIN
+    },
+    Provider {
         names: &["usdt"],
         works: |_| has_pmu("uprobe"),
         listed: Listed::InFiles,
@@ -173,6 +181,15 @@ fn typed_functions(system: &LiveSystem) -> Answer<()> {
 /// Iterators are bound to functions that the kernel's BTF names.
 fn lists_of_objects(system: &LiveSystem) -> Answer<()> {
     system.kernel_function_proto(Some("vmlinux"), "bpf_iter_task").map(drop)
+}
+
+/// Does the processor let the kernel watch memory?
+fn watched_memory(_: &LiveSystem) -> Answer<()> {
+    let place = 0u64;
+    let event = Event::Watched { address: (&raw const place).addr() as u64, access: perf::WRITE, length: 8 };
+    perf::open(&event, PerfScope { pid: 0, cpu: -1 })
+        .map(drop)
+        .map_err(|e| SystemError::new(sys::describe(&e)))
 }
 
 /// Has the kernel a source of events of this name?
