@@ -10,5 +10,6 @@ mod error;
 pub mod instructions;
 pub mod symbols;
 pub mod unwind;
+pub mod zip;
 
 pub use error::Error;

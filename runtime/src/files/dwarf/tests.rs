@@ -269,6 +269,8 @@ fn walk(path: &Path, addresses: &[u64]) {
     let Ok(elf) = Elf::open(path) else { return };
     let _ = (elf.symbols().count(), elf.dynamic_symbols().count(), elf.symbols_named("main"));
     let _ = (elf.build_id(), elf.debug_link(), elf.names_of(addresses));
+    crate::files::unwind::tests::read_all(&elf);
+    let _ = elf.static_probes().map(|probes| probes.len());
     let _ = crate::files::debuginfo::of_elf(&elf);
     for &address in addresses {
         let _ = (elf.code(address, u64::MAX), elf.section_at(address));

@@ -1,6 +1,6 @@
 //! The bytes of a file, and of what was unpacked from it.
 
-use crate::files::Error;
+use crate::files::{Error, zip};
 use crate::sys::guarded::MappedFile;
 use crate::sys::untrusted;
 use std::borrow::Cow;
@@ -19,6 +19,8 @@ const MOST_READ: u64 = 1 << 30;
 #[derive(Debug)]
 pub(super) struct Mapped {
     map: Bytes,
+    /// The part that counts: all of it, or an entry of an archive.
+    part: Range<usize>,
     path: PathBuf,
     buffers: RefCell<Vec<Box<[u8]>>>,
 }
@@ -35,23 +37,37 @@ enum Bytes {
 impl Mapped {
     /// Bytes that are in no file, under a name.
     pub(super) fn of_bytes(bytes: Vec<u8>, name: &str) -> Mapped {
+        let part = 0..bytes.len();
         let map = Bytes::Copy(bytes.into_boxed_slice());
-        Mapped { map, path: PathBuf::from(name), buffers: RefCell::default() }
+        Mapped { map, part, path: PathBuf::from(name), buffers: RefCell::default() }
     }
 
     /// The file's bytes.
     pub(super) fn slice(&self) -> &[u8] {
-        match &self.map {
-            Bytes::Map(map) => map,
-            Bytes::Copy(bytes) => bytes,
-        }
+        self.map.all().get(self.part.clone()).unwrap_or_default()
+    }
+
+    /// Where in the file on the disk they begin.
+    pub(super) fn start(&self) -> u64 {
+        self.part.start as u64
     }
 
     /// Maps a whole regular file. Pages are read as they are touched.
     pub(super) fn open(path: &Path) -> Result<Mapped, Error> {
-        let map = untrusted::open(path).and_then(bytes_of);
-        let map = map.map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
-        Ok(Mapped { map, path: path.to_path_buf(), buffers: RefCell::default() })
+        if let Some((archive, entry)) = zip::split_path(path) {
+            return Mapped::open_entry(path, &archive, entry);
+        }
+        let map = map(path)?;
+        let part = 0..map.all().len();
+        Ok(Mapped { map, part, path: path.to_path_buf(), buffers: RefCell::default() })
+    }
+
+    /// Maps an archive for one of its entries.
+    fn open_entry(path: &Path, archive: &Path, entry: &str) -> Result<Mapped, Error> {
+        let map = map(archive)?;
+        let part = zip::entry(map.all(), entry)
+            .map_err(|why| Error::missing(format!("{}: {why}", archive.display())))?;
+        Ok(Mapped { map, part, path: path.to_path_buf(), buffers: RefCell::default() })
     }
 
     /// The file's path.
@@ -89,9 +105,23 @@ impl Mapped {
     /// Gives the pages of a byte range back to the system; they are read again when touched.
     pub(super) fn release(&self, range: Range<usize>) {
         if let Bytes::Map(map) = &self.map {
-            map.release(range);
+            map.release(range.start + self.part.start..range.end + self.part.start);
         }
     }
+}
+
+impl Bytes {
+    fn all(&self) -> &[u8] {
+        match self {
+            Bytes::Map(map) => map,
+            Bytes::Copy(bytes) => bytes,
+        }
+    }
+}
+
+fn map(path: &Path) -> Result<Bytes, Error> {
+    let map = untrusted::open(path).and_then(bytes_of);
+    map.map_err(|source| Error::Io { path: path.to_path_buf(), source })
 }
 
 fn bytes_of(file: File) -> io::Result<Bytes> {

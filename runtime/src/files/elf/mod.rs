@@ -227,8 +227,10 @@ impl Elf {
         data.get(usize::try_from(offset).ok()?..usize::try_from(offset + length).ok()?)
     }
 
-    /// The address that is loaded from this file offset, by the program headers.
+    /// The address that is loaded from this file offset, by the program headers. Offsets count from the start of the
+    /// file on the disk, of which this one may be a part (an entry of an archive).
     pub fn address_of_offset(&self, offset: u64) -> Option<u64> {
+        let offset = offset.checked_sub(self.map.start())?;
         self.file.segments().find_map(|s| {
             let (start, size) = s.file_range();
             (offset >= start && offset - start < size)
@@ -239,7 +241,10 @@ impl Elf {
 
     /// What is loaded: offset in the file, address and size in the file of each part.
     pub fn parts(&self) -> Vec<(u64, u64, u64)> {
-        let part = |s: object::Segment<'_, '_>| (s.file_range().0, s.address(), s.file_range().1);
+        let start = self.map.start();
+        let part = |s: object::Segment<'_, '_>| {
+            (s.file_range().0.saturating_add(start), s.address(), s.file_range().1)
+        };
         self.file.segments().map(part).collect()
     }
 
@@ -251,12 +256,15 @@ impl Elf {
 
     /// The file offset from which an address is loaded, by the program headers.
     pub fn offset_of_address(&self, address: u64) -> Option<u64> {
-        self.file.segments().find_map(|s| {
-            let (start, size) = s.file_range();
-            (address >= s.address() && address - s.address() < size)
-                .then(|| (address - s.address()).checked_add(start))
-                .flatten()
-        })
+        self.file
+            .segments()
+            .find_map(|s| {
+                let (start, size) = s.file_range();
+                (address >= s.address() && address - s.address() < size)
+                    .then(|| (address - s.address()).checked_add(start))
+                    .flatten()
+            })?
+            .checked_add(self.map.start())
     }
 
     /// A section by name: unpacked, and relocated in a relocatable file. Empty where there is none.

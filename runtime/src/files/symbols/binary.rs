@@ -18,6 +18,8 @@ const MAX_UNITS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Binary {
     elf: Elf,
+    /// The file with what was taken out of it: symbols, debug information.
+    separate: Option<Elf>,
     /// Read with the first name.
     symbols: OnceCell<Symbols>,
     /// Debug information: not looked for yet, or what was found.
@@ -36,10 +38,9 @@ struct Symbols {
 impl Symbols {
     /// Reads the symbols of a file: its own table, else that of its separate debug file, else what it
     /// exports.
-    fn of(elf: &Elf) -> Symbols {
-        let separate = if elf.has_symtab() { None } else { debuginfo::separate_file(elf) };
-        let separate = separate.and_then(|path| Elf::open(&path).ok()).filter(Elf::has_symtab);
-        pack(code_symbols(separate.as_ref().unwrap_or(elf)))
+    fn of(elf: &Elf, separate: Option<&Elf>) -> Symbols {
+        let fuller = separate.filter(|separate| !elf.has_symtab() && separate.has_symtab());
+        pack(code_symbols(fuller.unwrap_or(elf)))
     }
 
     /// Names an address: symbol and offset.
@@ -63,7 +64,9 @@ impl Symbols {
 impl Binary {
     /// An open file.
     pub(super) fn of(elf: Elf) -> Binary {
-        Binary { elf, symbols: OnceCell::new(), debug: None }
+        let separate = if elf.has_debug_info() { None } else { debuginfo::separate_file(&elf) };
+        let separate = separate.and_then(|path| Elf::open(&path).ok());
+        Binary { elf, separate, symbols: OnceCell::new(), debug: None }
     }
 
     /// The address by which the file itself calls what is loaded from this offset of it.
@@ -73,13 +76,13 @@ impl Binary {
 
     /// Names an address: symbol and offset.
     pub(super) fn name(&self, address: u64) -> Option<(&str, u64)> {
-        self.symbols.get_or_init(|| Symbols::of(&self.elf)).name(address)
+        self.symbols.get_or_init(|| Symbols::of(&self.elf, self.separate.as_ref())).name(address)
     }
 
     /// The source lines of an address, innermost first; empty without debug information.
     pub(super) fn frames(&mut self, address: u64) -> Vec<InlineStep> {
-        let elf = &self.elf;
-        let debug = self.debug.get_or_insert_with(|| open_debug(elf).map(Box::new));
+        let (elf, separate) = (&self.elf, self.separate.as_ref());
+        let debug = self.debug.get_or_insert_with(|| open_debug(elf, separate).map(Box::new));
         let Some(debug) = debug else { return Vec::new() };
         let frames = debug.frames(address).unwrap_or_default();
         debug.keep_units(MAX_UNITS);
@@ -92,9 +95,8 @@ impl Binary {
     }
 }
 
-fn open_debug(elf: &Elf) -> Option<DebugInfo> {
-    let file =
-        if elf.has_debug_info() { elf.again() } else { Elf::open(&debuginfo::separate_file(elf)?) }.ok()?;
+fn open_debug(elf: &Elf, separate: Option<&Elf>) -> Option<DebugInfo> {
+    let file = if elf.has_debug_info() { elf } else { separate? }.again().ok()?;
     if file.size() > MAX_UNINDEXED && !file.has_address_index() {
         return None;
     }

@@ -77,9 +77,21 @@ fn place(file: &FileRules, mapping: &Mapping, rows: &mut Vec<Row>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::bytes::u64_at;
+    use crate::files::elf::Elf;
+
+    /// Reads the rules of a file, whatever it holds, and lays them out for a process that has mapped all of it.
+    pub(crate) fn read_all(elf: &Elf) {
+        let file = FileRules { rows: rules::of(elf), parts: elf.parts() };
+        let most = elf.size() / 2 + 2;
+        assert!(file.rows.len() as u64 <= most && file.rows.is_sorted_by_key(|row| row.address));
+        let (start, end) = (0x7000_0000_0000, 0x7000_0000_0000 + elf.size());
+        let mapping = Mapping { start, end, offset: 0, file: ("08:01".into(), 7), path: "/lib/x".into() };
+        let mut rows = vec![];
+        place(&file, &mapping, &mut rows);
+    }
 
     /// The row for an address: its start and its rule.
     fn row_at(table: &[u8], address: u64) -> (u64, u16) {

@@ -1,6 +1,7 @@
 //! Which files an attach point's target names: a path, a pattern of paths, a program on `PATH`, a
 //! library by its name, or what a process has mapped.
 
+use crate::files::zip;
 use crate::glob;
 use rbtrace_lang::system::{Answer, SystemError};
 use std::collections::{BTreeSet, HashSet};
@@ -48,7 +49,7 @@ fn by_path(target: &str, pid: Option<i32>) -> Vec<PathBuf> {
         return expand(&target);
     }
     let path = PathBuf::from(target);
-    if is_file(&path) { vec![path] } else { vec![] }
+    if is_file(&path) || is_entry(&path) { vec![path] } else { vec![] }
 }
 
 fn by_name(name: &str, pid: Option<i32>) -> Vec<PathBuf> {
@@ -183,6 +184,11 @@ fn below(dir: &Path, part: &str) -> Vec<PathBuf> {
         .filter(|n| glob::matches(part, n) && (!n.starts_with('.') || part.starts_with('.')))
         .map(|n| dir.join(n))
         .collect()
+}
+
+/// Does the path name an entry of an archive that is there? Whether the entry is, opening it says.
+fn is_entry(path: &Path) -> bool {
+    path.to_str().and_then(zip::split).is_some_and(|(archive, _)| is_file(Path::new(archive)))
 }
 
 fn is_file(path: &Path) -> bool {

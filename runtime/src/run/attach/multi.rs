@@ -2,6 +2,7 @@
 
 use super::{Attached, Failure, Link};
 use crate::files::btf::{KernelTypes, KindTag};
+use crate::files::zip;
 use crate::sys::link;
 pub use crate::sys::probe::Multi;
 use rbtrace_codegen::kernel::Feature;
@@ -108,5 +109,5 @@ fn user(prog: BorrowedFd, places: &[&Attachment], pid: Option<i32>, attach: u32)
         }
     }
     let (path, on_return, own) = file;
-    Ok(link::uprobe_multi(prog, path, &all, on_return, own.or(pid), attach)?)
+    Ok(link::uprobe_multi(prog, zip::file_of(path), &all, on_return, own.or(pid), attach)?)
 }

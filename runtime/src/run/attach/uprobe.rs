@@ -1,6 +1,7 @@
 //! uprobe, uretprobe and usdt: the `uprobe` PMU (4.17; counters for usdt since 4.20).
 
 use super::{Attached, Failure, Link, join, kprobe};
+use crate::files::zip;
 use crate::sys::perf;
 use rbtrace_lang::target::UserCode;
 use std::os::fd::BorrowedFd;
@@ -10,7 +11,7 @@ pub(super) fn attach(prog: BorrowedFd, code: &UserCode, pid: Option<i32>, cookie
     let counter = code.semaphore.map(counter).transpose()?;
     let event = perf::Event::Probe {
         pmu,
-        name: Some(code.path),
+        name: Some(zip::file_of(code.path)),
         offset: code.offset,
         ret: code.ret.then_some(bit),
         counter,
