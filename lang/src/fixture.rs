@@ -266,10 +266,10 @@ impl System for Fixture {
         &self,
         module: Option<&str>,
         func: &str,
-        ty: &ArgumentType,
+        ty: Option<&ArgumentType>,
     ) -> Answer<Vec<Taker>> {
-        let word = match ty.to_string().as_str() {
-            "struct task *" => 0,
+        let word = match ty.map_or(String::new(), ToString::to_string).as_str() {
+            "" | "struct task *" => 0,
             "struct sk_buff *" => 1,
             _ => return Ok(vec![]),
         };
@@ -278,6 +278,10 @@ impl System for Fixture {
             Taker { func, function: BtfFunction { module, id }, word }
         });
         Ok(found.collect())
+    }
+
+    fn attaches_to_many(&self) -> bool {
+        true
     }
 
     fn uprobes(

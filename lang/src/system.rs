@@ -209,17 +209,23 @@ pub trait System {
     /// Parameters and result of a kernel function.
     fn kernel_function_proto(&self, module: Option<&str>, func: &str) -> Answer<FuncProto>;
 
-    /// The functions of [`System::kernel_functions`] that take an argument of this type in a register.
+    /// The functions of [`System::kernel_functions`] that take an argument of this type in a register; without one, all whose
+    /// types are known.
     fn kernel_functions_taking(
         &self,
         module: Option<Pattern>,
         func: Pattern,
-        ty: &ArgumentType,
+        ty: Option<&ArgumentType>,
     ) -> Answer<Vec<Taker>>;
 
     /// May the programs of this kind of probe call a kernel function (a kfunc)?
     fn may_call(&self, _probe: &str, _func: &str) -> Answer<bool> {
         Ok(false)
+    }
+
+    /// Can one program be attached to many kernel functions at once?
+    fn attaches_to_many(&self) -> bool {
+        false
     }
 
     /// User-level functions that match: `binary` is a path, a pattern of paths, a library's name or,

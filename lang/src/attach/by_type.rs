@@ -27,7 +27,7 @@ pub(super) fn find<'a>(
     let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
     let missing = |e| request.missing(&what, e);
     let value = value_type(request, &ty).map_err(missing)?;
-    let takers = request.system.kernel_functions_taking(module, pattern, &ty).map_err(missing)?;
+    let takers = request.system.kernel_functions_taking(module, pattern, Some(&ty)).map_err(missing)?;
     if takers.is_empty() {
         let none = format!("no function that matches '{pattern}' takes a {ty} in a register");
         return Err(missing(SystemError::new(none)));

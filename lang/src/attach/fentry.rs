@@ -1,7 +1,7 @@
 //! `fentry` and `fexit`: kernel functions by their types.
 
 use super::{Place, Provider, Refusal, Request, Sight, by_type, has_wildcard};
-use crate::context::{Args, Argument, Context, Ctx, Location};
+use crate::context::{ARG_REGISTERS, Args, Argument, Context, Ctx, Location, Register};
 use crate::system::{BtfFunction, FuncProto, SystemError, Taker};
 use crate::target::Target;
 use crate::types::{AddrSpace, Type};
@@ -47,8 +47,13 @@ impl Provider for Fentry {
     }
 
     fn context(&self, sight: &Sight) -> Context {
-        let Target::KernelFunction { func, module, ret, .. } = sight.target else {
-            return Context::bare(sight.kind);
+        let (func, module, ret, values) = match sight.target {
+            Target::KernelFunction { func, module, ret, .. } => (func, &**module, *ret, Values::InContext),
+            // One of many (`check/many.rs`): the program has the registers of the call.
+            Target::Kprobe { func, module, ret, .. } => {
+                (func, module.as_deref().unwrap_or("vmlinux"), *ret, Values::InRegisters)
+            }
+            _ => return Context::bare(sight.kind),
         };
         let context = Context {
             space: AddrSpace::Kernel,
@@ -56,16 +61,16 @@ impl Provider for Fentry {
             ctx: Ctx::Struct("bpf_raw_tracepoint_args".into()),
             func: Some(Type::Ksym),
             matched: sight.matched.and_then(|m| {
-                let found = argument("".into(), &m.ty, u32::from(m.word) * WORD);
+                let found = argument("".into(), &m.ty, u32::from(m.word) * WORD, values);
                 Some((found.ty, found.at.ok()?))
             }),
             ..Context::bare(sight.kind)
         };
-        if !(sight.wants.args || sight.wants.retval && *ret) {
+        if !(sight.wants.args || sight.wants.retval && ret) {
             return context;
         }
         match sight.system.kernel_function_proto(Some(module), func) {
-            Ok(proto) => with_values(context, proto, *ret),
+            Ok(proto) => with_values(context, proto, ret, values),
             Err(why) => Context { args: Args::Unavailable(why), ..context },
         }
     }
@@ -74,12 +79,9 @@ impl Provider for Fentry {
 /// The functions of a pattern that the kernel knows by type; others are left out.
 fn matching(request: &Request, module: Option<&str>, func: &str) -> Result<Vec<Place>, Refusal> {
     let what = module.map_or(func.to_string(), |m| format!("{m}:{func}"));
-    let found = request.system.kernel_functions(module, func).map_err(|e| request.missing(&what, e))?;
-    let known = found.iter().filter_map(|(module, func)| {
-        let proto = request.system.kernel_function_proto(Some(module), func).ok()?;
-        place(request, func, proto)
-    });
-    let known: Vec<Place> = known.collect();
+    let found = request.system.kernel_functions_taking(module, func, None);
+    let found = found.map_err(|e| request.missing(&what, e))?;
+    let known: Vec<Place> = found.into_iter().map(|t| bound(request, &t.func, t.function)).collect();
     if known.is_empty() {
         return Err(request.missing(&what, SystemError::missing("", None)));
     }
@@ -104,15 +106,22 @@ fn bound(request: &Request, func: &str, function: BtfFunction) -> Place {
 }
 
 /// The context has a word for each 8 bytes of each argument, and behind them on return the result.
-fn with_values(context: Context, proto: FuncProto, ret: bool) -> Context {
+fn with_values(context: Context, proto: FuncProto, ret: bool, values: Values) -> Context {
     let mut at = 0;
     let mut arguments = vec![];
     for (name, ty) in proto.params {
-        let words = ty.size().div_ceil(WORD).max(1);
-        arguments.push(argument(name, &ty, at));
-        at += words * WORD;
+        let count = ty.size().div_ceil(WORD).max(1);
+        arguments.push(argument(name, &ty, at, values));
+        // Where what follows a struct lies depends on what the struct is made of.
+        at = if count > 1 && values == Values::InRegisters { BEYOND } else { at + count * WORD };
     }
-    let result = argument("retval".into(), &proto.ret, at);
+    let result = match values {
+        Values::InContext => argument("retval".into(), &proto.ret, at, values),
+        Values::InRegisters => {
+            let ty = proto.ret.in_space(AddrSpace::Kernel);
+            Argument { name: "retval".into(), ty, at: Ok(Location::Register(Register::Return)) }
+        }
+    };
     if !ret || result.ty == Type::Void {
         let advice: &[_] = if ret { &[("retval", "this function returns nothing")] } else { &[] };
         return Context { args: Args::Values(arguments.into()), advice, ..context };
@@ -122,11 +131,27 @@ fn with_values(context: Context, proto: FuncProto, ret: bool) -> Context {
     Context { args: Args::Values(arguments.into()), retval, ..context }
 }
 
-fn argument(name: Rc<str>, ty: &Type, at: u32) -> Argument {
+/// Where a program finds the values of its function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// Word by word in its context.
+    InContext,
+    /// In the registers of the call.
+    InRegisters,
+}
+
+/// No register is there.
+const BEYOND: u32 = ARG_REGISTERS as u32 * WORD;
+
+fn argument(name: Rc<str>, ty: &Type, at: u32, values: Values) -> Argument {
     let ty = ty.in_space(AddrSpace::Kernel);
-    let at = match ty {
-        Type::Ptr { .. } => Location::Pointer(at),
-        _ => Location::Word(at),
+    let at = match (values, &ty) {
+        (Values::InContext, Type::Ptr { .. }) => Ok(Location::Pointer(at)),
+        (Values::InContext, _) => Ok(Location::Word(at)),
+        (Values::InRegisters, _) if at < BEYOND && ty.size() <= WORD => {
+            Ok(Location::Register(Register::Arg((at / WORD) as u8)))
+        }
+        (Values::InRegisters, _) => Err("it is not passed in one register".into()),
     };
-    Argument { name, ty, at: Ok(at) }
+    Argument { name, ty, at }
 }

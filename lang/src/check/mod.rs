@@ -20,6 +20,7 @@ mod index;
 mod layout;
 mod literal;
 mod loops;
+mod many;
 mod maps;
 mod memory;
 mod only_pid;

@@ -4,6 +4,7 @@
 //! group shares one program.
 
 use super::Checker;
+use super::many;
 use super::uses::Uses;
 use crate::attach::{self, Refusal};
 use crate::context::{Args, Context, Ctx, Wants};
@@ -89,6 +90,7 @@ pub(crate) fn resolve(
         }
         if !points.is_empty() {
             let uses = Uses::of(probe);
+            many::share(&mut points, &uses, wants(&uses), system);
             let groups = group(&uses, points, system);
             blocks.push(Block { probe: number, uses_probe: uses.probe, groups });
         }
@@ -161,8 +163,11 @@ fn group(uses: &Uses, points: Vec<AttachPoint>, system: &dyn System) -> Vec<Body
 }
 
 fn view(point: &AttachPoint, uses: &Uses, system: &dyn System) -> View {
-    let wants = Wants { args: !uses.no_args(), retval: uses.retval, numbered: !uses.numbered.is_empty() };
-    View { context: attach::context(point, wants, system), text: None }
+    View { context: attach::context(point, wants(uses), system), text: None }
+}
+
+fn wants(uses: &Uses) -> Wants {
+    Wants { args: !uses.no_args(), retval: uses.retval, numbered: !uses.numbered.is_empty() }
 }
 
 /// Has every name that the body uses the same type and place for both?

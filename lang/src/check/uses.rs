@@ -2,6 +2,7 @@
 
 use super::builtins::arg_number;
 use crate::ast::{Block, Expr, ExprKind, Probe, Stmt, StmtKind, TypeExpr, TypeExprKind, TypeOrExpr};
+use rbtrace_stdlib as stdlib;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -16,6 +17,8 @@ pub(crate) struct Uses {
     pub ctx: bool,
     /// `retval`.
     pub retval: bool,
+    /// A function that only some kinds of probes may call.
+    pub limited: bool,
     /// `arg_match`.
     pub matched: bool,
     /// The builtin `probe`.
@@ -136,6 +139,7 @@ impl Uses {
             }
             ExprKind::Call { name, args } => {
                 self.word(&name.text);
+                self.limited |= stdlib::function(&name.text).is_some_and(|f| !f.probes.is_empty());
                 args.iter().for_each(|a| self.expr(a));
             }
             ExprKind::Sizeof(t) | ExprKind::Typeinfo(t) | ExprKind::Offsetof(t, _) => self.type_or_expr(t),

@@ -49,6 +49,14 @@ impl KernelTypes {
     }
 }
 
+impl KernelTypes {
+    /// All functions whose name passes `want`, in the same form.
+    pub fn all_functions(&self, want: &dyn Fn(&str) -> bool) -> Result<Vec<Found>, BtfError> {
+        let found = self.search(KindTag::Func, want)?;
+        Ok(found.into_iter().map(|(id, name)| Found { id, name, word: 0 }).collect())
+    }
+}
+
 /// How many words come before the first parameter of this type that is passed in a register.
 fn word_of(btf: &Btf, proto: u32, ty: &ArgumentType, integer: &[&str]) -> Option<u8> {
     let Some(Kind::FuncProto { params, .. }) = btf.ty(proto).map(|t| t.kind) else { return None };

@@ -181,18 +181,23 @@ impl LiveSystem {
         Ok(found)
     }
 
-    /// Functions by the type of an argument: those of a pattern that the kernel's types say it of.
+    /// Functions by the type of an argument: those of a pattern that the kernel's types say it of. Without a type, all that
+    /// the kernel's types know.
     pub(super) fn find_takers(
         &self,
         module: Option<&str>,
         func: &str,
-        ty: &ArgumentType,
+        ty: Option<&ArgumentType>,
     ) -> Answer<Vec<Taker>> {
         let names = self.find_functions(module, func)?;
         let names: HashSet<(&str, &str)> = names.iter().map(|(m, f)| (&**m, &**f)).collect();
         let mut seen = HashSet::new();
         let mut takers = vec![];
-        for found in self.types().takers(ty).map_err(|e| no_btf(&e))? {
+        let found = match ty {
+            Some(ty) => self.types().takers(ty),
+            None => self.types().all_functions(&|name| glob::matches(func, name)),
+        };
+        for found in found.map_err(|e| no_btf(&e))? {
             let owner = self.types().blob_name(found.id.blob);
             if names.contains(&(&*owner, &*found.name)) && seen.insert((owner.clone(), found.name.clone())) {
                 let function = BtfFunction { module: owner, id: found.id.id };

@@ -25,7 +25,7 @@ use crate::files::symbols;
 use crate::kernel::tracefs::TraceFs;
 use crate::sys::kernelfs;
 use crate::sys::mapped::page_size;
-use crate::sys::probe;
+use crate::sys::probe::{self, Multi};
 use crate::sys::time;
 use libbpf_sys as lb;
 use rbtrace_lang::System;
@@ -184,9 +184,13 @@ impl System for LiveSystem {
         &self,
         module: Option<Pattern>,
         func: Pattern,
-        ty: &ArgumentType,
+        ty: Option<&ArgumentType>,
     ) -> Answer<Vec<Taker>> {
         self.find_takers(module, func, ty)
+    }
+
+    fn attaches_to_many(&self) -> bool {
+        probe::multi(Multi::Kprobe)
     }
 
     fn uprobes(

@@ -29,7 +29,7 @@ fn functions(system: &LiveSystem, module: Option<&str>, func: &str) -> Answer<Ve
 
 fn takers(system: &LiveSystem, module: Option<&str>, func: &str) -> Answer<Vec<Taker>> {
     match by_type::split(func).map_err(SystemError::new)? {
-        (pattern, Some(ty)) => system.kernel_functions_taking(module, pattern, &ty),
+        (pattern, Some(ty)) => system.kernel_functions_taking(module, pattern, Some(&ty)),
         (_, None) => Ok(vec![]),
     }
 }
