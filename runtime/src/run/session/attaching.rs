@@ -161,6 +161,7 @@ impl<'a> Session<'a> {
 
     fn missing(&mut self, to: &Attachment, failure: &Failure) -> Result<(), RunError> {
         let Some(point) = self.point(to) else { return Ok(()) };
+        self.left_out += 1;
         let severity = match self.object.config.missing_probes {
             MissingProbes::Error => Severity::Error,
             MissingProbes::Warn => Severity::Warning,
@@ -182,8 +183,11 @@ impl<'a> Session<'a> {
 
     /// Is there anything to wait for?
     pub(super) fn has_more_to_do(&self) -> bool {
-        self.object.targets().any(|t| {
-            !matches!(t, Target::Begin | Target::End | Target::Block { .. } | Target::Iterator { .. })
+        let nothing_fires = self.left_out > 0 && self.links.is_empty();
+        self.object.targets().any(|t| match t {
+            Target::SelfSignal(_) => true,
+            Target::Begin | Target::End | Target::Block { .. } | Target::Iterator { .. } => false,
+            _ => !nothing_fires,
         })
     }
 
@@ -191,7 +195,8 @@ impl<'a> Session<'a> {
     pub(super) fn announce(&mut self) {
         // Numbers of attach points that were left out have no name.
         let all = self.object.points.iter().filter(|p| !p.name.is_empty());
-        let n = if self.attached.is_empty() { all.count() } else { self.attached.len() };
+        let began_only = self.attached.is_empty() && self.left_out == 0;
+        let n = if began_only { all.count() } else { self.attached.len() };
         self.printer.say(Said::Attached(n));
     }
 

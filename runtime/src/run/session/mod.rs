@@ -206,6 +206,8 @@ pub struct Session<'a> {
     lost_reported: Instant,
     /// The attach points that programs are attached to.
     attached: BTreeSet<ProbeId>,
+    /// How many targets the kernel refused where the script goes on without.
+    left_out: usize,
     /// Programs that are one in the kernel.
     pairs: Vec<attach::Pair>,
     namesakes: Namesakes,

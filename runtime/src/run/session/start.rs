@@ -77,6 +77,7 @@ impl<'a> Session<'a> {
             reported: vec![0; object.counters.len()],
             lost_reported: Instant::now(),
             attached: BTreeSet::new(),
+            left_out: 0,
             namesakes: Namesakes::default(),
             pairs: vec![],
             meter: None,
