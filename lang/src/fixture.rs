@@ -2,8 +2,8 @@
 
 use crate::context::{Argument, Location, Memory, Register};
 use crate::system::{
-    Answer, ArgumentType, BtfFunction, FuncProto, StaticProbe, System, SystemError, Taker, TracepointFormat,
-    TypeName, UserFiles,
+    Answer, ArgumentType, BtfFunction, FuncProto, SourceLine, StaticProbe, System, SystemError, Taker,
+    TracepointFormat, TypeName, UserFiles,
 };
 use crate::target::{Edge, StaticPlace, SystemCall, Target};
 use crate::types::*;
@@ -308,6 +308,20 @@ impl System for Fixture {
 
     fn uprobe_address(&self, binary: &str, address: u64, _pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
         Ok((binary.into(), address & 0xffff))
+    }
+
+    fn user_source_line(
+        &self,
+        binary: &str,
+        func: Option<&str>,
+        line: SourceLine,
+        pid: Option<i32>,
+    ) -> Answer<Vec<(u64, Target)>> {
+        if line.file != "work.c" || line.line != 10 || func.is_some_and(|f| f != "work") {
+            return Err(SystemError::new(format!("there is no code on {}:{}", line.file, line.line)));
+        }
+        let (path, symbol) = (Rc::from(binary), "work".into());
+        Ok(vec![(4, Target::Uprobe { path, symbol, offset: 0x1104, ret: false, pid })])
     }
 
     fn user_arguments(&self, path: &str, offset: u64) -> Answer<Vec<Argument>> {

@@ -145,6 +145,17 @@ pub enum TypeName<'a> {
     Plain(&'a str),
 }
 
+/// A line of a source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLine<'a> {
+    /// The file's path, or whole components of its end.
+    pub file: &'a str,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1; `None`: any.
+    pub column: Option<u32>,
+}
+
 /// Which programs and libraries are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserFiles<'a> {
@@ -241,6 +252,16 @@ pub trait System {
 
     /// A user-level address of a binary, as a file offset: `(resolved path, file offset)`.
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)>;
+
+    /// The places where a source line of a program or library begins, inlined copies included; within `func` where it
+    /// is given. Returns each place's offset in its function, and [`Target::Uprobe`] whole.
+    fn user_source_line(
+        &self,
+        binary: &str,
+        func: Option<&str>,
+        line: SourceLine,
+        pid: Option<i32>,
+    ) -> Answer<Vec<(u64, Target)>>;
 
     /// The parameters of the function whose code lies at this offset of a file, and where they are there.
     fn user_arguments(&self, path: &str, offset: u64) -> Answer<Vec<Argument>>;

@@ -193,7 +193,12 @@ pub const PROBES: &[ProbeKind] = &[
     ProbeKind {
         name: "uprobe",
         short: &["u"],
-        forms: &["uprobe:BINARY:FUNC", "uprobe:BINARY:FUNC+OFFSET", "uprobe:BINARY:ADDRESS"],
+        forms: &[
+            "uprobe:BINARY:FUNC",
+            "uprobe:BINARY:FUNC+OFFSET",
+            "uprobe:BINARY:ADDRESS",
+            "uprobe:BINARY@FILE:LINE[:COL]",
+        ],
         brief: "A function of a program or library.",
         doc: "BINARY is a path, a name that is looked up in PATH, or a library's name (libc). With -p it may be left \
               out.",

@@ -166,7 +166,7 @@ fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Refusal
     Ok(places.collect())
 }
 
-fn line_and_column(request: &Request, parts: &[String]) -> Result<(u32, Option<u32>), Refusal> {
+pub(super) fn line_and_column(request: &Request, parts: &[String]) -> Result<(u32, Option<u32>), Refusal> {
     let parse = |what: &str, text: &str| {
         let n = number(text).map_err(|e| request.error(format!("the {what} cannot be read: {e}")))?;
         u32::try_from(n).map_err(|_| request.error(format!("the {what} is too large: {text}")))

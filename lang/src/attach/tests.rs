@@ -397,12 +397,12 @@ fn wrong_others() {
               HINT: failed to open '/bin/nosuch': No such file or directory
             stdin:1:1-23: ERROR: nothing matches uprobe:/bin/app:nosuch
             stdin:1:1-9: ERROR: uprobe takes 2 or 3 parts after its colon, not 1
-              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
+              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS, uprobe:BINARY@FILE:LINE[:COL]
             stdin:1:1-26: ERROR: uretprobe takes no offset
               HINT: forms: uretprobe:BINARY:FUNC, uretprobe:BINARY:ADDRESS
               HINT: return probes fire where the function returns
-            stdin:1:1-22: ERROR: source lines of programs cannot be probed yet
-              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS
+            stdin:1:1-22: ERROR: nothing matches uprobe:/bin/app@a.c:1
+              HINT: there is no code on a.c:1
             stdin:1:1-19: ERROR: nothing matches usdt:/bin/nosuch:f
               HINT: no program or library is found at '/bin/nosuch'
             stdin:1:1-21: ERROR: nothing matches usdt:/bin/app:nosuch
@@ -457,4 +457,36 @@ fn one_attach_point_for_each_parameter() {
         ~~~~~~~~~~~~
     "#]]
     .assert_eq(&shown("kretprobe:$*", &Options::default()));
+}
+
+#[test]
+fn source_lines_of_programs() {
+    check(
+        "uprobe:/bin/app@work.c:10,u:/bin/app:work@work.c:10:3",
+        &expect![[r#"
+        1 uprobe:/bin/app:work+4 Uprobe { path: "/bin/app", symbol: "work", offset: 4356, ret: false, pid: None }
+        2 uprobe:/bin/app:work+4 Uprobe { path: "/bin/app", symbol: "work", offset: 4356, ret: false, pid: None }
+    "#]],
+    );
+    check_errors(
+        &[
+            "uprobe:/bin/app@work.c:11",
+            "uretprobe:/bin/app@work.c:10",
+            "uprobe:/bin/*@work.c:10",
+            "uprobe:/bin/app@work.c",
+            "uprobe@work.c:10",
+        ],
+        &expect![[r#"
+            stdin:1:1-26: ERROR: nothing matches uprobe:/bin/app@work.c:11
+              HINT: there is no code on work.c:11
+            stdin:1:1-29: ERROR: uretprobe takes no source line
+              HINT: forms: uretprobe:BINARY:FUNC, uretprobe:BINARY:ADDRESS
+            stdin:1:1-24: ERROR: with a source line the program and the function are named in full, without wildcards
+              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS, uprobe:BINARY@FILE:LINE[:COL]
+            stdin:1:1-23: ERROR: a source line is written @FILE:LINE or @FILE:LINE:COLUMN
+              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS, uprobe:BINARY@FILE:LINE[:COL]
+            stdin:1:1-17: ERROR: uprobe takes 1 or 2 parts after its colon, not 0
+              HINT: forms: uprobe:BINARY:FUNC, uprobe:BINARY:FUNC+OFFSET, uprobe:BINARY:ADDRESS, uprobe:BINARY@FILE:LINE[:COL]
+        "#]],
+    );
 }

@@ -1,8 +1,10 @@
 //! `uprobe` and `uretprobe`: functions of programs and libraries.
 
+use super::kprobe::line_and_column;
 use super::{Place, Provider, Refusal, Request, Sight, has_wildcard, split_offset};
 use crate::context::{Args, Context};
 use crate::parse::number;
+use crate::system::SourceLine;
 use crate::target::Target;
 use crate::types::{AddrSpace, Type};
 use std::rc::Rc;
@@ -19,9 +21,8 @@ impl Provider for Uprobe {
     }
 
     fn resolve(&self, request: &Request) -> Result<Vec<Place>, Refusal> {
-        if request.parts.line.is_some() {
-            let what = "source lines of programs cannot be probed yet";
-            return Err(request.error(what));
+        if let Some(line) = &request.parts.line {
+            return source_line(request, line);
         }
         let (binary, symbol) = target(request)?;
         if symbol.is_empty() {
@@ -109,6 +110,33 @@ fn functions(request: &Request, binary: &str, func: &str, offset: u64) -> Result
     let suffix = if offset == 0 { String::new() } else { format!("+{offset}") };
     let places = found.into_iter().map(|target| {
         let (path, symbol) = names(&target, binary, func);
+        Place::new(format!("{}:{path}:{symbol}{suffix}", request.kind.name), target)
+    });
+    Ok(places.collect())
+}
+
+/// `BINARY@FILE:LINE[:COL]`, `BINARY:FUNC@FILE:LINE[:COL]`
+fn source_line(request: &Request, line: &[String]) -> Result<Vec<Place>, Refusal> {
+    if is_return(request) {
+        return Err(request.error(format!("{} takes no source line", request.kind.name)));
+    }
+    let (binary, func) = match request.args() {
+        [binary] => (binary, None),
+        [binary, func] => (binary, Some(func.as_str())),
+        _ => return Err(request.count_error("1 or 2")),
+    };
+    if binary.is_empty() || has_wildcard(binary) || func.is_some_and(|f| f.is_empty() || has_wildcard(f)) {
+        return Err(request
+            .error("with a source line the program and the function are named in full, without wildcards"));
+    }
+    let [file, rest @ ..] = line else { return Err(request.error("no file and line follow the '@'")) };
+    let (line, column) = line_and_column(request, rest)?;
+    let pid = request.options.pid;
+    let found = request.system.user_source_line(binary, func, SourceLine { file, line, column }, pid);
+    let found = found.map_err(|e| request.missing(&format!("{binary}@{file}:{line}"), e))?;
+    let places = found.into_iter().map(|(offset, target)| {
+        let (path, symbol) = names(&target, binary, func.unwrap_or_default());
+        let suffix = if offset == 0 { String::new() } else { format!("+{offset}") };
         Place::new(format!("{}:{path}:{symbol}{suffix}", request.kind.name), target)
     });
     Ok(places.collect())

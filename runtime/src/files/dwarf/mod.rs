@@ -70,6 +70,8 @@ pub struct DebugInfo {
     index: OnceCell<UnitIndex>,
     units: RefCell<HashMap<usize, Rc<Unit>>>,
     elf: Rc<Elf>,
+    /// The program, where its code is not in `elf`.
+    code: Option<Rc<Elf>>,
     /// What this file shares with others.
     shared: Option<Rc<DebugInfo>>,
     /// Of what was split off: the unit that stayed in the program.
@@ -85,6 +87,12 @@ impl DebugInfo {
     /// Opens a file that has debug information.
     pub fn open(path: &Path) -> Result<DebugInfo, Error> {
         DebugInfo::of(Elf::open(path)?)
+    }
+
+    /// Opens the debug information of a program whose code lies in another file.
+    pub fn of_program(path: &Path, program: Rc<Elf>) -> Result<DebugInfo, Error> {
+        let code = (path != program.path()).then_some(program);
+        Ok(DebugInfo { code, ..DebugInfo::open(path)? })
     }
 
     /// The debug information in an open file.
@@ -108,6 +116,7 @@ impl DebugInfo {
             dwarf,
             index: OnceCell::new(),
             units: RefCell::default(),
+            code: None,
             shared: None,
             skeleton: None,
             splits: RefCell::default(),

@@ -145,7 +145,8 @@ impl DebugInfo {
     }
 
     fn flow_graph(&self, function: &FunctionTree) -> FlowGraph {
-        let code = |r: &Range| Some((r.start, self.elf().code(r.start, r.end - r.start)?));
+        let file = self.code.as_deref().unwrap_or(self.elf());
+        let code = |r: &Range| Some((r.start, file.code(r.start, r.end - r.start)?));
         FlowGraph::new(&function.ranges.iter().filter_map(code).collect::<Vec<_>>())
     }
 

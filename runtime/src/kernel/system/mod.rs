@@ -31,7 +31,8 @@ use libbpf_sys as lb;
 use rbtrace_lang::System;
 use rbtrace_lang::context::Argument;
 use rbtrace_lang::system::{
-    Answer, ArgumentType, FuncProto, Pattern, StaticProbe, Taker, TracepointFormat, TypeName, UserFiles,
+    Answer, ArgumentType, FuncProto, Pattern, SourceLine, StaticProbe, Taker, TracepointFormat, TypeName,
+    UserFiles,
 };
 use rbtrace_lang::target::Target;
 use rbtrace_lang::types::{EnumType, Field, StructKind, StructType, Type};
@@ -206,6 +207,16 @@ impl System for LiveSystem {
 
     fn uprobe_address(&self, binary: &str, address: u64, pid: Option<i32>) -> Answer<(Rc<str>, u64)> {
         self.find_uprobe_address(binary, address, pid)
+    }
+
+    fn user_source_line(
+        &self,
+        binary: &str,
+        func: Option<&str>,
+        line: SourceLine,
+        pid: Option<i32>,
+    ) -> Answer<Vec<(u64, Target)>> {
+        self.find_user_source_line(binary, func, line, pid)
     }
 
     fn user_arguments(&self, path: &str, offset: u64) -> Answer<Vec<Argument>> {

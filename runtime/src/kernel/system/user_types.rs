@@ -1,11 +1,12 @@
 //! Parameters and types of programs and libraries, from their debug information.
 
-use super::LiveSystem;
-use crate::files::dwarf::{Call, DebugInfo, UserTypes};
+use super::{LiveSystem, binaries};
+use crate::files::dwarf::{Call, DebugInfo, LineQuery, UserTypes};
 use crate::files::{Error, debuginfo};
 
 use rbtrace_lang::context::Argument;
-use rbtrace_lang::system::{Answer, SystemError, TypeName};
+use rbtrace_lang::system::{Answer, SourceLine, SystemError, TypeName};
+use rbtrace_lang::target::Target;
 use rbtrace_lang::types::Type;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -41,6 +42,26 @@ impl LiveSystem {
         found.ok_or_else(|| SystemError::missing(format!("{path} has no such type"), None))
     }
 
+    pub(super) fn find_user_source_line(
+        &self,
+        binary: &str,
+        func: Option<&str>,
+        line: SourceLine,
+        pid: Option<i32>,
+    ) -> Answer<Vec<(u64, Target)>> {
+        let mut found = vec![];
+        for path in binaries::resolve(binary, pid)? {
+            let (elf, info) = (self.elf(&path)?, self.debug_info(&path)?);
+            let query = LineQuery { file: line.file, line: line.line, column: line.column };
+            for place in info.source_line(func, query)? {
+                let Some(offset) = elf.offset_of_address(place.address) else { continue };
+                let (path, symbol) = (path.to_string_lossy().into(), place.symbol.into());
+                found.push((place.offset, Target::Uprobe { path, symbol, offset, ret: false, pid }));
+            }
+        }
+        Ok(found)
+    }
+
     fn call_at(&self, path: &str, offset: u64) -> Answer<Call> {
         let info = self.debug_info(Path::new(path))?;
         let address = self.elf(Path::new(path))?.address_of_offset(offset);
@@ -58,7 +79,7 @@ impl LiveSystem {
             return known.clone();
         }
         let found = self.elf(path).and_then(|elf| match debuginfo::search(&elf) {
-            Ok(file) => Ok(Rc::new(DebugInfo::open(&file)?)),
+            Ok(file) => Ok(Rc::new(DebugInfo::of_program(&file, elf)?)),
             Err(refused) => Err(none(path, &refused)),
         });
         self.user.opened.borrow_mut().insert(path.to_owned(), found.clone());
