@@ -66,6 +66,9 @@ helpers! {
     MAP_UPDATE_ELEM = 2, (3, 18), Any, reads [1, 2], Nothing;
     /// `long bpf_map_delete_elem(map, key)`
     MAP_DELETE_ELEM = 3, (3, 18), Any, reads [1], Nothing;
+    /// `long bpf_probe_read(dst, size, unsafe_ptr)`: user or kernel memory by the address, on architectures where no
+    /// address is both; zeroes `dst` where it fails.
+    PROBE_READ = 4, (4, 1), Quiet, reads [2], Whole;
     /// `u64 bpf_ktime_get_ns()`: `CLOCK_MONOTONIC`.
     KTIME_GET_NS = 5, (4, 1), Quiet, reads [], Nothing;
     /// `long bpf_trace_printk(format, size, …)`
@@ -90,6 +93,8 @@ helpers! {
     PROBE_WRITE_USER = 36, (4, 8), Quiet, reads [1], Nothing;
     /// `long bpf_get_numa_node_id()`
     GET_NUMA_NODE_ID = 42, (4, 10), Pure, reads [], Nothing;
+    /// `long bpf_probe_read_str(dst, size, unsafe_ptr)`: likewise; bytes with the NUL, or an errno.
+    PROBE_READ_STR = 45, (4, 11), Quiet, reads [2], Nothing;
     /// `u64 bpf_get_socket_cookie(sock)`
     GET_SOCKET_COOKIE = 46, (5, 12), Quiet, reads [], Nothing;
     /// `int bpf_override_return(regs, rc)`

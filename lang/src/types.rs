@@ -43,7 +43,7 @@ pub enum AddrSpace {
     Bpf,
     /// The program's context (tracepoint records): read directly, at fixed offsets.
     Ctx,
-    /// Unknown; reads try the space of the probe.
+    /// Unknown: in programs that mostly read user memory the address decides.
     Unknown,
 }
 

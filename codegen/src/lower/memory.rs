@@ -21,6 +21,8 @@ pub(super) enum Base {
 pub(super) enum Remote {
     Kernel,
     User,
+    /// Either, by the address.
+    Either,
 }
 
 /// A place in memory.

@@ -58,7 +58,7 @@ impl Lower<'_, '_> {
     }
 
     pub(super) fn unknown_space(&self) -> Remote {
-        if self.reads_user() { Remote::User } else { Remote::Kernel }
+        if self.reads_user() { Remote::Either } else { Remote::Kernel }
     }
 
     /// Where the value of an expression lies. Values that lie nowhere yet are put into a slot.

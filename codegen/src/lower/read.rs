@@ -12,6 +12,9 @@ fn reader(base: &Base) -> (Helper, Helper, Fault) {
         Base::Remote(_, Remote::User) => {
             (helpers::PROBE_READ_USER, helpers::PROBE_READ_USER_STR, Fault::ReadUserFailed)
         }
+        Base::Remote(_, Remote::Either) => {
+            (helpers::PROBE_READ, helpers::PROBE_READ_STR, Fault::ReadUserFailed)
+        }
         _ => (helpers::PROBE_READ_KERNEL, helpers::PROBE_READ_KERNEL_STR, Fault::ReadFailed),
     }
 }

@@ -66,7 +66,9 @@ fn is_const(defs: &[Option<&Op>], v: Value) -> bool {
 /// The argument of a helper that is the size of another.
 fn size_arg(h: Helper) -> Option<usize> {
     match h {
-        helpers::PROBE_READ_USER
+        helpers::PROBE_READ
+        | helpers::PROBE_READ_STR
+        | helpers::PROBE_READ_USER
         | helpers::PROBE_READ_KERNEL
         | helpers::PROBE_READ_USER_STR
         | helpers::PROBE_READ_KERNEL_STR

@@ -7,7 +7,7 @@ use super::{Checker, Typed};
 use crate::Span;
 use crate::ast::{self, TypeExpr, TypeExprKind};
 use crate::hir::{Expr, ExprKind};
-use crate::types::{I64, Type, U64};
+use crate::types::{AddrSpace, I64, Type, U64};
 
 fn reinterpret(e: Expr, ty: Type, span: Span) -> Expr {
     Expr { kind: ExprKind::Reinterpret(Box::new(e)), ty, span }
@@ -170,7 +170,7 @@ impl Checker<'_> {
         }
         // A constant in the upper half can only be the kernel's: kaddr().
         let kernel = const_value(&e).is_some_and(|v| v as u64 >> 63 == 1 && v > 0);
-        let space = if kernel { crate::types::AddrSpace::Kernel } else { self.space() };
+        let space = if kernel { AddrSpace::Kernel } else { self.space() };
         convert(to_int(e, U64), Type::ptr(target, space))
     }
 }
@@ -209,7 +209,12 @@ fn cast_word(e: Expr, to: &Type, span: Span) -> Expr {
         (Type::Ptr { space, .. }, Type::Ptr { to, .. }) => Type::Ptr { to: to.clone(), space: *space },
         (_, Type::Ptr { to, space }) => {
             let kernel = const_value(&e).is_some_and(|v| v > 0 && v as u64 >> 63 == 1);
-            let space = if kernel { crate::types::AddrSpace::Kernel } else { *space };
+            let space = match *space {
+                _ if kernel => AddrSpace::Kernel,
+                // What is computed may be an address of the kernel: container_of, for example.
+                AddrSpace::User if matches!(e.kind, ExprKind::Binary(..)) => AddrSpace::Unknown,
+                space => space,
+            };
             Type::Ptr { to: to.clone(), space }
         }
         _ => to.clone(),
