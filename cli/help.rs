@@ -75,7 +75,7 @@ OPTIONS:
                       the functions that can be traced, a line each (default: tracefs' list)
     --btf FILE        with check: the types of another kernel
     --debuginfo DIR[:DIR]
-                      look for debug information there, too, and first (any number of times)
+                      look for debug information there, too, and first (relative: beside the program)
     -I DIR            look for headers there too: #include \"FILE\", #include <FILE>
     --include FILE    include this header before all else
     -d STAGE          show a stage: ast, hir, ir, bpf, all

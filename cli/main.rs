@@ -24,6 +24,7 @@ use rbtrace_runtime::kernel::{LiveKernel, LiveSystem};
 use rbtrace_runtime::show::info;
 use rbtrace_runtime::show::terminal::{self, message as complain};
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -63,7 +64,9 @@ fn say(text: &str) {
 }
 
 fn act(args: &Args) -> anyhow::Result<u8> {
-    for folder in args.debug_folders.iter().filter(|f| !f.is_dir() && !args.no_warnings) {
+    // A relative name may lie beside a program.
+    let missing = |f: &&PathBuf| f.is_absolute() && !f.is_dir() && !args.no_warnings;
+    for folder in args.debug_folders.iter().filter(missing) {
         complain(&format!("WARNING: --debuginfo: there is no folder {}\n", folder.display()));
     }
     debuginfo::look_in(args.debug_folders.clone());

@@ -35,12 +35,22 @@ fn folders() -> &'static [PathBuf] {
     FOLDERS.get().map_or(&[], Vec::as_slice)
 }
 
+/// The user's folders for a program: those with a relative name lie beside the program, or where we are.
+fn folders_for(program: &Path) -> Vec<PathBuf> {
+    let beside = program.parent().unwrap_or(Path::new("/"));
+    let both = |folder: &PathBuf| match folder.is_absolute() {
+        true => vec![folder.clone()],
+        false => vec![beside.join(folder), folder.clone()],
+    };
+    folders().iter().flat_map(both).collect()
+}
+
 /// The roots of separate debug files for a program, and whether the user named them. A program of a container is
 /// looked for in the container, too.
 fn roots(program: &Path) -> Vec<(PathBuf, bool)> {
     let usual = DEBUG_ROOT.trim_start_matches('/');
     let inside = container(program).map(|root| (root.join(usual), false));
-    let named = folders().iter().map(|folder| (folder.clone(), true));
+    let named = folders_for(program).into_iter().map(|folder| (folder, true));
     named.chain([(PathBuf::from(DEBUG_ROOT), false)]).chain(inside).collect()
 }
 

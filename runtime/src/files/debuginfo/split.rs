@@ -1,6 +1,6 @@
 //! Files that belong to a file of debug information: what a compiler split off, what `dwz` put together.
 
-use super::{build_id_path, folders, roots};
+use super::{build_id_path, folders_for, roots};
 use std::path::{Path, PathBuf};
 
 /// Where a source file's debug information may lie that was split off (`-gsplit-dwarf`): as the compiler named it, and
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub fn split_off(program: &Path, compiled_in: Option<&str>, name: &str) -> Vec<PathBuf> {
     let mut all = vec![];
     let base = Path::new(name).file_name().map(PathBuf::from);
-    for folder in folders() {
+    for folder in folders_for(program) {
         all.push(folder.join(name.trim_start_matches('/')));
         all.extend(base.iter().map(|base| folder.join(base)));
     }
@@ -22,7 +22,8 @@ pub fn split_off(program: &Path, compiled_in: Option<&str>, name: &str) -> Vec<P
 pub fn package(program: &Path) -> Vec<PathBuf> {
     let with = |path: &Path| PathBuf::from(format!("{}.dwp", path.display()));
     let named = program.file_name().map(PathBuf::from);
-    let in_folders = folders().iter().flat_map(|f| named.iter().map(|name| with(&f.join(name))));
+    let folders = folders_for(program);
+    let in_folders = folders.iter().flat_map(|f| named.iter().map(|name| with(&f.join(name))));
     // A separate debug file is called `PROGRAM.debug`.
     let stem = program.extension().filter(|e| *e == "debug").map(|_| with(&program.with_extension("")));
     in_folders.chain([with(program)]).chain(stem).collect()
