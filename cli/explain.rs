@@ -41,7 +41,7 @@ pub(crate) fn words() -> Vec<String> {
     let mut words: Vec<String> = supported_functions().map(|f| format!("{}(", f.name)).collect();
     words.extend(BUILTINS.iter().filter(|b| b.name != "argN").map(|b| b.name.into()));
     words.extend((0..6).map(|n| format!("arg{n}")));
-    words.extend(PROBES.iter().filter(|p| p.supported).map(|p| match p.forms {
+    words.extend(PROBES.iter().map(|p| match p.forms {
         [form] if *form == p.name => p.name.to_string(),
         _ => format!("{}:", p.name),
     }));
@@ -71,7 +71,7 @@ fn overview() -> String {
             let _ = writeln!(out, "  {name:<22} {brief}");
         }
     };
-    section("Probes", PROBES.iter().filter(|p| p.supported).map(|p| (p.name, p.brief)).collect());
+    section("Probes", PROBES.iter().map(|p| (p.name, p.brief)).collect());
     section("Builtins", BUILTINS.iter().map(|b| (b.name, b.brief)).collect());
     section("Functions", supported_functions().map(|f| (f.name, f.brief)).collect());
     section("Library", library::macros().map(|m| (m.signature, first_line(m.doc))).collect());
@@ -116,9 +116,7 @@ fn probe(p: &ProbeKind) -> String {
     }
     paragraph(&mut out, p.doc);
     limits(&mut out, &[], p.kernel);
-    if !p.supported {
-        out += "  Not supported yet.\n";
-    } else if !p.example.is_empty() {
+    if !p.example.is_empty() {
         let _ = writeln!(out, "  Example: {}", p.example);
     }
     out

@@ -15,7 +15,6 @@ pub const TABLES: &[(&str, Make)] = &[
     ("functions", all_functions),
     ("library", macros),
     ("config", config),
-    ("probes not yet", probes_not_yet),
     ("functions not yet", functions_not_yet),
 ];
 
@@ -61,7 +60,7 @@ fn probes() -> String {
             plain(p.brief) + &limits(&[], p.kernel),
         ]
     };
-    table(&["form", "also", "fires"], PROBES.iter().filter(|p| p.supported).map(row))
+    table(&["form", "also", "fires"], PROBES.iter().map(row))
 }
 
 fn builtins() -> String {
@@ -88,11 +87,6 @@ fn macros() -> String {
 fn config() -> String {
     let row = |c: &ConfigVar| vec![code(c.name), plain(&c.expects()), code(c.default), plain(c.brief)];
     table(&["variable", "takes", "default", "what it is"], CONFIG.iter().map(row))
-}
-
-fn probes_not_yet() -> String {
-    let row = |p: &ProbeKind| vec![code(p.name), plain(p.brief)];
-    table(&["probe", "fires"], PROBES.iter().filter(|p| !p.supported).map(row))
 }
 
 fn functions_not_yet() -> String {

@@ -18,20 +18,10 @@ pub struct ProbeKind {
     pub example: &'static str,
     /// Lowest kernel, where that is newer than 5.10's.
     pub kernel: Option<&'static str>,
-    /// False: the name is known, but cannot be used yet.
-    pub supported: bool,
 }
 
-const BASE: ProbeKind = ProbeKind {
-    name: "",
-    short: &[],
-    forms: &[],
-    brief: "",
-    doc: "",
-    example: "",
-    kernel: None,
-    supported: true,
-};
+const BASE: ProbeKind =
+    ProbeKind { name: "", short: &[], forms: &[], brief: "", doc: "", example: "", kernel: None };
 
 /// All kinds, by name.
 pub const PROBES: &[ProbeKind] = &[

@@ -310,7 +310,7 @@ fn unknown(name: &str, span: Span) -> Diagnostic {
         return diag.hint("wildcards in the type of a probe are for listing only");
     }
     let lower = name.to_ascii_lowercase();
-    let near = PROBES.iter().filter(|p| p.supported).map(|p| (edits(p.name, &lower), p.name)).min();
+    let near = PROBES.iter().map(|p| (edits(p.name, &lower), p.name)).min();
     match near {
         Some((distance, near)) if distance <= 2 => diag.hint(format!("did you mean '{near}'?")),
         _ => diag,

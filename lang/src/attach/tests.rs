@@ -439,7 +439,7 @@ fn what_does_not_exist_is_told_from_what_is_wrong() {
 fn every_supported_kind_has_a_provider() {
     for kind in rbtrace_stdlib::PROBES {
         let provided = super::PROVIDERS.iter().any(|p| p.names().contains(&kind.name));
-        assert_eq!(provided, kind.supported, "{}", kind.name);
+        assert!(provided, "{}", kind.name);
     }
 }
 
