@@ -131,7 +131,9 @@ pub fn lower_as(program: &hir::Program, kernel: &dyn Kernel, form: Form) -> Resu
     for edge in [Edge::Enter, Edge::Exit] {
         let members;
         (members, calls) = calls.into_iter().partition(|m| m.edge == edge);
-        results.push(syscalls::lower_program(&mut shared, edge, members));
+        for members in syscalls::shares(members, form) {
+            results.push(syscalls::lower_program(&mut shared, edge, members));
+        }
     }
     let mut units = vec![];
     let mut errors = vec![];

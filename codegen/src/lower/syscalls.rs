@@ -14,7 +14,7 @@ use crate::helpers;
 use crate::ir::{Alu, Block, Cond, FuncId, Module, Op, Space, Ty, Value, Width};
 use crate::kernel::Kernel;
 use crate::layout;
-use crate::object::{Attachment, ObjMapId, ProgramType};
+use crate::object::{Attachment, Form, ObjMapId, ProgramType};
 use rbtrace_lang::context::{Location, Register};
 use rbtrace_lang::hir::{AttachPoint, Expr, ExprKind, Probe};
 use rbtrace_lang::target::Target;
@@ -61,7 +61,28 @@ fn call_of(point: &AttachPoint) -> Option<SystemCall> {
     if let Target::Tracepoint { syscall, .. } = &point.target { *syscall } else { None }
 }
 
-/// One program for all bodies at this edge.
+/// The bodies that one program can hold, in the order of the script. The kernel takes no more than `BPF_MAX_SUBPROGS` (256,
+/// include/linux/bpf_verifier.h) functions in a program.
+pub(super) fn shares(members: Vec<Member>, form: Form) -> Vec<Vec<Member>> {
+    const MOST: usize = 240;
+    let mut shares: Vec<Vec<Member>> = vec![];
+    let mut left = 0;
+    for member in members {
+        // Loops, and in the frugal form searches, too, are functions of their own.
+        let functions = if form == Form::Frugal || visit::has_loop(member.probe) { 8 } else { 2 };
+        if shares.is_empty() || left < functions {
+            shares.push(vec![]);
+            left = MOST;
+        }
+        left -= functions;
+        if let Some(last) = shares.last_mut() {
+            last.push(member);
+        }
+    }
+    shares
+}
+
+/// One program for bodies at this edge.
 pub(super) fn lower_program<'p>(
     shared: &mut Shared<'p>,
     edge: Edge,
