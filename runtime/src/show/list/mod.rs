@@ -126,8 +126,14 @@ impl<'a> Lister<'a> {
         }
     }
 
+    /// What is listed where the search names no provider: of kernel functions only what this kernel can probe.
+    fn usual(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let probed = self.system.require_kprobes().is_ok();
+        providers::usual().filter(move |name| probed || *name != "fentry")
+    }
+
     fn all(&mut self) -> io::Result<()> {
-        providers::usual().try_for_each(|provider| self.provider(provider, "*"))?;
+        self.usual().try_for_each(|provider| self.provider(provider, "*"))?;
         // Those of a process are few.
         if self.options.pid.is_some() { self.each(providers::in_files(), "*") } else { Ok(()) }
     }
@@ -175,7 +181,7 @@ impl<'a> Lister<'a> {
             (_, Some(kind)) => self.provider(kind.name, "*"),
             (_, None) => {
                 let of_files: Vec<&str> = of_files().collect();
-                self.each(providers::usual(), word)?;
+                self.each(self.usual(), word)?;
                 self.each(of_files, &format!("*:{word}"))
             }
         }

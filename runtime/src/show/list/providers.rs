@@ -52,6 +52,15 @@ const UPROBE: Provider = Provider {
     ..PLAIN
 };
 
+/// fentry and fexit.
+const TYPED: Provider = Provider {
+    names: &[],
+    works: typed_functions,
+    listed: Listed::ByName,
+    list: |l, name, rest| l.btf_functions(name, rest),
+    arguments: |l, target| l.arguments_by_type(target),
+};
+
 /// In the order in which they are listed.
 pub(crate) const PROVIDERS: &[Provider] = &[
     Provider { names: &["begin", "end"], ..PLAIN },
@@ -71,13 +80,8 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         arguments: |l, target| l.arguments_of_kprobe(target),
         ..PLAIN
     },
-    Provider {
-        names: &["fentry", "fexit"],
-        works: typed_functions,
-        list: |l, name, rest| l.btf_functions(name, rest),
-        arguments: |l, target| l.arguments_by_type(target),
-        ..PLAIN
-    },
+    Provider { names: &["fentry"], listed: Listed::Usually, ..TYPED },
+    Provider { names: &["fexit"], ..TYPED },
     Provider {
         names: &["iter"],
         works: lists_of_objects,
