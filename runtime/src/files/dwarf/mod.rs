@@ -131,6 +131,11 @@ impl DebugInfo {
         &self.elf
     }
 
+    /// The file that holds the code: the same one, or the program that it describes.
+    fn program(&self) -> &Elf {
+        self.code.as_deref().unwrap_or(&self.elf)
+    }
+
     /// The chain of calls at an address, innermost first: the last frame is the function that has
     /// symbol and stack frame, the others are inlined into it. Empty where nothing is known.
     pub fn frames(&self, address: u64) -> Result<Vec<InlineStep>, Error> {

@@ -145,7 +145,7 @@ impl DebugInfo {
     }
 
     fn flow_graph(&self, function: &FunctionTree) -> FlowGraph {
-        let file = self.code.as_deref().unwrap_or(self.elf());
+        let file = self.program();
         let code = |r: &Range| Some((r.start, file.code(r.start, r.end - r.start)?));
         FlowGraph::new(&function.ranges.iter().filter_map(code).collect::<Vec<_>>())
     }

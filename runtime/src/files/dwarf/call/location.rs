@@ -1,6 +1,7 @@
 //! Where debug information says that a parameter lies.
 
 use super::abi;
+use super::frame::Frame;
 use crate::files::dwarf::Error;
 use crate::files::dwarf::Reader;
 use crate::files::dwarf::node::Node;
@@ -49,8 +50,8 @@ enum Described {
     Other,
 }
 
-/// Where a parameter lies at the instruction at `pc` of a function that begins at `start`.
-pub(super) fn of(parameter: &Node, function: &Node, pc: u64, start: u64) -> Result<Said, Error> {
+/// Where a parameter lies at the instruction at `pc` of a function.
+pub(super) fn of(parameter: &Node, function: &Node, pc: u64, frame: Frame) -> Result<Said, Error> {
     if let Some(value) = parameter.number(gimli::DW_AT_const_value) {
         return Ok(Said::At(Location::Constant(value)));
     }
@@ -59,8 +60,10 @@ pub(super) fn of(parameter: &Node, function: &Node, pc: u64, start: u64) -> Resu
         let described = describe(parameter, expression)?;
         return Ok(match described {
             // Stored there later.
-            Described::Register(number) if pc == start && abi::argument(number).is_none() => Said::Nothing,
-            ref described => place(described, function, pc == start)?,
+            Described::Register(number) if frame == Frame::Entry && abi::argument(number).is_none() => {
+                Said::Nothing
+            }
+            ref described => place(described, function, frame)?,
         });
     }
     let info = parameter.info();
@@ -68,24 +71,24 @@ pub(super) fn of(parameter: &Node, function: &Node, pc: u64, start: u64) -> Resu
     let Some(mut list) = list else { return Ok(Said::Nothing) };
     while let Some(entry) = info.read(list.next())? {
         if (entry.range.begin..entry.range.end).contains(&pc) {
-            return place(&describe(parameter, entry.data)?, function, pc == start);
+            return place(&describe(parameter, entry.data)?, function, frame);
         }
     }
     Ok(Said::Gone)
 }
 
-fn place(described: &Described, function: &Node, entry: bool) -> Result<Said, Error> {
+fn place(described: &Described, function: &Node, frame: Frame) -> Result<Said, Error> {
     let at = match *described {
         Described::Register(number) => abi::register(number).map(Location::Register),
         Described::Pair(low, high) => {
             abi::register(low).zip(abi::register(high)).map(|(low, high)| Location::Pair(low, high))
         }
         Described::Near(base, offset) => near(base, offset),
-        Described::InFrame(offset) => return in_frame(offset, function, entry),
-        Described::InCaller(offset) if entry => in_caller(offset),
+        Described::InFrame(offset) => return in_frame(offset, function, frame),
+        Described::InCaller(offset) if frame == Frame::Entry => in_caller(offset),
         Described::Constant(value) => Some(Location::Constant(value)),
         Described::Empty => return Ok(Said::Gone),
-        Described::BehindFrame if entry => return Ok(Said::Address),
+        Described::BehindFrame if frame == Frame::Entry => return Ok(Said::Address),
         Described::InCaller(_) | Described::BehindFrame | Described::Other => None,
     };
     Ok(at.map_or(Said::Nothing, Said::At))
@@ -101,16 +104,19 @@ fn in_caller(offset: i64) -> Option<Location> {
     near(abi::STACK_POINTER, offset.checked_add(8)?).filter(|_| offset >= 0)
 }
 
-fn in_frame(offset: i64, function: &Node, entry: bool) -> Result<Said, Error> {
+fn in_frame(offset: i64, function: &Node, frame: Frame) -> Result<Said, Error> {
     let base = match function.value(gimli::DW_AT_frame_base) {
         Some(AttributeValue::Exprloc(expression)) => describe(function, expression)?,
         _ => Described::Other,
     };
-    let at = match base {
-        Described::InCaller(0) if entry => in_caller(offset),
+    let at = match (base, frame) {
+        (Described::InCaller(0), Frame::Entry) => in_caller(offset),
         // The base pointer is pushed first: it will point 16 bytes below.
-        Described::Register(abi::BASE_POINTER) if entry => offset.checked_sub(16).and_then(in_caller),
-        Described::Register(base) if !entry => near(base, offset),
+        (Described::Register(abi::BASE_POINTER), Frame::Entry) => offset.checked_sub(16).and_then(in_caller),
+        (Described::InCaller(0), Frame::Inside(Some((register, distance)))) => {
+            distance.checked_add(offset).and_then(|offset| near(register, offset))
+        }
+        (Described::Register(base), Frame::Inside(_)) => near(base, offset),
         _ => None,
     };
     Ok(at.map_or(Said::Nothing, Said::At))

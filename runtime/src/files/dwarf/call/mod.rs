@@ -4,14 +4,17 @@
 //! for code that was optimised, and for what the caller has put on the stack. Of code that was not, it says where the
 //! function is going to store its parameters, which it has not done yet: there, as for a parameter about which
 //! nothing is said, the calling convention decides.
+//! At other instructions only debug information is asked, and the call frame information of the program.
 
 mod abi;
+mod frame;
 mod location;
 
 use super::node::Node;
 use super::types::{UserTypes, spelled};
 use super::{DebugInfo, Error};
 use abi::{Convention, Slots};
+use frame::Frame;
 use gimli::UnitOffset;
 use location::Said;
 use rbtrace_lang::context::{Argument, Location};
@@ -22,9 +25,9 @@ use std::rc::Rc;
 pub(crate) struct Call {
     function: Node,
     symbol: String,
-    /// The address of the instruction, and of the function's first.
+    /// The address of the instruction.
     at: u64,
-    start: u64,
+    frame: Frame,
 }
 
 impl Call {
@@ -44,7 +47,14 @@ impl Call {
         let start = tree.ranges.iter().find(|r| r.contains(at)).map_or(at, |r| r.start);
         let symbols = info.elf().names_of(&[start]);
         let symbol = symbols.get(&start).map_or_else(String::new, |(name, _)| name.clone());
-        Ok(Some(Call { function, symbol, at, start }))
+        let rows = unit.lines(info)?.rows().map(|r| r.address);
+        let prologue_end = rows.filter(|a| *a > start && tree.contains(*a)).min();
+        let frame = match prologue_end {
+            _ if at == start => Frame::Entry,
+            Some(end) if at >= end => Frame::Inside(frame::before_call(info.program(), at)),
+            _ => Frame::Prologue,
+        };
+        Ok(Some(Call { function, symbol, at, frame }))
     }
 
     /// The parameters in order.
@@ -54,13 +64,13 @@ impl Call {
         let mut all = vec![];
         for parameter in self.parameters()? {
             let Some(described) = Parameter::read(&parameter)? else { continue };
-            let said = location::of(&parameter, &self.function, self.at, self.start)?;
+            let said = location::of(&parameter, &self.function, self.at, self.frame)?;
             let passed = slots.next(&described.ty, location::through_address(said))?;
             let ty = types.of(&described.ty)?.in_space(AddrSpace::User);
             let (at, ty) = match said {
                 Said::At(at) => (Ok(at), ty),
                 Said::Gone => (Err(GONE.into()), ty),
-                _ if self.at != self.start => (Err(NOT_HERE.into()), ty),
+                _ if self.frame != Frame::Entry => (Err(NOT_HERE.into()), ty),
                 _ if self.is_clone() => (Err(CLONED.into()), ty),
                 _ if passed.by_address => (passed.at, Type::ptr(ty, AddrSpace::User)),
                 _ => (passed.at, ty),
