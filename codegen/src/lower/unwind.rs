@@ -15,7 +15,8 @@
 //! | 40 | 0, then [`COMPLETE`] or [`CUT`] |
 //! | 48 | 1: the instruction pointer is a return address; its call lies before it |
 //! | 56, 64 | addresses of the table and of the frames |
-//! | 72, 80 … | a key of the table, words of the user's stack |
+//! | 72, 76 | a key of the table and the number of a row, four bytes each |
+//! | 80 … | words of the user's stack |
 
 use super::Lowered;
 use super::frame::{Leave, Lower, OpenFunction};
@@ -39,6 +40,7 @@ const RETURNED: u32 = 48;
 const TABLE: u32 = 56;
 const FRAMES: u32 = 64;
 const KEY: u32 = 72;
+const NUMBER: u32 = 76;
 const WORDS: u32 = 80;
 const RECORD: u32 = WORDS + SIGNAL_WORDS;
 
@@ -226,20 +228,21 @@ impl Lower<'_, '_> {
     /// The last row whose address is not above the code's; goes to `cut` where the table has none.
     ///
     /// Powers of two are added to the row's number as long as the row's address allows it. That is calculated, not
-    /// branched on: the verifier would have to follow each branch.
+    /// branched on: the verifier would have to follow each branch. It lies in the record's four bytes, of which the
+    /// verifier remembers no bounds: before 6.2 it would tell all ways through the rounds apart by them.
     fn find_row(&mut self, record: Value, cut: Block) -> Lowered<Value> {
         let [ip, returned] = [IP, RETURNED].map(|at| self.recorded(record, at));
         let code = self.f.b.alu(Alu::Sub, ip, returned);
-        let number = self.f.b.declare_var(Ty::I64);
+        let number = Place::ptr(record).at(NUMBER);
         let first = self.f.b.iconst(0);
-        self.f.b.def_var(number, first);
+        self.store_scalar(&number, 4, first);
         let found = self.f.b.create_block();
         self.counted(UnwindRow::BITS, found, |lower, index, next| {
             let highest = lower.f.b.iconst(i64::from(UnwindRow::BITS) - 1);
             let bit = lower.f.b.alu(Alu::Sub, highest, index);
             let one = lower.f.b.iconst(1);
             let step = lower.f.b.alu(Alu::Shl, one, bit);
-            let now = lower.f.b.use_var(number);
+            let now = lower.f.b.load(Width::B4, false, record, NUMBER as i32);
             let farther = lower.f.b.alu(Alu::Add, now, step);
             let row = lower.row(record, farther);
             let inside = lower.f.b.create_block();
@@ -251,12 +254,12 @@ impl Lower<'_, '_> {
             let taken = lower.imm(Alu::AShr, above, 63);
             let taken = lower.f.b.alu(Alu::And, taken, step);
             let now = lower.f.b.alu(Alu::Add, now, taken);
-            lower.f.b.def_var(number, now);
+            lower.store_scalar(&number, 4, now);
             lower.f.b.jump(next, &[]);
             Ok(())
         })?;
         self.f.b.start(found);
-        let number = self.f.b.use_var(number);
+        let number = self.f.b.load(Width::B4, false, record, NUMBER as i32);
         let row = self.row(record, number);
         let inside = self.f.b.create_block();
         self.branch_null(row, cut, inside);
