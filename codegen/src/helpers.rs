@@ -125,6 +125,8 @@ helpers! {
     SEQ_PRINTF = 126, (5, 8), Quiet, reads [1, 3], Nothing;
     /// `long bpf_seq_write(seq_file, data, len)`
     SEQ_WRITE = 127, (5, 8), Quiet, reads [1], Nothing;
+    /// `long bpf_ringbuf_output(ringbuf, data, size, flags)`
+    RINGBUF_OUTPUT = 130, (5, 8), Quiet, reads [1], Nothing;
     /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`
     RINGBUF_RESERVE = 131, (5, 8), Quiet, reads [], Nothing;
     /// `void bpf_ringbuf_submit(data, flags)`

@@ -1,4 +1,4 @@
-//! Events: records are reserved in the ring buffer, filled in place and submitted.
+//! Events: records are reserved in the ring buffer, filled in place and submitted; small ones are copied there.
 
 use super::Lowered;
 use super::frame::Lower;
@@ -12,6 +12,9 @@ use crate::object::{Control, Fault, Header, Record};
 use rbtrace_lang::Span;
 use rbtrace_lang::hir::{Emit, EmitKind, Expr};
 use rbtrace_lang::types::{Type, U32, U64};
+
+/// Records of up to so many bytes are made on the stack and copied into the ring buffer.
+const SMALL: u32 = 32;
 
 /// A value that was computed before its record was reserved.
 enum Early {
@@ -70,6 +73,9 @@ impl Lower<'_, '_> {
         size: u32,
         fill: impl FnOnce(&mut Self, &Place) -> Lowered<()>,
     ) -> Lowered<()> {
+        if size <= SMALL {
+            return self.send_copy(kind, size, fill);
+        }
         let events = self.shared.events();
         let map = self.map_ref(events);
         let bytes = self.f.b.iconst(i64::from(size));
@@ -90,6 +96,28 @@ impl Lower<'_, '_> {
         Ok(())
     }
 
+    /// The same for a small record: made in a slot and copied, which is one call instead of two.
+    fn send_copy(
+        &mut self,
+        kind: u32,
+        size: u32,
+        fill: impl FnOnce(&mut Self, &Place) -> Lowered<()>,
+    ) -> Lowered<()> {
+        let place = Place::slot(self.slot(size));
+        // Kernels before 6.3 copy nothing that was never written, such as the gaps between values.
+        self.zero(&place, size);
+        let record = self.address(&place);
+        self.write_header(record, kind);
+        fill(self, &place)?;
+        let flags = self.wake_up();
+        let events = self.shared.events();
+        let map = self.map_ref(events);
+        let bytes = self.f.b.iconst(i64::from(size));
+        let result = self.call(helpers::RINGBUF_OUTPUT, &[map, record, bytes, flags]);
+        self.fault_if(Cond::Ne, result, 0, Fault::EventLost);
+        Ok(())
+    }
+
     fn write_header(&mut self, record: Value, kind: u32) {
         let kind = self.f.b.iconst(i64::from(kind));
         self.f.b.store(Width::B4, record, 0, kind);
@@ -104,6 +132,12 @@ impl Lower<'_, '_> {
     /// Submits a record; wakes the reader only where it says that it sleeps, and says at once that it does not
     /// any more: a wake-up costs far more than a record, and the reader may take a while to come.
     pub(super) fn submit(&mut self, record: Value) {
+        let flags = self.wake_up();
+        self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
+    }
+
+    /// The flags that wake the reader where it sleeps.
+    fn wake_up(&mut self) -> Value {
         let word = self.control(Control::SLEEPING);
         let sleeps = self.f.b.load(Width::B8, false, word, 0);
         let (wake, end) = (self.f.b.create_block(), self.f.b.create_block());
@@ -115,8 +149,7 @@ impl Lower<'_, '_> {
         self.f.b.start(end);
         // Awake (0) or asleep (1) is one less than the flag: BPF_RB_NO_WAKEUP (1) or BPF_RB_FORCE_WAKEUP (2).
         let one = self.f.b.iconst(helpers::RB_NO_WAKEUP);
-        let flags = self.f.b.alu(Alu::Add, sleeps, one);
-        self.call(helpers::RINGBUF_SUBMIT, &[record, flags]);
+        self.f.b.alu(Alu::Add, sleeps, one)
     }
 
     /// Sends the record that marks the end, and wakes the reader: what other programs send after it is not
