@@ -71,7 +71,7 @@ fn announce(args: &Args, state: State) {
     if let Err(error) = readiness::announce(state)
         && !args.no_warnings
     {
-        let text = format!("WARNING: the socket in NOTIFY_SOCKET cannot be told: {}\n", describe(&error));
+        let text = format!("WARNING: cannot send to the socket in NOTIFY_SOCKET: {}\n", describe(&error));
         rbtrace_runtime::show::terminal::message(&text);
     }
 }

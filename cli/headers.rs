@@ -60,7 +60,7 @@ impl Headers for Folders {
     }
 }
 
-/// May everybody change a file, or what lies in its folder?
+/// Can any user change this file or the contents of its folder?
 fn others_may_write(path: &Path) -> io::Result<bool> {
     const OTHERS: u32 = 0o002;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -309,7 +309,7 @@ impl Tallies {
 /// element, for each map [`Lockers::COUNT`] lockers of [`Lockers::SIZE`] bytes.
 ///
 /// **Invariant**: only the thread whose number is a locker's key gives the locker back. User space only reads once
-/// programs run. The first locker, which the number 0 would have, is nobody's: many threads have that number, those of other
+/// programs run. The first locker, which the number 0 would have, is never used: many threads have that number, those of other
 /// PID namespaces and the idle ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Lockers;

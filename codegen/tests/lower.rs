@@ -184,7 +184,7 @@ impl Kernel for Asked {
 
 const OPENAT: &str = "tracepoint:syscalls:sys_enter_openat { printf(\"%d %d\", pid, tid); }";
 
-/// Who asks for the task, to know a 32-bit caller, has its numbers there.
+/// A program that fetches the task to recognize 32-bit callers also reads `pid` and `tid` from it.
 #[test]
 fn the_task_gives_its_numbers() {
     let text = |kernel: &dyn Kernel| {

@@ -27,7 +27,7 @@ pub(super) fn maps(program: &Program) -> Vec<MapId> {
     (0..fits.len()).filter(|&n| fits[n] && frequent[n]).map(|n| MapId(n as u32)).collect()
 }
 
-/// Numbers and pointers by a number of four bytes.
+/// Numbers and pointers, with a number of four bytes as the key.
 fn has_form(map: &Map) -> bool {
     let key = map.key.as_ref().is_some_and(|key| key.is_scalar() && key.size() == 4);
     key && map.value.is_scalar() && map.decl.is_none() && map.max_entries >= DEFAULT_ENTRIES

@@ -248,7 +248,7 @@ fn the_first_types() {
     }
 }
 
-/// What the beginning of the kernel's types says of tasks, the whole says too.
+/// The first types of the kernel give the same offset as all of them.
 #[test]
 fn the_kernels_first_types() {
     let Some(types) = kernel() else { return };

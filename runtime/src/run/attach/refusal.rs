@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_apart() {
+    fn each_error_has_its_own_reason() {
         let spot = |func| Spot { module: None, func, offset: 4, ret: false };
         let said = |func, errno| reason(&spot(func), Some(errno)).unwrap_or_default();
         assert!(said("", libc::ENOENT).contains("0x4"));

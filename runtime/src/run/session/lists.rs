@@ -37,7 +37,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Walks one list, to its end or until nobody wants more.
+    /// Walks one list to its end, or until the run is over.
     fn walk(&mut self, list: &mut List) -> io::Result<()> {
         while !self.is_unwanted()? && list.advance()? {
             self.drain();

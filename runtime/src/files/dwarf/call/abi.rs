@@ -186,7 +186,7 @@ fn class_of(convention: Convention, ty: &Node) -> Result<Class, Error> {
         Some(AttributeValue::CallingConvention(gimli::DW_CC_pass_by_reference)) => return Ok(Class::Address),
         None if is_composite(&ty) && copies_by_call(&ty, &mut { MAX_PARTS })? => return Ok(Class::Address),
         _ if size == 0 => return Ok(Class::Nothing),
-        // An empty class of C++ has a byte, which nobody passes.
+        // An empty class of C++ has one byte, which is not passed.
         _ if is_composite(&ty) && size == 1 && parts_of(&ty)?.is_empty() => return Ok(Class::Nothing),
         _ => {}
     }
