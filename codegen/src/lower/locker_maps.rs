@@ -1,7 +1,7 @@
 //! Which of the script's maps have lockers in front of their hash, decided here alone.
 
-use super::tallied_maps::DEFAULT_ENTRIES;
-use super::visit::{self, Node};
+use super::tallied_maps::{DEFAULT_ENTRIES, chosen};
+use super::visit::Node;
 use crate::helpers;
 use crate::kernel::{Feature, Kernel};
 use crate::object::{Lockers, MapDef, MapKind, MapRole};
@@ -10,21 +10,7 @@ use rbtrace_lang::hir::{Builtin, Emit, EmitKind, Expr, ExprKind, Lvalue, Map, Ma
 /// The script's maps that have lockers, as far as the kernel is able (`Feature::Atomics`): `tid` is their key wherever they are
 /// used, and frequent programs assign, read and delete single entries, nothing else.
 pub(super) fn maps(program: &Program) -> Vec<MapId> {
-    let mut fits: Vec<bool> = program.maps.iter().map(has_form).collect();
-    if !fits.contains(&true) {
-        return vec![];
-    }
-    let mut frequent = vec![false; fits.len()];
-    for probe in &program.probes {
-        let often = probe.attach.iter().any(|a| a.target.is_frequent());
-        visit::walk_probe(probe, &mut |node| {
-            if let Some((map, by_tid)) = used(node) {
-                fits[map.0 as usize] &= by_tid;
-                frequent[map.0 as usize] |= often;
-            }
-        });
-    }
-    (0..fits.len()).filter(|&n| fits[n] && frequent[n]).map(|n| MapId(n as u32)).collect()
+    chosen(program, program.maps.iter().map(has_form).collect(), used)
 }
 
 /// Numbers and pointers, with a number of four bytes as the key.

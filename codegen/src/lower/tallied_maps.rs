@@ -16,7 +16,20 @@ const MOST_CPUS: u32 = 1024;
 
 /// The script's maps that have tallies, as far as the kernel is able (`Feature::Atomics`).
 pub(super) fn maps(program: &Program, uses: &[MapUse]) -> Vec<MapId> {
-    let mut fits: Vec<bool> = program.maps.iter().zip(uses).map(|(m, of)| of.grows && has_form(m)).collect();
+    let fits = program.maps.iter().zip(uses).map(|(m, of)| of.grows && has_form(m));
+    chosen(program, fits.collect(), |node| {
+        let Node::Stmt(StmtKind::Aggregate { map, key, .. }) = node else { return None };
+        Some((*map, !key.as_ref().is_some_and(has_address)))
+    })
+}
+
+/// The maps that fit, that frequent programs use, and that are used in allowed ways only. `used` names the map that a node uses
+/// and whether that use is allowed.
+pub(super) fn chosen(
+    program: &Program,
+    mut fits: Vec<bool>,
+    used: impl Fn(Node<'_>) -> Option<(MapId, bool)>,
+) -> Vec<MapId> {
     if !fits.contains(&true) {
         return vec![];
     }
@@ -24,9 +37,9 @@ pub(super) fn maps(program: &Program, uses: &[MapUse]) -> Vec<MapId> {
     for probe in &program.probes {
         let often = probe.attach.iter().any(|a| a.target.is_frequent());
         visit::walk_probe(probe, &mut |node| {
-            if let Node::Stmt(StmtKind::Aggregate { map, key, .. }) = node {
+            if let Some((map, allowed)) = used(node) {
+                fits[map.0 as usize] &= allowed;
                 frequent[map.0 as usize] |= often;
-                fits[map.0 as usize] &= !key.as_ref().is_some_and(has_address);
             }
         });
     }
